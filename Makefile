@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# kvmono. `make help` lists what there is to make.
+
+top := $(CURDIR)
+# Which kernel to build for: 6.12, 6.1 or a full version whose headers are installed.
+KVER ?= 6.12
+kver := $(or $(shell tools/kver $(KVER)),$(error no kernel to build for))
+KDIR ?= /lib/modules/$(kver)/build
+MODULES := kvm-amd
+
+OUT ?= build/$(kver)
+# Kbuild compiles these in $(OUT), where each is a link; they include everything else from src/.
+compiled := Kbuild $(wildcard $(MODULES:kvm-%=src/%.c)) $(wildcard src/hw/*/enter.S src/hw/*/asm-offsets.c)
+compiled := $(compiled:src/%=%)
+
+define link_sources
+mkdir -p $(sort $(dir $(compiled:%=$(OUT)/%)))
+$(foreach f,$(compiled),ln -sfn $(top)/src/$(f) $(OUT)/$(f);)
+endef
+
+.PHONY: all setup run test load unload clean help lines check-kernels check-branches check-floors check-spdx
+
+all:
+	@test -e $(KDIR)/Makefile || { echo "no headers of $(kver) here: make setup" >&2; exit 1; }
+	@$(link_sources)
+	@$(MAKE) --no-print-directory -C $(KDIR) M=$(top)/$(OUT) KVMONO_SRC=$(top)/src W=1 modules
+
+setup:
+	@tools/setup
+
+run test:
+	@tools/$@
+
+check-kernels:
+	@tools/check-kernels
+
+check-branches: all
+	@tools/check-branches $(MODULES:%=$(OUT)/%.ko)
+
+check-floors check-spdx lines:
+	@tools/$@
+
+unload load:
+	@tools/$@
+
+clean:
+	rm -rf build
+
+help:
+	@cat tools/help.txt
