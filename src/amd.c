@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * kvm-amd.ko: the whole of kvmono against the SVM backend, as one translation unit. Calls go down only; so do the includes.
+ */
+#include "core/compat.h"
+

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Which device answers an I/O address: found here, acted on above. An entry names a device by kind and pointer;
+ * the switch over the kinds that calls the PIC, signals an eventfd or fills the coalesced ring is vcpu/io.c.
+ */
+#ifndef CORE_IOBUS_H
+#define CORE_IOBUS_H
+
+#include <linux/rcupdate.h>
+#include "core/types.h"
+
+struct vm;
+struct ioeventfd;
+
+enum iodev_kind { IODEV_NONE, IODEV_PIC, IODEV_ELCR, IODEV_PIT, IODEV_SPEAKER, IODEV_IOAPIC, IODEV_IOEVENTFD, IODEV_COALESCED };
+
+struct iodev {
+	gpa_t base;
+	u32 len;		/* bytes; 0: an ioeventfd that matches a write of any length at base */
+	enum iodev_kind kind;
+	void *dev;
+};
+
+struct iodevs {
+	u32 count;
+	struct rcu_head rcu;
+	struct iodev dev[];	/* sorted by base */
+};
+
+struct iobus {
+	struct iodevs __rcu *devs;
+};
+
+#define IOBUS_MAX_DEVS	1000
+
+/**
+ * iobus_find() - the first device at or after index *@pos whose range holds [addr, addr+len), or NULL.
+ * RCU held, or IRQs off (a set is freed by a grace period that waits for both). *@pos starts at 0, and is moved behind the
+ * device found, so that the caller can go on when that device doesn't want the access (ioeventfd datamatch).
+ */
+struct iodev *iobus_find(struct iobus *bus, gpa_t addr, u32 len, u32 *pos);
+/** iobus_add() - slots_lock held; sleeps. -ENOSPC, -ENOMEM, -EEXIST (only for two of our own fixed devices). */
+int iobus_add(struct vm *vm, struct iobus *bus, const struct iodev *dev);
+/** iobus_del() - remove the entry of @dev; returns after a grace period. slots_lock held; sleeps. -ENOENT, -ENOMEM. */
+int iobus_del(struct vm *vm, struct iobus *bus, const void *dev);
+void iobus_destroy(struct iobus *bus);
+
+#endif

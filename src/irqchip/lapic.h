@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The local APIC of one vCPU (SDM 3A, chapter 11; APM 2, chapter 16).
+ *
+ * Its registers are one page in the layout of the hardware, so that KVM_GET/SET_LAPIC is a copy and a backend with APIC virtualization
+ * can be pointed at it. IRR bits are set by anyone with atomic bitops and then REQ_EVENT + vcpu_kick(); all else is the vCPU's own thread
+ * (or whoever holds vcpu->mutex while it doesn't run).
+ */
+#ifndef IRQCHIP_LAPIC_H
+#define IRQCHIP_LAPIC_H
+
+#include <linux/hrtimer.h>
+#include <linux/kvm.h>
+#include <asm/apicdef.h>
+#include "core/types.h"
+#include "core/vcpu.h"
+
+struct irqchip;
+
+enum apic_mode { APIC_DISABLED, APIC_XAPIC, APIC_X2APIC };
+/* Delivery modes as ICR and LVT encode them (bits 8-10). */
+enum apic_delivery { APIC_FIXED, APIC_LOWEST_PRIORITY, APIC_SMI, APIC_REMOTE_READ, APIC_NMI, APIC_INIT_IPI, APIC_STARTUP, APIC_EXTINT };
+
+/* One interrupt message, from ICR, MSI, IOAPIC or self-IPI. */
+struct apic_msg {
+	u32 dest;
+	u8 vector;
+	u8 delivery;		/* enum apic_delivery */
+	u8 shorthand;		/* 0 none, 1 self, 2 all, 3 all but self */
+	bool logical, level, assert;
+	bool msi_redir_hint;
+};
+
+/* Timer tick as the LAPIC sees time; the floor above keeps it up to date. */
+struct apic_tsc {
+	u64 offset, ratio;	/* guest = host * ratio + offset; ratio 0: none */
+	u32 khz;		/* guest TSC */
+};
+
+struct lapic {
+	struct vcpu *vcpu;
+	struct irqchip *chip;
+	void *regs;			/* page */
+	u64 base;			/* IA32_APIC_BASE */
+	enum apic_mode mode;
+	bool sw_enabled;		/* SVR bit 8 */
+	int highest_isr_cache;		/* -1 unknown */
+	struct {
+		struct hrtimer hrtimer;
+		u64 deadline;		/* IA32_TSC_DEADLINE, guest TSC; 0 off */
+		u64 period_ns;
+		ktime_t start, expires;
+		atomic_t pending;	/* fired, not yet latched into IRR */
+		bool hw;		/* armed in the preemption timer instead */
+	} timer;
+	struct apic_tsc tsc;
+	u32 bus_ns;			/* KVM_CAP_X86_APIC_BUS_CYCLES_NS; 1 by default */
+	bool tsc_deadline_allowed, x2apic_allowed;	/* guest CPUID */
+	unsigned long pending_init_sipi;	/* bits: 0 INIT, 1 SIPI; taken by the vCPU's thread */
+	u8 sipi_vector;
+	u32 nmi_pending;		/* NMIs waiting, for atomic add by senders; REQ_NMI */
+	/* private to lapic.c below */
+	bool irr_pending;
+	bool lvt0_in_nmi_mode;
+	u32 divide;
+};
+
+/** lapic_create() - sleeps; -ENOMEM. lapic_reset() follows. The id is vcpu->id. */
+int lapic_create(struct lapic *apic, struct vcpu *vcpu, struct irqchip *chip);
+void lapic_destroy(struct lapic *apic);
+/** lapic_reset() - RESET, or INIT (@init), which keeps the id and base. vCPU thread or not running. */
+enum lapic_reset { LAPIC_RESET, LAPIC_INIT };
+void lapic_reset(struct lapic *apic, enum lapic_reset how);
+
+/** lapic_deliver() - send a message to all LAPICs that it addresses. @source NULL: not from a LAPIC. Any context incl. IRQs off (never sleeps).
+ * Returns the number of LAPICs that accepted it, 0: coalesced or refused, -1: nobody has this address. */
+int lapic_deliver(struct irqchip *chip, struct lapic *source, const struct apic_msg *msg);
+
+/* ---- the guest's accesses. vCPU thread; may be called with IRQs off (fast exits). */
+
+/** lapic_mmio_read/write() - xAPIC registers at @offset from the base. */
+void lapic_mmio_read(struct lapic *apic, u32 offset, u32 len, void *data);
+void lapic_mmio_write(struct lapic *apic, u32 offset, u32 len, const void *data);
+/** lapic_msr_read/write() - x2APIC MSRs 0x800-0x8ff, TSC_DEADLINE. 0, or -EINVAL: #GP. */
+int lapic_msr_read(struct lapic *apic, u32 msr, u64 *val);
+int lapic_msr_write(struct lapic *apic, u32 msr, u64 val);
+/** lapic_set_base() - IA32_APIC_BASE. @host: an ioctl's write, not the guest's. 0, or -EINVAL: an illegal transition or reserved bits (#GP). Requests REQ_APIC_MODE. */
+int lapic_set_base(struct lapic *apic, u64 base, bool host);
+void lapic_set_cr8(struct lapic *apic, u8 cr8);
+u8 lapic_cr8(struct lapic *apic);
+/** lapic_eoi() - an EOI. Returns the level-triggered vector whose end must reach the IOAPIC (irqchip_eoi()), or -1. */
+int lapic_eoi(struct lapic *apic);
+/*
+ * A write to EOI through lapic_mmio_write()/lapic_msr_write() may end a level-triggered vector: it is queued in apic->eoi_vector (or -1), and the
+ * vCPU floor takes it with this. Broadcast suppression (SVR bit 12) is honoured.
+ */
+int lapic_take_level_eoi(struct lapic *apic);
+
+/* ---- the run loop's questions. vCPU thread, IRQs off or on. */
+
+/** lapic_highest_pending() - the highest IRR vector whose class is above PPR, or -1. Latches a fired timer first. */
+int lapic_highest_pending(struct lapic *apic);
+/** lapic_highest_irr() - regardless of PPR; -1 none. */
+int lapic_highest_irr(struct lapic *apic);
+/** lapic_accept() - move @vector from IRR to ISR: it is being injected. */
+void lapic_accept(struct lapic *apic, u8 vector);
+/** lapic_accepts_extint() - would this LAPIC pass the PIC's INTR on (disabled, or LINT0 unmasked in ExtINT mode)? */
+bool lapic_accepts_extint(struct lapic *apic);
+/** lapic_set_irr() - for events taken back. */
+void lapic_set_irr(struct lapic *apic, u8 vector);
+/** lapic_timer_latch() - turn timer.pending into IRR, re-arm a periodic one. */
+void lapic_timer_latch(struct lapic *apic);
+/** lapic_timer_has_pending() - for halt: is there a tick waiting or would a deadline be over now? */
+bool lapic_timer_has_pending(struct lapic *apic);
+/** lapic_set_tsc() - the guest's TSC changed its offset, ratio or frequency: deadlines are recomputed. */
+void lapic_set_tsc(struct lapic *apic, const struct apic_tsc *tsc);
+
+/* ---- state, vCPU loaded or mutex held */
+
+/** KVM_GET/SET_LAPIC, incl. the x2APIC id format of KVM_CAP_X2APIC_API. -EINVAL. */
+int lapic_get_state(struct lapic *apic, struct kvm_lapic_state *state);
+int lapic_set_state(struct lapic *apic, const struct kvm_lapic_state *state);
+
+#endif

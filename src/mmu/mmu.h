@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Guest memory: the nested page tables (TDP), their faults, host pages, dirty tracking; and the walk of the guest's own page tables.
+ */
+#ifndef MMU_MMU_H
+#define MMU_MMU_H
+
+#include "core/vm.h"
+#include "hw/hw.h"
+
+/* ------------------------------------------------------------------ TDP, one per VM */
+
+struct mmu;			/* mmu/tdp.h */
+
+/** mmu_init() - the VM's empty TDP. May sleep. -ENOMEM. Registers the MMU notifier (its door is in api/notifier.c: it calls mmu_invalidate_*()). */
+int mmu_init(struct mmu *mmu, struct vm *vm);
+/** mmu_destroy() - free every table, promptly; no vCPU is left. May sleep. */
+void mmu_destroy(struct mmu *mmu);
+/** mmu_root() - for hw_set_tdp_root(). */
+hpa_t mmu_root(struct mmu *mmu);
+
+/* What became of a nested page fault. */
+enum fault_result {
+	FAULT_FIXED,		/* go back to the guest */
+	FAULT_RETRY,		/* lost a race; go back to the guest, it will fault again */
+	FAULT_MMIO,		/* no memslot: emulate the access */
+	FAULT_READONLY,		/* write to a read-only slot: emulate as MMIO write */
+	FAULT_BAD_HVA,		/* the VMM has no memory there: KVM_RUN fails with -EFAULT */
+	FAULT_HWPOISON,		/* SIGBUS was sent; retry */
+	FAULT_NOMEM,		/* KVM_RUN fails with -ENOMEM */
+	FAULT_SIGNAL,		/* a signal came while waiting for the page */
+};
+
+/** mmu_fault() - map what the guest touched. @access: enum access bits. vm->srcu held, IRQs on, may sleep. */
+enum fault_result mmu_fault(struct mmu *mmu, struct vcpu *vcpu, gpa_t gpa, u32 access);
+/** mmu_fault_fast() - set an accessed, dirty or writable bit that dirty or access tracking took away, without any lock. true: handled. IRQs off. */
+bool mmu_fault_fast(struct mmu *mmu, struct vcpu *vcpu, gpa_t gpa, u32 access);
+/** mmu_map_range() - KVM_PRE_FAULT_MEMORY: as if the guest had read @gpa. Returns bytes now mapped behind gpa, or -errno. */
+long mmu_prefault(struct mmu *mmu, struct vcpu *vcpu, gpa_t gpa, u64 error_code);
+
+/*
+ * Host memory changed (called by the MMU-notifier door). begin/end bracket the change: between them no fault installs anything in the HVA range.
+ * May sleep only when @may_block; returns -EAGAIN when it would have to.
+ */
+int mmu_invalidate_begin(struct mmu *mmu, hva_t start, hva_t end, bool may_block);
+void mmu_invalidate_end(struct mmu *mmu, hva_t start, hva_t end);
+/** mmu_age() - was the range accessed since the last time? Clears the bits (@test_only: doesn't). */
+bool mmu_age(struct mmu *mmu, hva_t start, hva_t end, bool test_only);
+
+/* Memslot changes; slots_lock held, sleeps. */
+void mmu_zap_slot(struct mmu *mmu, const struct memslot *slot);		/* old set still or no longer published; returns flushed */
+void mmu_zap_all(struct mmu *mmu);
+void mmu_slot_start_logging(struct mmu *mmu, const struct memslot *slot, bool initially_set);	/* split huge pages, write-protect or clear D */
+void mmu_slot_stop_logging(struct mmu *mmu, const struct memslot *slot);	/* huge pages come back */
+/** mmu_reprotect_dirty() - log again writes to the pages of @mask (bit n: slot's page offset+n). Does not flush. */
+void mmu_reprotect_dirty(struct mmu *mmu, const struct memslot *slot, gfn_t offset, unsigned long mask);
+/** mmu_slot_reprotect_all() - the whole slot. Returns flushed. */
+
+/* KVM_GET_DIRTY_LOG, KVM_CLEAR_DIRTY_LOG (mmu/dirty.c). slots_lock held; sleeps. Errors: api.rst 4.8, 4.117. */
+int mmu_get_dirty_log(struct mmu *mmu, const struct kvm_dirty_log *log);
+int mmu_clear_dirty_log(struct mmu *mmu, const struct kvm_clear_dirty_log *log);
+
+/* ------------------------------------------------------------------ the guest's own page tables */
+
+/* What a walk needs of the guest's state; filled by the floor above from hw_*(). */
+struct guest_paging {
+	u64 cr0, cr3, cr4, efer;
+	bool ac;		/* RFLAGS.AC, for SMAP */
+	u32 pkru;
+	u8 phys_bits;		/* guest MAXPHYADDR */
+};
+
+struct walk_fault {		/* what #PF would say; or, when gpa_fault: a table itself is not in memory */
+	u32 error_code;
+	gva_t gva;
+	bool present_in_slot;
+	gpa_t table_gpa;
+};
+
+/**
+ * mmu_walk() - translate @gva for an access (@access: enum access, with ACCESS_USER for CPL 3; implicit supervisor accesses without). Sets A and D bits as the CPU does.
+ * 32-bit, PAE, 4- and 5-level, large pages, NX, SMEP, SMAP, WP, PKU, reserved bits (APM 2, chapter 5). vm->srcu held; may sleep.
+ * Returns the GPA, or INVALID_GPA with *@fault filled in.
+ */
+gpa_t mmu_walk(struct vm *vm, const struct guest_paging *p, gva_t gva, u32 access, struct walk_fault *fault);
+/** mmu_walk_nofault() - the same without setting bits (KVM_TRANSLATE). */
+gpa_t mmu_walk_probe(struct vm *vm, const struct guest_paging *p, gva_t gva, u32 access, struct walk_fault *fault);
+
+#endif

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The x86 VM and vCPU, and the life of a vCPU: create, load/put, run loop, exits, events, requests, blocking, CPUID, MSRs, clocks, PV, state.
+ */
+#ifndef VCPU_VCPU_H
+#define VCPU_VCPU_H
+
+#include <linux/user-return-notifier.h>
+#include <asm/fpu/api.h>
+#include <asm/pvclock-abi.h>
+#include "core/vm.h"
+#include "hw/hw.h"
+#include "irqchip/irqchip.h"
+#include "mmu/tdp.h"
+#include "emulate/emulate.h"
+
+#define VCPU_MAX_CPUID_ENTRIES	256
+
+struct kvm_clock_snapshot {		/* VM-wide pairing of host TSC and kvmclock time; vcpu/clock.c */
+	u64 host_tsc, boot_ns;
+	bool stable;			/* all vCPUs' TSCs match and the host clocksource is the TSC */
+};
+
+struct vm_x86 {
+	struct vm vm;			/* first: container_of both ways */
+	struct hw_vm hw;
+	struct mmu mmu;
+	struct irqchip irqchip;
+
+	raw_spinlock_t tsc_lock;	/* the fields of the TSC below */
+	u64 tsc_last_write, tsc_last_host, tsc_last_offset;
+	u32 default_tsc_khz;
+	s64 kvmclock_offset;		/* kvmclock = boot time + offset */
+	seqcount_raw_spinlock_t clock_seq;
+	struct kvm_clock_snapshot clock;
+	gpa_t wall_clock;
+
+	/* KVM_ENABLE_CAP and friends; set under vm.lock, read with READ_ONCE */
+	u64 disabled_quirks;
+	u64 disabled_exits;		/* KVM_X86_DISABLE_EXITS_* */
+	u32 user_space_msr_mask;	/* KVM_CAP_X86_USER_SPACE_MSR */
+	struct msr_filter __rcu *msr_filter;
+	bool exception_payload, triple_fault_event, exit_on_emulation_error;
+	u32 apic_bus_ns;
+	u32 notify_window, notify_flags;
+	gpa_t identity_map, tss_addr;
+};
+
+/* One exception with its payload, as KVM_GET/SET_VCPU_EVENTS sees it. */
+struct queued_exception {
+	bool pending, injected, has_error, has_payload;
+	u8 vector;
+	u32 error;
+	u64 payload;			/* #PF: CR2, #DB: DR6 bits */
+};
+
+/* What a user-space exit must finish when KVM_RUN comes back. */
+enum completion { COMPLETE_NOTHING, COMPLETE_PIO_IN, COMPLETE_EMULATION, COMPLETE_MSR_READ, COMPLETE_MSR_WRITE, COMPLETE_HYPERCALL, COMPLETE_FAST_PIO_IN, COMPLETE_SKIP };
+
+struct vcpu_x86 {
+	struct vcpu vcpu;		/* first */
+	struct hw_vcpu hw;
+	struct lapic apic;		/* apic.regs NULL: no in-kernel LAPIC */
+	bool has_apic;
+
+	/* Events (vcpu/events.c). All by the vCPU's thread or under vcpu.mutex. */
+	struct queued_exception exception;
+	struct { bool injected; u8 vector; bool soft; u8 insn_len; } interrupt;
+	bool nmi_injected;
+	u32 nmi_pending;		/* latched from apic.nmi_pending / KVM_NMI, at most 2 */
+	atomic_t nmi_queued;		/* by other threads */
+	int user_irq;			/* KVM_INTERRUPT without irqchip; -1 none */
+	u32 mp_state;
+	bool triple_fault_pending;
+	bool smi_pending;
+	u64 cr2;
+	u64 cr8;			/* without in-kernel LAPIC */
+
+	/* FPU and extended state */
+	struct fpu_guest guest_fpu;
+	u64 xcr0, guest_supported_xcr0, ia32_xss;
+	u32 host_pkru, pkru;
+
+	/* Debug */
+	unsigned long db[4], eff_db[4], dr6, dr7;
+	u32 guest_debug;		/* KVM_GUESTDBG_* */
+	unsigned long guest_debug_dr7, singlestep_rip;
+	bool guest_uses_dr;		/* DR0-3 are the guest's for this entry: no intercept */
+
+	/* CPUID and what follows from it (vcpu/cpuid.c) */
+	struct kvm_cpuid_entry2 *cpuid;
+	int cpuid_nent;
+	u8 maxphyaddr;
+	u64 cr4_reserved;		/* bits that this guest may not set */
+	u64 efer_allowed;
+	u32 pv_features;		/* KVM_CPUID_FEATURES eax as the guest has it */
+	bool pv_enforce;
+	struct guest_features {		/* what the hot paths ask */
+		bool xsave, pku, rdtscp, x2apic, tsc_deadline, nx, lm, pcid, la57, fsgsbase, umip, svm, gbpages, rdpid, mwait, osxsave_dirty, amd_like;
+	} has;
+
+	/* MSRs (vcpu/msr.c) */
+	u64 misc_enable, smi_count, tsc_adjust, ucode_rev, arch_capabilities, platform_info, misc_features, perf_capabilities, hwcr, spec_ctrl;
+	struct { u64 cap, status, ctl, banks[32 * 4]; } mce;
+	struct { u64 def_type, fixed[11], var[16]; } mtrr;
+	u64 pat;
+
+	/* Clocks and PV (vcpu/clock.c, vcpu/pv.c) */
+	u64 tsc_offset, tsc_ratio, last_guest_tsc, last_host_tsc;
+	u32 tsc_khz;
+	u64 system_time_msr, wall_clock_msr, steal_msr, async_pf_msr, pv_eoi_msr, poll_control;
+	struct pvclock_vcpu_time_info clock_page;	/* what was last written */
+	bool guest_stopped;		/* KVM_KVMCLOCK_CTRL */
+	u64 steal_last_run_delay;
+
+	/* In the middle of something that the VMM answers */
+	enum completion completion;
+	struct { u16 port; u8 size; bool in; u32 count; u64 linear_rip; void *data; } pio;
+	struct emu *emu;		/* allocated once; state of an emulation that waits for the VMM */
+	u32 pending_msr;
+	bool mmio_needed;
+	u32 mmio_done;			/* bytes of the current MMIO access that went through */
+	u64 sync_valid_regs;
+
+	u64 mmio_gpa, mmio_gva;
+	u32 pause_window;
+	u8 last_exits_pos;
+	struct exit_record { u64 rip, reason, qual, tsc; } last_exits[64];	/* ring for debugfs */
+};
+
+static inline struct vm_x86 *to_vm_x86(struct vm *vm)
+{
+	return container_of(vm, struct vm_x86, vm);
+}
+
+static inline struct vcpu_x86 *to_x86(struct vcpu *vcpu)
+{
+	return container_of(vcpu, struct vcpu_x86, vcpu);
+}
+
+static inline struct vm_x86 *v_vm(struct vcpu_x86 *v)
+{
+	return to_vm_x86(v->vcpu.vm);
+}
+
+/* ------------------------------------------------------------------ life (vcpu/life.c); called by api/. May sleep. */
+
+int vm_x86_init(struct vm_x86 *vm, unsigned long type);	/* -EINVAL: type; -ENOMEM */
+void vm_x86_destroy(struct vm_x86 *vm);
+struct vcpu *vcpu_x86_create(struct vm *vm, u32 id);	/* ERR_PTR: -ENOMEM, -EINVAL */
+void vcpu_x86_destroy(struct vcpu *vcpu);
+size_t vm_x86_size(void);
+
+/* The two hooks of scheduling (called by api/preempt.c and by ioctls that need the vCPU's hardware state). Preemption off. */
+void vcpu_load_cpu(struct vcpu *vcpu, int cpu);
+void vcpu_put_cpu(struct vcpu *vcpu);
+
+/* ------------------------------------------------------------------ run loop (vcpu/run.c) */
+
+/** vcpu_run() - KVM_RUN. vcpu->mutex held, vCPU loaded, signal mask applied by the caller. 0, -EINTR, -EFAULT, -EINVAL, -ENOMEM ... (api.rst 4.10). */
+int vcpu_run(struct vcpu_x86 *v);
+
+/* run.c: what other files of this floor use */
+void vcpu_skip_insn(struct vcpu_x86 *v, const struct hw_exit *exit);	/* RIP past the instruction, shadow gone, single-step trap queued */
+
+/* fast.c: IRQs off. true: handled, enter again. */
+bool fast_exit(struct vcpu_x86 *v, const struct hw_exit *exit);
+/* exits.c: IRQs on, srcu held. */
+enum next { NEXT_GUEST, NEXT_USER };	/* enter again; leave to the VMM with kvm_run filled in. Errors: negative errno */
+int slow_exit(struct vcpu_x86 *v, const struct hw_exit *exit);
+/** complete_user_exit() - the VMM has answered: finish what waited. Same returns as slow_exit(). */
+int complete_user_exit(struct vcpu_x86 *v);
+
+/* emu.c: glue between vCPU and emulator. Same returns as slow_exit(). */
+int vcpu_emulate(struct vcpu_x86 *v, const struct hw_exit *exit);
+int vcpu_emulate_npf(struct vcpu_x86 *v, const struct hw_exit *exit);
+int vcpu_emulate_continue(struct vcpu_x86 *v);
+int vcpu_insn_length(struct vcpu_x86 *v);
+int vcpu_task_switch(struct vcpu_x86 *v, const struct hw_exit *exit);
+void vcpu_guest_paging(struct vcpu_x86 *v, struct guest_paging *p);
+
+/* io.c: the bus switch. true: a device in the kernel took it. */
+bool io_write(struct vcpu_x86 *v, u16 port, u32 len, const void *val);
+bool io_read(struct vcpu_x86 *v, u16 port, u32 len, void *val);
+bool mmio_write(struct vcpu_x86 *v, gpa_t gpa, u32 len, const void *val);
+bool mmio_read(struct vcpu_x86 *v, gpa_t gpa, u32 len, void *val);
+
+/* events.c */
+void vcpu_queue_exception(struct vcpu_x86 *v, u8 vector);
+void vcpu_queue_exception_error(struct vcpu_x86 *v, u8 vector, u32 error);
+void vcpu_queue_page_fault(struct vcpu_x86 *v, u32 error, gva_t addr);
+void vcpu_queue_db(struct vcpu_x86 *v, u64 dr6_bits);
+void vcpu_requeue_interrupted(struct vcpu_x86 *v, const struct hw_event *ev);
+/** vcpu_inject_pending() - choose and inject the next event, open windows for the rest. Before entry, preemption off or on, IRQs on. */
+int vcpu_inject_pending(struct vcpu_x86 *v);
+void vcpu_cancel_injection(struct vcpu_x86 *v);
+bool vcpu_has_interrupt(struct vcpu_x86 *v);
+void vcpu_queue_nmi(struct vcpu_x86 *v);	/* any thread */
+bool vcpu_runnable(struct vcpu_x86 *v);
+
+/* halt.c */
+int vcpu_halt(struct vcpu_x86 *v);		/* HLT was executed */
+int vcpu_block(struct vcpu_x86 *v);		/* sleep until runnable or signal; polls first */
+void vcpu_on_spin(struct vcpu_x86 *v, bool kernel_mode);	/* PAUSE-loop exit: directed yield */
+
+/* cr.c: guest- and ioctl-visible rules of control registers. 0 or -EINVAL (#GP for a guest). */
+int vcpu_set_cr0(struct vcpu_x86 *v, u64 cr0);
+int vcpu_set_cr3(struct vcpu_x86 *v, u64 cr3);
+int vcpu_set_cr4(struct vcpu_x86 *v, u64 cr4);
+int vcpu_set_cr8(struct vcpu_x86 *v, u64 cr8);
+u64 vcpu_cr8(struct vcpu_x86 *v);
+int vcpu_set_efer(struct vcpu_x86 *v, u64 efer, bool host);
+int vcpu_set_xcr(struct vcpu_x86 *v, u32 index, u64 val);
+int vcpu_set_dr(struct vcpu_x86 *v, int nr, u64 val);
+u64 vcpu_get_dr(struct vcpu_x86 *v, int nr);
+void vcpu_update_dr7(struct vcpu_x86 *v);
+
+/* cpuid.c */
+void cpuid_setup(void);			/* at module load: host mask table */
+int cpuid_get_supported(struct kvm_cpuid_entry2 *entries, u32 *nent, bool emulated);	/* -E2BIG */
+int vcpu_set_cpuid(struct vcpu_x86 *v, struct kvm_cpuid_entry2 *entries, int nent);	/* takes ownership of entries on success. -EINVAL */
+/** cpuid_lookup() - answer of CPUID to the guest, with the dynamic bits (OSXSAVE, APIC, OSPKE, XSAVE sizes) right. Any context. */
+void cpuid_lookup(struct vcpu_x86 *v, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
+void cpuid_update_dynamic(struct vcpu_x86 *v);	/* after CR4, XCR0, APIC base, MISC_ENABLE changes */
+
+/* msr.c. 0; -EINVAL: #GP for a guest; -ENOENT: unknown here. @host: an ioctl. */
+int vcpu_get_msr(struct vcpu_x86 *v, u32 msr, u64 *val, bool host);
+int vcpu_set_msr(struct vcpu_x86 *v, u32 msr, u64 val, bool host);
+/** msr_read_fast(), msr_write_fast() - IRQs off, no sleep; false: not here, do it slowly. */
+bool msr_read_fast(struct vcpu_x86 *v, u32 msr, u64 *val);
+bool msr_write_fast(struct vcpu_x86 *v, u32 msr, u64 val);
+bool msr_allowed_by_filter(struct vcpu_x86 *v, u32 msr, u32 access);
+const u32 *msr_save_list(u32 *n);	/* KVM_GET_MSR_INDEX_LIST */
+const u32 *msr_feature_list(u32 *n);
+int msr_get_feature(u32 msr, u64 *val);	/* -EINVAL */
+int vm_set_msr_filter(struct vm_x86 *vm, const struct kvm_msr_filter *filter);
+void msr_setup(void);
+void user_return_msrs_load(struct vcpu_x86 *v);	/* preemption off */
+void user_return_msrs_teardown(void);
+
+/* clock.c */
+int clock_setup(void);
+void clock_teardown(void);
+u64 vcpu_guest_tsc(struct vcpu_x86 *v, u64 host_tsc);
+void vcpu_write_tsc(struct vcpu_x86 *v, u64 guest_tsc, bool host);	/* with the matching heuristic of the API document */
+void vcpu_set_tsc_offset(struct vcpu_x86 *v, u64 offset);
+int vcpu_set_tsc_khz(struct vcpu_x86 *v, u32 khz);	/* -EINVAL: can't scale */
+void clock_vm_init(struct vm_x86 *vm);
+void clock_update_vcpu(struct vcpu_x86 *v);		/* REQ_CLOCK_UPDATE */
+void clock_update_vm(struct vm_x86 *vm);		/* REQ_MASTERCLOCK_UPDATE */
+int vm_get_clock(struct vm_x86 *vm, struct kvm_clock_data *data);
+int vm_set_clock(struct vm_x86 *vm, const struct kvm_clock_data *data);
+void clock_vcpu_load(struct vcpu_x86 *v, int cpu);
+
+/* pv.c: hypercalls, steal time, PV EOI, kick, IPI, wall clock */
+int vcpu_hypercall(struct vcpu_x86 *v);		/* as slow_exit() */
+int pv_set_msr(struct vcpu_x86 *v, u32 msr, u64 val, bool host);
+int pv_get_msr(struct vcpu_x86 *v, u32 msr, u64 *val);
+void pv_steal_update(struct vcpu_x86 *v);	/* REQ_STEAL_UPDATE */
+void pv_sched_out(struct vcpu_x86 *v);
+
+/* fpu.c */
+int fpu_create(struct vcpu_x86 *v);
+void fpu_destroy(struct vcpu_x86 *v);
+void fpu_reset(struct vcpu_x86 *v, bool init);
+void fpu_load_guest(struct vcpu_x86 *v);	/* KVM_RUN begins: swap user FPU for the guest's */
+void fpu_put_guest(struct vcpu_x86 *v);
+static inline void fpu_enter(struct vcpu_x86 *v);	/* XCR0, XSS, PKRU just before VM entry; only if they differ. IRQs off. fpu_inline.h */
+static inline void fpu_leave(struct vcpu_x86 *v);
+
+/* state.c: get/set pairs of ioctls. vcpu->mutex held, vCPU loaded. 0 or -EINVAL with nothing changed. */
+void vcpu_get_regs(struct vcpu_x86 *v, struct kvm_regs *regs);
+void vcpu_set_regs(struct vcpu_x86 *v, const struct kvm_regs *regs);
+void vcpu_get_sregs(struct vcpu_x86 *v, struct kvm_sregs *sregs);
+int vcpu_set_sregs(struct vcpu_x86 *v, const struct kvm_sregs *sregs);
+void vcpu_get_sregs2(struct vcpu_x86 *v, struct kvm_sregs2 *sregs);
+int vcpu_set_sregs2(struct vcpu_x86 *v, const struct kvm_sregs2 *sregs);
+void vcpu_get_fpu(struct vcpu_x86 *v, struct kvm_fpu *fpu);
+int vcpu_set_fpu(struct vcpu_x86 *v, const struct kvm_fpu *fpu);
+void vcpu_get_xsave(struct vcpu_x86 *v, void *state, size_t size);
+int vcpu_set_xsave(struct vcpu_x86 *v, const void *state);
+void vcpu_get_xcrs(struct vcpu_x86 *v, struct kvm_xcrs *xcrs);
+int vcpu_set_xcrs(struct vcpu_x86 *v, const struct kvm_xcrs *xcrs);
+void vcpu_get_debugregs(struct vcpu_x86 *v, struct kvm_debugregs *dbg);
+int vcpu_set_debugregs(struct vcpu_x86 *v, const struct kvm_debugregs *dbg);
+void vcpu_get_events(struct vcpu_x86 *v, struct kvm_vcpu_events *ev);
+int vcpu_set_events(struct vcpu_x86 *v, const struct kvm_vcpu_events *ev);
+int vcpu_get_mp_state(struct vcpu_x86 *v, struct kvm_mp_state *mp);
+int vcpu_set_mp_state(struct vcpu_x86 *v, const struct kvm_mp_state *mp);
+int vcpu_set_guest_debug(struct vcpu_x86 *v, const struct kvm_guest_debug *dbg);
+int vcpu_translate(struct vcpu_x86 *v, struct kvm_translation *tr);
+int vcpu_user_interrupt(struct vcpu_x86 *v, u32 irq);	/* KVM_INTERRUPT. -EINVAL, -ENXIO, -EEXIST */
+int vcpu_set_tpr_access_reporting(struct vcpu_x86 *v, struct kvm_tpr_access_ctl *ctl);
+void vcpu_sync_regs_out(struct vcpu_x86 *v);	/* KVM_CAP_SYNC_REGS */
+int vcpu_sync_regs_in(struct vcpu_x86 *v);
+void vcpu_reset(struct vcpu_x86 *v, enum hw_reset how);	/* life.c: RESET or INIT */
+
+#endif
