@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""L1: the emulated AMD host. Boots the 6.12 kernel in QEMU with this machine's tree over 9p, loads a KVM, runs one
+script in it and gives back its output and status. What the kernel of L1 complains about fails the run."""
+
+import dataclasses
+import os
+import pathlib
+import re
+import selectors
+import shlex
+import signal
+import subprocess
+import sys
+import time
+
+from . import initramfs, paths
+
+MODULES = {
+    "files": ["virtio_pci", "9pnet_virtio", "9p", "virtio_blk"],
+    "linux": ["kvm-amd"],
+    "kvmono": ["irqbypass"],
+    "net": ["vhost_net", "tun"],
+}
+
+TIMEOUT, BROKEN = 124, 125
+
+# In the log of L1's kernel after the module was loaded, or of the VMM: something went wrong.
+COMPLAINT = re.compile(
+    rb"BUG: |WARNING: |Oops|general protection fault|Kernel panic|KASAN|UBSAN|INFO: |possible .* locking|"
+    rb"stack-protector|blocked for more than|unchecked MSR access|Objects remaining|scheduling while atomic|"
+    rb"bad unlock balance|Bad page state|Bad rss-counter")
+# Nothing comes after these, and the emulator may not notice.
+HOPELESS = re.compile(rb"Kernel panic|KVM internal error|KVM: entry failed|---\[ end trace")
+
+
+@dataclasses.dataclass
+class Result:
+    status: int
+    seconds: float
+    log: pathlib.Path
+    complaints: list
+
+
+def accelerator():
+    """QEMU's arguments for an AMD host, and what to tell the user: real nested virtualization where there is some."""
+    flags = re.search(r"^flags\s*:(.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.M)
+    svm = flags and " svm " in flags[1] + " "
+    nested = pathlib.Path("/sys/module/kvm_amd/parameters/nested")
+    if svm and nested.exists() and nested.read_text().strip() in "1Y" and os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return ["-accel", "kvm", "-cpu", "host"], "nested virtualization of this machine (-accel kvm)"
+    return ["-accel", "tcg,thread=single", "-cpu", "EPYC,+svm"], "emulated AMD processor (-accel tcg)"
+
+
+def load_words(kvm, params=""):
+    """The LOAD and MODULE of tools/init/l1 for a choice of KVM: kvmono, linux, none, or the path of a module."""
+    if kvm == "none":
+        return [], ""
+    if kvm == "linux":
+        return ["linux"], ""
+    path = paths.module() if kvm == "kvmono" else pathlib.Path(kvm).resolve()
+    if not path.exists():
+        raise SystemExit(f"{path} is not built: make")
+    return ["kvmono"], f"{path} {params}".strip()
+
+
+def covered(path):
+    """L1 has its own /tmp and /dev; what lies there on this machine must be put back on top."""
+    return re.match(r"/(tmp|dev|proc|sys)(/|$)", str(path))
+
+
+class Host:
+    """One L1. Fill in what differs from the defaults, then run() it."""
+
+    def __init__(self, name, kvm="kvmono", params="", smp=1, mem=4096, icount=False, timeout=600):
+        self.log = paths.BUILD / "l1" / f"{name}.log"
+        self.kvm, self.params, self.timeout = kvm, params, timeout
+        self.smp, self.mem, self.icount = smp, mem, icount
+        self.sets = []          # further sets of MODULES
+        self.disks = []         # images that L1 sees as /dev/vda, vdb, …
+        self.expose = [paths.TOP]
+        self.tty = None         # stty words when a person sits at it
+        self.append = ""
+        self.on_data = lambda data: (sys.stdout.buffer.write(data), sys.stdout.buffer.flush())
+        self.on_record = lambda text: None
+
+    def run(self, script):
+        """Boots, runs the bash script with the checkout as its folder, and gives back a Result."""
+        started = time.monotonic()
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.log.write_bytes(b"")
+        image = self.log.with_suffix(".cpio")
+        image.write_bytes(initramfs.cached_base("l1", paths.TOP / "tools/init/l1", MODULES) + self._job(script))
+        qemu = subprocess.Popen(self._command(image), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                stderr=self.log.with_suffix(".qemu").open("wb"), start_new_session=True)
+        try:
+            ended = Watch(self, qemu).until_end(started + self.timeout)
+        finally:
+            qemu.kill()
+            qemu.wait()
+            image.unlink()
+        return self._judge(ended, time.monotonic() - started)
+
+    def _job(self, script):
+        load, module = load_words(self.kvm, self.params)
+        env = {"EXPOSE": " ".join(str(p) for p in self.expose if covered(p)), "LOAD": " ".join(load + self.sets),
+               "MODULE": module, "TTY": self.tty or ""}
+        job = initramfs.Archive()
+        job.file("job/env", "".join(f"{k}={shlex.quote(v)}\n" for k, v in env.items()))
+        job.file("job/script", f"cd {shlex.quote(str(paths.TOP))}\nexport KVM={shlex.quote(self.kvm)}\n{script}\n")
+        return job.finish()
+
+    def _command(self, image):
+        command = ["qemu-system-x86_64", *accelerator()[0], "-smp", str(self.smp), "-m", str(self.mem),
+                   "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+                   "-kernel", paths.vmlinuz(), "-initrd", image,
+                   "-append", f"console=ttyS0 quiet panic=-1 oops=panic {self.append}",
+                   "-serial", f"file:{self.log}",
+                   "-device", "virtio-serial-pci", "-chardev", "stdio,id=job,signal=off",
+                   "-device", "virtconsole,chardev=job",
+                   "-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap"]
+        for disk in self.disks:
+            command += ["-drive", f"if=virtio,{disk}"]
+        if self.icount:
+            command += ["-icount", "shift=0"]
+        return command
+
+    def _judge(self, ended, seconds):
+        """The status of the script counts only when L1 lived to tell it and its kernel had nothing to complain of."""
+        log = self.log.read_bytes()
+        told = re.findall(rb"^kvmono: status (\d+)", log, re.M)
+        complaints = [line.decode(errors="replace").strip() for line in log.splitlines() if COMPLAINT.search(line)]
+        if ended == "timeout":
+            return Result(TIMEOUT, seconds, self.log, complaints + [f"no end after {self.timeout} s"])
+        if not told:
+            trouble = self.log.with_suffix(".qemu").read_text(errors="replace").strip().splitlines()
+            return Result(BROKEN, seconds, self.log, complaints + trouble + ["L1 ended without a status"])
+        status = int(told[-1])
+        return Result(BROKEN if complaints and not status else status, seconds, self.log, complaints)
+
+
+class Watch:
+    """Carries bytes between the job and the caller, and looks at L1's log while it grows."""
+
+    def __init__(self, host, qemu):
+        self.host, self.qemu = host, qemu
+        self.log = host.log.open("rb")
+        self.buffer = b""
+        self.fatal_at = None
+
+    def until_end(self, deadline):
+        """Returns "exit", "fatal" or "timeout"."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.qemu.stdout, selectors.EVENT_READ, self._from_job)
+            if self.host.tty:
+                selector.register(sys.stdin, selectors.EVENT_READ, self._to_job)
+            while time.monotonic() < deadline:
+                for key, _ in selector.select(0.25):
+                    if key.data() == "eof":
+                        self.qemu.wait(10)
+                        return "exit"
+                if self._fatal():
+                    return "fatal"
+        return "timeout"
+
+    def _from_job(self):
+        data = os.read(self.qemu.stdout.fileno(), 65536)
+        self.buffer += data
+        self._split(last=not data)
+        return "data" if data else "eof"
+
+    def _to_job(self):
+        os.write(self.qemu.stdin.fileno(), os.read(sys.stdin.fileno(), 4096))
+
+    def _split(self, last):
+        """Records are lines that start with an ASCII RS; the rest is what the job wrote."""
+        while self.buffer:
+            data, mark, rest = self.buffer.partition(b"\x1e")
+            if data:
+                self.host.on_data(data)
+            text, end, after = rest.partition(b"\n")
+            if mark and not end and not last:
+                self.buffer = mark + rest
+                return
+            if mark:
+                self.host.on_record(text.decode(errors="replace").strip())
+            self.buffer = after
+
+    def _fatal(self):
+        """A while after the last words of a kernel or a VMM, so that the log has all of them."""
+        if HOPELESS.search(self.log.read()):
+            self.fatal_at = self.fatal_at or time.monotonic()
+        return self.fatal_at and time.monotonic() > self.fatal_at + 2
+
+
+def restore_terminal_on_exit():
+    """SIGTERM must end the emulator and reset the terminal like any other way out."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
