@@ -4,7 +4,7 @@
 top := $(CURDIR)
 # Which kernel to build for: 6.12, 6.1 or a full version whose headers are installed.
 KVER ?= 6.12
-kver := $(or $(shell tools/kver $(KVER)),$(error no kernel to build for))
+kver = $(eval kver := $(shell tools/kver $(KVER)))$(kver)
 KDIR ?= /lib/modules/$(kver)/build
 MODULES := kvm-amd
 
@@ -27,6 +27,11 @@ all:
 
 setup:
 	@tools/setup
+
+# A dollar sign in what the user gives is the shell's, not make's.
+override GUEST_CMD := $(value GUEST_CMD)
+override APPEND := $(value APPEND)
+export GUEST_CMD APPEND
 
 run test:
 	@tools/$@

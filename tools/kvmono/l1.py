@@ -3,6 +3,8 @@
 script in it and gives back its output and status. What the kernel of L1 complains about fails the run."""
 
 import dataclasses
+import fcntl
+import itertools
 import os
 import pathlib
 import re
@@ -31,6 +33,10 @@ COMPLAINT = re.compile(
     rb"bad unlock balance|Bad page state|Bad rss-counter")
 # Nothing comes after these, and the emulator may not notice.
 HOPELESS = re.compile(rb"Kernel panic|KVM internal error|KVM: entry failed|---\[ end trace")
+
+# A record: what init or a script in L1 or L2 says to this side, within the bytes of a line.
+RECORD = re.compile(rb"\x1ekvmono: ([^\r\n]*)\r?\n")
+RECORD_BEGINS = re.compile(rb"\x1e(kvmono: [^\n]{0,200}|k?v?m?o?n?o?:?)\Z")
 
 
 @dataclasses.dataclass
@@ -63,16 +69,35 @@ def load_words(kvm, params=""):
     return ["kvmono"], f"{path} {params}".strip()
 
 
+def to_stdout(data):
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
 def covered(path):
     """L1 has its own /tmp and /dev; what lies there on this machine must be put back on top."""
     return re.match(r"/(tmp|dev|proc|sys)(/|$)", str(path))
+
+
+def own_folder(name):
+    """build/l1/<name>, or <name>-2 and so on while other runs hold those. Held until this process ends."""
+    for number in itertools.count(1):
+        folder = paths.BUILD / "l1" / (name if number == 1 else f"{name}-{number}")
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return folder
+        except BlockingIOError:
+            os.close(lock)
 
 
 class Host:
     """One L1. Fill in what differs from the defaults, then run() it."""
 
     def __init__(self, name, kvm="kvmono", params="", smp=1, mem=4096, icount=False, timeout=600):
-        self.log = paths.BUILD / "l1" / f"{name}.log"
+        self.folder = own_folder(name)
+        self.log = self.folder / "log"
         self.kvm, self.params, self.timeout = kvm, params, timeout
         self.smp, self.mem, self.icount = smp, mem, icount
         self.sets = []          # further sets of MODULES
@@ -80,24 +105,28 @@ class Host:
         self.expose = [paths.TOP]
         self.tty = None         # stty words when a person sits at it
         self.append = ""
-        self.on_data = lambda data: (sys.stdout.buffer.write(data), sys.stdout.buffer.flush())
+        self.on_data = to_stdout            # what the job writes
+        self.on_bulk = to_stdout            # what anyone in L1 writes to /dev/hvc1
         self.on_record = lambda text: None
 
     def run(self, script):
         """Boots, runs the bash script with the checkout as its folder, and gives back a Result."""
         started = time.monotonic()
-        self.log.parent.mkdir(parents=True, exist_ok=True)
         self.log.write_bytes(b"")
-        image = self.log.with_suffix(".cpio")
+        image = self.folder / "image"
         image.write_bytes(initramfs.cached_base("l1", paths.TOP / "tools/init/l1", MODULES) + self._job(script))
-        qemu = subprocess.Popen(self._command(image), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                stderr=self.log.with_suffix(".qemu").open("wb"), start_new_session=True)
+        bulk, bulk_inside = os.pipe()
+        qemu = subprocess.Popen(self._command(image, bulk_inside), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                stderr=(self.folder / "qemu").open("wb"), start_new_session=True,
+                                pass_fds=[bulk_inside])
+        os.close(bulk_inside)
         try:
-            ended = Watch(self, qemu).until_end(started + self.timeout)
+            ended = Watch(self, qemu, bulk).until_end(started + self.timeout)
         finally:
             qemu.kill()
             qemu.wait()
             image.unlink()
+            os.close(bulk)
         return self._judge(ended, time.monotonic() - started)
 
     def _job(self, script):
@@ -109,7 +138,7 @@ class Host:
         job.file("job/script", f"cd {shlex.quote(str(paths.TOP))}\nexport KVM={shlex.quote(self.kvm)}\n{script}\n")
         return job.finish()
 
-    def _command(self, image):
+    def _command(self, image, bulk):
         command = ["qemu-system-x86_64", *accelerator()[0], "-smp", str(self.smp), "-m", str(self.mem),
                    "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
                    "-kernel", paths.vmlinuz(), "-initrd", image,
@@ -117,6 +146,7 @@ class Host:
                    "-serial", f"file:{self.log}",
                    "-device", "virtio-serial-pci", "-chardev", "stdio,id=job,signal=off",
                    "-device", "virtconsole,chardev=job",
+                   "-chardev", f"file,id=bulk,path=/dev/fd/{bulk}", "-device", "virtconsole,chardev=bulk",
                    "-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap"]
         for disk in self.disks:
             command += ["-drive", f"if=virtio,{disk}"]
@@ -132,7 +162,7 @@ class Host:
         if ended == "timeout":
             return Result(TIMEOUT, seconds, self.log, complaints + [f"no end after {self.timeout} s"])
         if not told:
-            trouble = self.log.with_suffix(".qemu").read_text(errors="replace").strip().splitlines()
+            trouble = (self.folder / "qemu").read_text(errors="replace").strip().splitlines()
             return Result(BROKEN, seconds, self.log, complaints + trouble + ["L1 ended without a status"])
         status = int(told[-1])
         return Result(BROKEN if complaints and not status else status, seconds, self.log, complaints)
@@ -141,8 +171,8 @@ class Host:
 class Watch:
     """Carries bytes between the job and the caller, and looks at L1's log while it grows."""
 
-    def __init__(self, host, qemu):
-        self.host, self.qemu = host, qemu
+    def __init__(self, host, qemu, bulk):
+        self.host, self.qemu, self.bulk = host, qemu, bulk
         self.log = host.log.open("rb")
         self.buffer = b""
         self.fatal_at = None
@@ -151,13 +181,16 @@ class Watch:
         """Returns "exit", "fatal" or "timeout"."""
         with selectors.DefaultSelector() as selector:
             selector.register(self.qemu.stdout, selectors.EVENT_READ, self._from_job)
+            selector.register(self.bulk, selectors.EVENT_READ, self._from_bulk)
             if self.host.tty:
                 selector.register(sys.stdin, selectors.EVENT_READ, self._to_job)
             while time.monotonic() < deadline:
                 for key, _ in selector.select(0.25):
-                    if key.data() == "eof":
-                        self.qemu.wait(10)
-                        return "exit"
+                    if not key.data():
+                        selector.unregister(key.fileobj)
+                if not {self.qemu.stdout, self.bulk} & {k.fileobj for k in selector.get_map().values()}:
+                    self.qemu.wait(10)
+                    return "exit"
                 if self._fatal():
                     return "fatal"
         return "timeout"
@@ -166,24 +199,33 @@ class Watch:
         data = os.read(self.qemu.stdout.fileno(), 65536)
         self.buffer += data
         self._split(last=not data)
-        return "data" if data else "eof"
+        return data
+
+    def _from_bulk(self):
+        data = os.read(self.bulk, 65536)
+        if data:
+            self.host.on_bulk(data)
+        return data
 
     def _to_job(self):
-        os.write(self.qemu.stdin.fileno(), os.read(sys.stdin.fileno(), 4096))
+        data = os.read(sys.stdin.fileno(), 4096)
+        os.write(self.qemu.stdin.fileno(), data)
+        return data
 
     def _split(self, last):
-        """Records are lines that start with an ASCII RS; the rest is what the job wrote."""
-        while self.buffer:
-            data, mark, rest = self.buffer.partition(b"\x1e")
-            if data:
-                self.host.on_data(data)
-            text, end, after = rest.partition(b"\n")
-            if mark and not end and not last:
-                self.buffer = mark + rest
-                return
-            if mark:
-                self.host.on_record(text.decode(errors="replace").strip())
-            self.buffer = after
+        """Hands on the data and the records in what came; keeps back what may be the beginning of a record."""
+        while found := RECORD.search(self.buffer):
+            self._data(self.buffer[:found.start()])
+            self.host.on_record(found[1].decode(errors="replace"))
+            self.buffer = self.buffer[found.end():]
+        begun = not last and RECORD_BEGINS.search(self.buffer)
+        keep = begun.start() if begun else len(self.buffer)
+        self._data(self.buffer[:keep])
+        self.buffer = self.buffer[keep:]
+
+    def _data(self, data):
+        if data:
+            self.host.on_data(data)
 
     def _fatal(self):
         """A while after the last words of a kernel or a VMM, so that the log has all of them."""

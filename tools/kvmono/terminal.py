@@ -12,9 +12,9 @@ import tty
 def raw():
     """Hands every key through while it lasts; gives the stty words for a terminal of this size on the other side."""
     before = termios.tcgetattr(sys.stdin)
-    size = os.get_terminal_size(sys.stdin.fileno())
+    columns, lines = os.get_terminal_size(sys.stdin.fileno())
     tty.setraw(sys.stdin)
     try:
-        yield f"sane rows {size.lines} cols {size.columns}"
+        yield f"sane rows {lines or 24} cols {columns or 80}"
     finally:
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)

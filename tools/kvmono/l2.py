@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""L2: the guest. Its initramfs, and the command line of the QEMU that runs it in L1."""
+
+import shlex
+
+from . import initramfs, paths
+
+MODULES = {
+    "mmio": ["virtio_mmio"],
+    "net": ["virtio_net"],
+    "block": ["virtio_blk"],
+}
+
+
+def initrd(path, command=None, tty=None):
+    """Writes the guest's initramfs: it runs the shell script `command`, or a shell on a terminal set by `tty`."""
+    job = initramfs.Archive()
+    if command is not None:
+        job.file("job/command", command + "\n")
+    if tty:
+        job.file("job/tty", tty)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(initramfs.cached_base("l2", paths.TOP / "tools/init/l2", MODULES) + job.finish())
+    return path
+
+
+def virtio(machine, device):
+    """The name of a virtio device on that machine: microvm has no PCI."""
+    return f"virtio-{device}-" + ("device" if machine.startswith("microvm") else "pci")
+
+
+def console(machine, path):
+    """QEMU's arguments for a virtio console that writes to `path`."""
+    return ["-chardev", f"file,id=console,path={path}", "-device", virtio(machine, "serial"),
+            "-device", "virtconsole,chardev=console"]
+
+
+def qemu(machine="pc", smp=2, mem=512, kernel=None, initrd=None, append="", more=()):
+    """QEMU's command line as a string for a shell. The guest's serial line is QEMU's stdin and stdout."""
+    command = ["qemu-system-x86_64", "-accel", "kvm", "-cpu", "host", "-M", machine, "-smp", str(smp), "-m", str(mem),
+               "-nodefaults", "-no-user-config", "-display", "none"]
+    if kernel:
+        command += ["-kernel", str(kernel), "-append", f"console=ttyS0 quiet panic=-1 {append}".strip()]
+    if initrd:
+        command += ["-initrd", str(initrd)]
+    return shlex.join(command + list(more))
