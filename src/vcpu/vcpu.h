@@ -5,6 +5,7 @@
 #ifndef VCPU_VCPU_H
 #define VCPU_VCPU_H
 
+#include <linux/irq_work.h>
 #include <linux/user-return-notifier.h>
 #include <asm/fpu/api.h>
 #include <asm/pvclock-abi.h>
@@ -13,8 +14,6 @@
 #include "irqchip/irqchip.h"
 #include "mmu/tdp.h"
 #include "emulate/emulate.h"
-
-#define VCPU_MAX_CPUID_ENTRIES	256
 
 struct kvm_clock_snapshot {		/* VM-wide pairing of host TSC and kvmclock time; vcpu/clock.c */
 	u64 host_tsc, boot_ns;
@@ -28,7 +27,9 @@ struct vm_x86 {
 	struct irqchip irqchip;
 
 	raw_spinlock_t tsc_lock;	/* the fields of the TSC below */
-	u64 tsc_last_write, tsc_last_host, tsc_last_offset;
+	u64 tsc_last_offset;		/* of the newest TSC that a VMM wrote; what a new vCPU gets */
+	bool tsc_written;
+	struct list_head clock_link;	/* vcpu/clock.c: all VMs */
 	u32 default_tsc_khz;
 	s64 kvmclock_offset;		/* kvmclock = boot time + offset */
 	seqcount_raw_spinlock_t clock_seq;
@@ -44,6 +45,13 @@ struct vm_x86 {
 	u32 apic_bus_ns;
 	u32 notify_window, notify_flags;
 	gpa_t identity_map, tss_addr;
+};
+
+/* CPUID functions 0.., 0x40000000.., 0x80000000..: where in vcpu_x86.cpuid each one starts. */
+#define CPUID_NO_ENTRY	0xff
+#define VCPU_MAX_CPUID_ENTRIES	255	/* so that an entry's number fits the index; KVM_CPUID_MAX */
+struct cpuid_first {
+	u8 basic[32], hypervisor[16], extended[48];
 };
 
 /* One exception with its payload, as KVM_GET/SET_VCPU_EVENTS sees it. */
@@ -73,23 +81,30 @@ struct vcpu_x86 {
 	u32 mp_state;
 	bool triple_fault_pending;
 	bool smi_pending;
+	bool pv_unhalted;		/* KVM_HC_KICK_CPU came: the next halt, or this one, is over */
+	bool cut_guest_time;		/* another event waits behind the one that is injected: exit right after the entry */
+	u8 eoi_exit_vector;		/* what REQ_IOAPIC_EOI_EXIT tells the VMM */
+	struct irq_work cut_work;	/* the self-IPI of cut_guest_time, where the hardware has no timer for it */
 	u64 cr2;
-	u64 cr8;			/* without in-kernel LAPIC */
+	u64 cr8, user_apic_base;	/* without in-kernel LAPIC */
 
 	/* FPU and extended state */
 	struct fpu_guest guest_fpu;
 	u64 xcr0, guest_supported_xcr0, ia32_xss;
 	u32 host_pkru, pkru;
+	bool xcr0_switch, xss_switch, pkru_switch;	/* differs from the host's and this guest can tell: fpu_update_switch() */
 
 	/* Debug */
 	unsigned long db[4], eff_db[4], dr6, dr7;
 	u32 guest_debug;		/* KVM_GUESTDBG_* */
 	unsigned long guest_debug_dr7, singlestep_rip;
-	bool guest_uses_dr;		/* DR0-3 are the guest's for this entry: no intercept */
+	bool guest_uses_dr;		/* the guest reaches DR0-7 without an exit until the vCPU is next put */
+	bool breakpoints_on;		/* effective DR7 enables one: DR0-3 are loaded at each entry */
 
 	/* CPUID and what follows from it (vcpu/cpuid.c) */
 	struct kvm_cpuid_entry2 *cpuid;
 	int cpuid_nent;
+	struct cpuid_first cpuid_first;
 	u8 maxphyaddr;
 	u64 cr4_reserved;		/* bits that this guest may not set */
 	u64 efer_allowed;
@@ -106,7 +121,8 @@ struct vcpu_x86 {
 	u64 pat;
 
 	/* Clocks and PV (vcpu/clock.c, vcpu/pv.c) */
-	u64 tsc_offset, tsc_ratio, last_guest_tsc, last_host_tsc;
+	u64 tsc_offset, tsc_ratio, last_host_tsc;
+	int clock_cpu;			/* where clock_vcpu_load() was last */
 	u32 tsc_khz;
 	u64 system_time_msr, wall_clock_msr, steal_msr, async_pf_msr, pv_eoi_msr, poll_control;
 	struct pvclock_vcpu_time_info clock_page;	/* what was last written */
@@ -115,7 +131,10 @@ struct vcpu_x86 {
 
 	/* In the middle of something that the VMM answers */
 	enum completion completion;
-	struct { u16 port; u8 size; bool in; u32 count; u64 linear_rip; void *data; } pio;
+	struct { u16 port; u8 size; bool in; u32 count; u64 linear_rip; void *data; u8 insn_len; } pio;	/* .data: page behind kvm_run */
+	u8 emu_after;			/* vcpu/emu.c: what is to be done when the emulated instruction is complete */
+	/* vcpu/fast.c: where the last instructions that exit were found, for processors that don't say how long they are */
+	struct insn_site { u64 cr3, rip, cs_base; hva_t hva; u8 kind; } insn_sites[4];
 	struct emu *emu;		/* allocated once; state of an emulation that waits for the VMM */
 	u32 pending_msr;
 	bool mmio_needed;
@@ -176,8 +195,18 @@ int vcpu_emulate(struct vcpu_x86 *v, const struct hw_exit *exit);
 int vcpu_emulate_npf(struct vcpu_x86 *v, const struct hw_exit *exit);
 int vcpu_emulate_continue(struct vcpu_x86 *v);
 int vcpu_insn_length(struct vcpu_x86 *v);
-int vcpu_task_switch(struct vcpu_x86 *v, const struct hw_exit *exit);
+int vcpu_task_switch(struct vcpu_x86 *v, const struct hw_exit *exit);	/* task.c */
+bool vcpu_in_64bit_code(struct vcpu_x86 *v);
+u64 vcpu_linear_rip(struct vcpu_x86 *v);
+/** vcpu_emulation_failed() - KVM_EXIT_INTERNAL_ERROR with the instruction's bytes. NEXT_USER. */
+int vcpu_emulation_failed(struct vcpu_x86 *v);
 void vcpu_guest_paging(struct vcpu_x86 *v, struct guest_paging *p);
+
+/* exits.c: ends that the VMM sees, for the other files of this floor. All NEXT_USER. */
+int vcpu_exit_debug(struct vcpu_x86 *v, u8 vector, u64 dr6);
+int vcpu_exit_msr(struct vcpu_x86 *v, u32 msr, bool write, u64 val, u32 reason);
+/** vcpu_msr_access() - the guest's RDMSR or WRMSR without the register business. 0, -EINVAL: #GP, or NEXT_USER + 1: the VMM was asked. */
+int vcpu_reflect_gp(struct vcpu_x86 *v);
 
 /* io.c: the bus switch. true: a device in the kernel took it. */
 bool io_write(struct vcpu_x86 *v, u16 port, u32 len, const void *val);
@@ -191,6 +220,12 @@ void vcpu_queue_exception_error(struct vcpu_x86 *v, u8 vector, u32 error);
 void vcpu_queue_page_fault(struct vcpu_x86 *v, u32 error, gva_t addr);
 void vcpu_queue_db(struct vcpu_x86 *v, u64 dr6_bits);
 void vcpu_requeue_interrupted(struct vcpu_x86 *v, const struct hw_event *ev);
+void vcpu_forget_injected(struct vcpu_x86 *v);	/* the entry went through: what was injected is delivered, or comes back as exit.vectoring */
+void vcpu_deliver_payload(struct vcpu_x86 *v, struct queued_exception *ex);	/* CR2 or DR6 from a pending exception's payload */
+void vcpu_take_nmis(struct vcpu_x86 *v);	/* REQ_NMI */
+/** vcpu_take_init_sipi() - act on INIT and SIPI that arrived. */
+void vcpu_take_init_sipi(struct vcpu_x86 *v);
+bool vcpu_ready_for_user_interrupt(struct vcpu_x86 *v);
 /** vcpu_inject_pending() - choose and inject the next event, open windows for the rest. Before entry, preemption off or on, IRQs on. */
 int vcpu_inject_pending(struct vcpu_x86 *v);
 void vcpu_cancel_injection(struct vcpu_x86 *v);
@@ -200,8 +235,12 @@ bool vcpu_runnable(struct vcpu_x86 *v);
 
 /* halt.c */
 int vcpu_halt(struct vcpu_x86 *v);		/* HLT was executed */
-int vcpu_block(struct vcpu_x86 *v);		/* sleep until runnable or signal; polls first */
+void vcpu_block(struct vcpu_x86 *v);		/* sleep until runnable or signal; polls first */
+bool vcpu_yield_to(struct vcpu *target);	/* directed yield to one that is ready; false: it wasn't possible */
 void vcpu_on_spin(struct vcpu_x86 *v, bool kernel_mode);	/* PAUSE-loop exit: directed yield */
+
+/** vcpu_in_64bit_code() - EFER.LMA and CS.L: RAX, not EAX. */
+bool vcpu_in_64bit_code(struct vcpu_x86 *v);
 
 /* cr.c: guest- and ioctl-visible rules of control registers. 0 or -EINVAL (#GP for a guest). */
 int vcpu_set_cr0(struct vcpu_x86 *v, u64 cr0);
@@ -216,7 +255,9 @@ u64 vcpu_get_dr(struct vcpu_x86 *v, int nr);
 void vcpu_update_dr7(struct vcpu_x86 *v);
 
 /* cpuid.c */
-void cpuid_setup(void);			/* at module load: host mask table */
+void cpuid_setup(void);			/* at module load: the host's extended state */
+u64 cpuid_host_xcr0(void);		/* XCR0 bits that a guest may have at most */
+u32 cpuid_xstate_size(u64 features, bool compacted);	/* bytes of an XSAVE area */
 int cpuid_get_supported(struct kvm_cpuid_entry2 *entries, u32 *nent, bool emulated);	/* -E2BIG */
 int vcpu_set_cpuid(struct vcpu_x86 *v, struct kvm_cpuid_entry2 *entries, int nent);	/* takes ownership of entries on success. -EINVAL */
 /** cpuid_lookup() - answer of CPUID to the guest, with the dynamic bits (OSXSAVE, APIC, OSPKE, XSAVE sizes) right. Any context. */
@@ -234,6 +275,7 @@ const u32 *msr_save_list(u32 *n);	/* KVM_GET_MSR_INDEX_LIST */
 const u32 *msr_feature_list(u32 *n);
 int msr_get_feature(u32 msr, u64 *val);	/* -EINVAL */
 int vm_set_msr_filter(struct vm_x86 *vm, const struct kvm_msr_filter *filter);
+void vm_destroy_msr_filter(struct vm_x86 *vm);
 void msr_setup(void);
 void user_return_msrs_load(struct vcpu_x86 *v);	/* preemption off */
 void user_return_msrs_teardown(void);
@@ -246,6 +288,12 @@ void vcpu_write_tsc(struct vcpu_x86 *v, u64 guest_tsc, bool host);	/* with the m
 void vcpu_set_tsc_offset(struct vcpu_x86 *v, u64 offset);
 int vcpu_set_tsc_khz(struct vcpu_x86 *v, u32 khz);	/* -EINVAL: can't scale */
 void clock_vm_init(struct vm_x86 *vm);
+void clock_vm_destroy(struct vm_x86 *vm);
+void clock_vcpu_init(struct vcpu_x86 *v);	/* from vcpu_x86_create(), vCPU loaded */
+void clock_vcpu_put(struct vcpu_x86 *v);
+u64 vm_clock_wall_ns(struct vm_x86 *vm);
+void pvclock_scale(u32 khz, s8 *shift, u32 *mul);
+u64 pvclock_scale_ticks(u64 ticks, const struct pvclock_vcpu_time_info *page);
 void clock_update_vcpu(struct vcpu_x86 *v);		/* REQ_CLOCK_UPDATE */
 void clock_update_vm(struct vm_x86 *vm);		/* REQ_MASTERCLOCK_UPDATE */
 int vm_get_clock(struct vm_x86 *vm, struct kvm_clock_data *data);
@@ -265,6 +313,7 @@ void fpu_destroy(struct vcpu_x86 *v);
 void fpu_reset(struct vcpu_x86 *v, bool init);
 void fpu_load_guest(struct vcpu_x86 *v);	/* KVM_RUN begins: swap user FPU for the guest's */
 void fpu_put_guest(struct vcpu_x86 *v);
+void fpu_update_switch(struct vcpu_x86 *v);	/* after a change of CR4, XCR0, XSS or CPUID. vCPU loaded */
 static inline void fpu_enter(struct vcpu_x86 *v);	/* XCR0, XSS, PKRU just before VM entry; only if they differ. IRQs off. fpu_inline.h */
 static inline void fpu_leave(struct vcpu_x86 *v);
 

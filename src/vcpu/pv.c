@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Paravirtual services (x86/msr.rst, x86/hypercalls.rst, x86/cpuid.rst): their MSRs, hypercalls and steal time.
+ */
+#include <linux/kvm_para.h>
+#include <linux/sched.h>
+#include <linux/sched/stat.h>
+#include <linux/uaccess.h>
+#include <asm/kvm_para.h>
+#include "vcpu/vcpu.h"
+
+/* ------------------------------------------------------------------ steal time */
+
+static hva_t steal_hva(struct vcpu_x86 *v, gpa_t gpa)
+{
+	struct memslot *slot = memslot_find(memslots(v->vcpu.vm), gpa_to_gfn(gpa));
+
+	if (!slot || (slot->flags & KVM_MEM_READONLY))
+		return 0;
+	return memslot_gfn_to_hva(slot, gpa_to_gfn(gpa)) + (gpa & 0xfff);
+}
+
+static void write_steal(struct vcpu_x86 *v, gpa_t gpa, u64 waited)
+{
+	struct vm *vm = v->vcpu.vm;
+	struct kvm_steal_time st;
+
+	if (vm_read_guest(vm, gpa, &st, sizeof(st)))
+		return;
+	st.preempted = 0;	/* we run: whoever spins for us may go on spinning */
+	st.version = (st.version | 1) + (st.version & 1 ? 2 : 0);
+	if (vm_write_guest(vm, gpa + offsetof(struct kvm_steal_time, version), &st.version, sizeof(st.version)))
+		return;
+	smp_wmb();	/* odd version before the body */
+	st.steal += waited;
+	vm_write_guest(vm, gpa, &st.steal, sizeof(st.steal));
+	vm_write_guest(vm, gpa + offsetof(struct kvm_steal_time, preempted), &st.preempted, sizeof(st.preempted));
+	smp_wmb();	/* body before the even version */
+	st.version++;
+	vm_write_guest(vm, gpa + offsetof(struct kvm_steal_time, version), &st.version, sizeof(st.version));
+}
+
+/** pv_steal_update() - REQ_STEAL_UPDATE: account the time that this thread waited for a CPU. vCPU thread; may sleep. */
+void pv_steal_update(struct vcpu_x86 *v)
+{
+	u64 delay = current->sched_info.run_delay;
+	int idx;
+
+	if (!(v->steal_msr & KVM_MSR_ENABLED))
+		return;
+	idx = srcu_read_lock(&v->vcpu.vm->srcu);
+	write_steal(v, v->steal_msr & KVM_STEAL_VALID_BITS, delay - v->steal_last_run_delay);
+	srcu_read_unlock(&v->vcpu.vm->srcu, idx);
+	v->steal_last_run_delay = delay;
+}
+
+/**
+ * pv_sched_out() - the vCPU's thread is being switched out while runnable: tell the guest, so that its spinners yield.
+ * Preemption off, no page fault may be taken: a page that isn't there goes without.
+ */
+void pv_sched_out(struct vcpu_x86 *v)
+{
+	static const u8 preempted = KVM_VCPU_PREEMPTED;
+	hva_t hva;
+	int idx;
+
+	if (!(v->steal_msr & KVM_MSR_ENABLED) || current->mm != v->vcpu.vm->mm)
+		return;
+	idx = srcu_read_lock(&v->vcpu.vm->srcu);
+	hva = steal_hva(v, (v->steal_msr & KVM_STEAL_VALID_BITS) + offsetof(struct kvm_steal_time, preempted));
+	if (hva) {
+		pagefault_disable();
+		if (!copy_to_user_nofault((void __user *)hva, &preempted, sizeof(preempted)))
+			memslot_mark_dirty(memslot_find(memslots(v->vcpu.vm),
+					   gpa_to_gfn(v->steal_msr & KVM_STEAL_VALID_BITS)),
+					   gpa_to_gfn(v->steal_msr & KVM_STEAL_VALID_BITS));
+		pagefault_enable();
+	}
+	srcu_read_unlock(&v->vcpu.vm->srcu, idx);
+	/* The next entry clears it and accounts the wait. */
+	vcpu_request(&v->vcpu, REQ_STEAL_UPDATE);
+}
+
+/* ------------------------------------------------------------------ MSRs */
+
+static bool feature(struct vcpu_x86 *v, u32 bit)
+{
+	return v->pv_features & (1u << bit);
+}
+
+static void write_wall_clock(struct vcpu_x86 *v, gpa_t gpa)
+{
+	struct pvclock_wall_clock wc = { };
+	struct vm *vm = v->vcpu.vm;
+	u64 ns = vm_clock_wall_ns(v_vm(v));
+	u32 version;
+	int idx = srcu_read_lock(&vm->srcu);
+
+	if (!vm_read_guest(vm, gpa, &version, sizeof(version))) {
+		wc.version = (version | 1) + (version & 1 ? 2 : 0);
+		wc.nsec = do_div(ns, NSEC_PER_SEC);
+		wc.sec = ns;
+		vm_write_guest(vm, gpa, &wc, sizeof(wc));
+		smp_wmb();	/* body before the even version */
+		wc.version++;
+		vm_write_guest(vm, gpa, &wc.version, sizeof(wc.version));
+	}
+	srcu_read_unlock(&vm->srcu, idx);
+}
+
+static int set_steal_msr(struct vcpu_x86 *v, u64 val)
+{
+	if ((val & KVM_STEAL_RESERVED_MASK) || !sched_info_on())
+		return -EINVAL;
+	v->steal_msr = val;
+	if (val & KVM_MSR_ENABLED) {
+		v->steal_last_run_delay = current->sched_info.run_delay;
+		vcpu_request(&v->vcpu, REQ_STEAL_UPDATE);
+	}
+	return 0;
+}
+
+static int set_system_time(struct vcpu_x86 *v, u64 val)
+{
+	v->system_time_msr = val;
+	vcpu_request(&v->vcpu, REQ_MASTERCLOCK_UPDATE);
+	return 0;
+}
+
+static int set_wall_clock(struct vcpu_x86 *v, u64 val)
+{
+	v->wall_clock_msr = val;
+	v_vm(v)->wall_clock = val;
+	if (val)
+		write_wall_clock(v, val);
+	return 0;
+}
+
+/** pv_set_msr() - a KVM MSR is written. vCPU loaded; may sleep. -EINVAL: the guest's CPUID lacks it, or reserved bits. */
+int pv_set_msr(struct vcpu_x86 *v, u32 msr, u64 val, bool host)
+{
+	switch (msr) {
+	case MSR_KVM_WALL_CLOCK:
+		return host || feature(v, KVM_FEATURE_CLOCKSOURCE) ? set_wall_clock(v, val) : -EINVAL;
+	case MSR_KVM_WALL_CLOCK_NEW:
+		return host || feature(v, KVM_FEATURE_CLOCKSOURCE2) ? set_wall_clock(v, val) : -EINVAL;
+	case MSR_KVM_SYSTEM_TIME:
+		return host || feature(v, KVM_FEATURE_CLOCKSOURCE) ? set_system_time(v, val) : -EINVAL;
+	case MSR_KVM_SYSTEM_TIME_NEW:
+		return host || feature(v, KVM_FEATURE_CLOCKSOURCE2) ? set_system_time(v, val) : -EINVAL;
+	case MSR_KVM_STEAL_TIME:
+		return host || feature(v, KVM_FEATURE_STEAL_TIME) ? set_steal_msr(v, val) : -EINVAL;
+	default:
+		return -EINVAL;
+	}
+}
+
+/** pv_get_msr() - a KVM MSR is read. -EINVAL: none of ours. */
+int pv_get_msr(struct vcpu_x86 *v, u32 msr, u64 *val)
+{
+	switch (msr) {
+	case MSR_KVM_WALL_CLOCK:
+	case MSR_KVM_WALL_CLOCK_NEW:
+		*val = v_vm(v)->wall_clock;
+		return 0;
+	case MSR_KVM_SYSTEM_TIME:
+	case MSR_KVM_SYSTEM_TIME_NEW:
+		*val = v->system_time_msr;
+		return 0;
+	case MSR_KVM_STEAL_TIME:
+		*val = v->steal_msr;
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+/* ------------------------------------------------------------------ hypercalls (x86/hypercalls.rst) */
+
+/* KVM_HC_SEND_IPI: a bitmap of APIC ids from @min on. */
+static s64 send_ipi(struct vcpu_x86 *v, const u64 bitmap[2], u32 min, u32 icr, unsigned int bits_per_word)
+{
+	struct apic_msg msg = { .vector = icr & APIC_VECTOR_MASK, .delivery = (icr >> 8) & 7, .assert = true };
+	unsigned int word, bit;
+	s64 count = 0;
+	int n;
+
+	if ((icr & APIC_DEST_MASK) || (icr & APIC_SHORT_MASK))
+		return -KVM_EINVAL;
+	for (word = 0; word < 2; word++)
+		for (bit = 0; bit < bits_per_word; bit++) {
+			if (!(bitmap[word] & BIT_ULL(bit)))
+				continue;
+			msg.dest = min + word * bits_per_word + bit;
+			n = lapic_deliver(&v_vm(v)->irqchip, &v->apic, &msg);
+			count += n > 0 ? n : 0;
+		}
+	return count;
+}
+
+static s64 kick_cpu(struct vcpu_x86 *v, u32 apic_id)
+{
+	struct vcpu *target = vm_find_vcpu(v->vcpu.vm, apic_id);
+
+	if (target) {
+		vcpu_request(target, REQ_UNHALT);
+		vcpu_kick(target);
+	}
+	return 0;
+}
+
+static s64 sched_yield_to(struct vcpu_x86 *v, u32 apic_id)
+{
+	struct vcpu *target = vm_find_vcpu(v->vcpu.vm, apic_id);
+
+	v->vcpu.stats.directed_yield_attempted++;
+	if (target && target != &v->vcpu && READ_ONCE(target->ready) && vcpu_yield_to(target))
+		v->vcpu.stats.directed_yield_successful++;
+	return 0;
+}
+
+static s64 hypercall(struct vcpu_x86 *v, u64 nr, const u64 arg[4], bool long_mode)
+{
+	switch (nr) {
+	case KVM_HC_VAPIC_POLL_IRQ:
+		return 0;
+	case KVM_HC_KICK_CPU:
+		return feature(v, KVM_FEATURE_PV_UNHALT) ? kick_cpu(v, arg[1]) : -KVM_ENOSYS;
+	case KVM_HC_SEND_IPI:
+		return feature(v, KVM_FEATURE_PV_SEND_IPI) && v->has_apic ?
+			send_ipi(v, arg, arg[2], arg[3], long_mode ? 64 : 32) : -KVM_ENOSYS;
+	case KVM_HC_SCHED_YIELD:
+		return feature(v, KVM_FEATURE_PV_SCHED_YIELD) ? sched_yield_to(v, arg[0]) : -KVM_ENOSYS;
+	default:
+		return -KVM_ENOSYS;
+	}
+}
+
+/**
+ * vcpu_hypercall() - VMCALL/VMMCALL: number in RAX, arguments in RBX, RCX, RDX, RSI, answer in RAX. The caller skips the instruction.
+ * vCPU thread; may sleep. Returns as slow_exit().
+ */
+int vcpu_hypercall(struct vcpu_x86 *v)
+{
+	struct hw_vcpu *hw = &v->hw;
+	bool long_mode = vcpu_in_64bit_code(v);
+	u64 nr = hw_reg(hw, REG_RAX);
+	u64 arg[4] = { hw_reg(hw, REG_RBX), hw_reg(hw, REG_RCX), hw_reg(hw, REG_RDX), hw_reg(hw, REG_RSI) };
+	s64 ret;
+	int i;
+
+	v->vcpu.stats.hypercalls++;
+	if (!long_mode) {
+		nr = (u32)nr;
+		for (i = 0; i < 4; i++)
+			arg[i] = (u32)arg[i];
+	}
+	ret = hw_cpl(hw) ? -KVM_EPERM : hypercall(v, nr, arg, long_mode);
+	hw_set_reg(hw, REG_RAX, long_mode ? (u64)ret : (u32)ret);
+	return NEXT_GUEST;
+}
