@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Makes initramfs images: the newc cpio format that the kernel unpacks, busybox, and kernel modules in load order."""
 
+import fcntl
 import lzma
 import os
 import pathlib
@@ -100,10 +101,10 @@ def cached_base(name, init, modules):
     stamp = repr((modules, paths.kver(), BUSYBOX.stat().st_mtime_ns, init.read_bytes(),
                   pathlib.Path(__file__).stat().st_mtime_ns))
     image, key = paths.CACHE / f"{name}.cpio", paths.CACHE / f"{name}.key"
-    if not (image.exists() and key.exists() and key.read_text() == stamp):
-        new = image.with_suffix(f".{os.getpid()}")
-        new.write_bytes(base(init, modules))
-        key.unlink(missing_ok=True)
-        new.rename(image)
-        key.write_text(stamp)
-    return image.read_bytes()
+    with (paths.CACHE / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (key.exists() and key.read_text() == stamp):
+            key.unlink(missing_ok=True)
+            image.write_bytes(base(init, modules))
+            key.write_text(stamp)
+        return image.read_bytes()

@@ -24,7 +24,7 @@ MODULES = {
     "net": ["vhost_net", "tun"],
 }
 
-TIMEOUT, BROKEN = 124, 125
+NOT_LOADED, TIMEOUT, BROKEN = 123, 124, 125
 
 # In the log of L1's kernel after the module was loaded, or of the VMM: something went wrong.
 COMPLAINT = re.compile(
@@ -105,6 +105,7 @@ class Host:
         self.expose = [paths.TOP]
         self.tty = None         # stty words when a person sits at it
         self.append = ""
+        self.silence = None     # seconds without a byte after which it counts as hung
         self.on_data = to_stdout            # what the job writes
         self.on_bulk = to_stdout            # what anyone in L1 writes to /dev/hvc1
         self.on_record = lambda text: None
@@ -160,7 +161,7 @@ class Host:
         told = re.findall(rb"^kvmono: status (\d+)", log, re.M)
         complaints = [line.decode(errors="replace").strip() for line in log.splitlines() if COMPLAINT.search(line)]
         if ended == "timeout":
-            return Result(TIMEOUT, seconds, self.log, complaints + [f"no end after {self.timeout} s"])
+            return Result(TIMEOUT, seconds, self.log, complaints + [f"hung: ended after {seconds:.0f} s"])
         if not told:
             trouble = (self.folder / "qemu").read_text(errors="replace").strip().splitlines()
             return Result(BROKEN, seconds, self.log, complaints + trouble + ["L1 ended without a status"])
@@ -176,6 +177,7 @@ class Watch:
         self.log = host.log.open("rb")
         self.buffer = b""
         self.fatal_at = None
+        self.last_byte = time.monotonic()
 
     def until_end(self, deadline):
         """Returns "exit", "fatal" or "timeout"."""
@@ -184,8 +186,9 @@ class Watch:
             selector.register(self.bulk, selectors.EVENT_READ, self._from_bulk)
             if self.host.tty:
                 selector.register(sys.stdin, selectors.EVENT_READ, self._to_job)
-            while time.monotonic() < deadline:
+            while time.monotonic() < min(deadline, self.last_byte + (self.host.silence or 1e9)):
                 for key, _ in selector.select(0.25):
+                    self.last_byte = time.monotonic()
                     if not key.data():
                         selector.unregister(key.fileobj)
                 if not {self.qemu.stdout, self.bulk} & {k.fileobj for k in selector.get_map().values()}:

@@ -11,10 +11,16 @@ MODULES = {
     "block": ["virtio_blk"],
 }
 
+VMM = "qemu-system-x86_64 -accel kvm -cpu host -nodefaults -no-user-config -display none"
 
-def initrd(path, command=None, tty=None):
-    """Writes the guest's initramfs: it runs the shell script `command`, or a shell on a terminal set by `tty`."""
+
+def initrd(path, command=None, tty=None, scripts=None):
+    """Writes the guest's initramfs: it runs the shell script `command`, or a shell on a terminal set by `tty`.
+
+    The files of the folder `scripts` are in /job."""
     job = initramfs.Archive()
+    for script in scripts.iterdir() if scripts else ():
+        job.file(f"job/{script.name}", script.read_bytes())
     if command is not None:
         job.file("job/command", command + "\n")
     if tty:
@@ -37,8 +43,7 @@ def console(machine, path):
 
 def qemu(machine="pc", smp=2, mem=512, kernel=None, initrd=None, append="", more=()):
     """QEMU's command line as a string for a shell. The guest's serial line is QEMU's stdin and stdout."""
-    command = ["qemu-system-x86_64", "-accel", "kvm", "-cpu", "host", "-M", machine, "-smp", str(smp), "-m", str(mem),
-               "-nodefaults", "-no-user-config", "-display", "none"]
+    command = [*VMM.split(), "-M", machine, "-smp", str(smp), "-m", str(mem)]
     if kernel:
         command += ["-kernel", str(kernel), "-append", f"console=ttyS0 quiet panic=-1 {append}".strip()]
     if initrd:

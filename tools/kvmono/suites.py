@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The parts of `make test`. Each has names() and run(names, add): it runs those tests and calls add with each Result."""
+
+import concurrent.futures
+import hashlib
+import os
+import subprocess
+import threading
+import time
+
+from . import l1, l2, paths
+from .results import FAIL, PASS, Frames, Result, Run
+
+SILENCE = 200  # seconds; each runner in L1 kills a program sooner than that
+LANES = 2  # emulators at a time; each keeps one core busy
+
+
+def make(*arguments):
+    """Runs make; gives back its output. Raises CalledProcessError with the output when it fails."""
+    env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "T")}
+    return subprocess.run(["make", "--no-print-directory", *map(str, arguments)], cwd=paths.TOP, env=env, check=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
+
+
+def build(part, add, *arguments):
+    """A part whose programs don't build has one result: that. True when they do."""
+    started = time.monotonic()
+    try:
+        make(*arguments)
+        return True
+    except subprocess.CalledProcessError as error:
+        add(Result(f"{part}/build", FAIL, time.monotonic() - started, error.stdout))
+        return False
+
+
+def execute(part, name, command, timeout):
+    """Runs a program here and judges it by its exit status."""
+    started = time.monotonic()
+    try:
+        done = subprocess.run(command, cwd=paths.TOP, timeout=timeout, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+        run = Run(name, done.returncode, 0, "", done.stdout)
+    except subprocess.TimeoutExpired as late:
+        run = Run(name, l1.TIMEOUT, 0, "", f"{(late.stdout or b'').decode(errors='replace')}\nno end after {timeout} s")
+    result = run.result(part)
+    result.seconds = time.monotonic() - started
+    return result
+
+
+class Unit:
+    """Programs in user space. tests/unit/Makefile: `all` builds them into build/unit/, `list` prints their names,
+    `coverage` runs them and fails when a floor has less than it must."""
+
+    folder = paths.TOP / "tests/unit"
+
+    def names(self):
+        return make("-s", "-C", self.folder, "list").split() + ["coverage"] if self.folder.exists() else []
+
+    def run(self, names, add):
+        if not build("unit", add, "-j2", "-C", self.folder, "all"):
+            return
+        programs = [n for n in names if n != "coverage"]
+        with concurrent.futures.ThreadPoolExecutor(LANES) as pool:
+            jobs = [pool.submit(execute, "unit", n, [paths.BUILD / "unit" / n], 300) for n in programs]
+            for job in concurrent.futures.as_completed(jobs):
+                add(job.result())
+        if "coverage" in names:
+            add(execute("unit", "coverage", ["make", "-s", "-C", self.folder, "coverage"], 600))
+
+
+class Static:
+    """What is true of the sources and of the built module."""
+
+    checks = {
+        "floors": ["tools/check-floors"],
+        "spdx": ["tools/check-spdx"],
+        "kernel-6.12": ["tools/check-kernels", "6.12"],
+        "kernel-6.1": ["tools/check-kernels", "6.1"],
+        "branches-selftest": ["tools/check-branches", "--selftest"],
+        "branches-6.12": ["tools/check-branches", "6.12"],
+        "branches-6.1": ["tools/check-branches", "6.1"],
+    }
+
+    def names(self):
+        return list(self.checks)
+
+    def run(self, names, add):
+        for name in names:
+            add(execute("static", name, self.checks[name], 900))
+
+
+class InL1:
+    """Runs a script in L1 that writes frames (see results.py) until all names have a Run. When L1 dies in one,
+    that one has failed and another L1 goes on behind it."""
+
+    def __init__(self, part, script, kvm=None, smp=1, sets=()):
+        self.part, self.script = part, script
+        self.kvm = kvm or os.environ.get("KVM") or "kvmono"
+        self.smp, self.sets = smp, list(sets)
+
+    def run(self, names, on_run):
+        """`script` gets the names behind it. Calls on_run(Run) for each; returns the complaints and the log."""
+        left, complaints = list(names), []
+
+        def took(run):
+            left.remove(run.name)
+            on_run(run)
+
+        while left:
+            frames, count = Frames(took), len(left)
+            host = l1.Host(f"{self.part}-{self.kvm}", self.kvm, smp=self.smp, timeout=3600)
+            host.sets, host.on_data, host.silence = self.sets, frames.feed, SILENCE
+            result = host.run(f"{self.script} {' '.join(left)}")
+            complaints += result.complaints
+            # The one that was running; all, when not even the first began.
+            for name in [frames.open] if frames.open else list(left) if len(left) == count else []:
+                took(self._victim(name, result))
+        return complaints, result.log
+
+    def _victim(self, name, result):
+        last = result.log.read_text(errors="replace").splitlines()[-10:]
+        why = [*last, *result.complaints, f"L1 ended with status {result.status}, log {result.log}"]
+        return Run(name, result.status or l1.BROKEN, result.seconds, "", "\n".join(why))
+
+
+def kernel_log(part, complaints, log):
+    """The kernel of L1 had nothing to complain of, from the module's loading to its unloading."""
+    why = "\n".join([*complaints, f"log in {log}"]) if complaints else ""
+    return Result(f"{part}/kernel-log", FAIL if complaints else PASS, 0, why)
+
+
+class Api:
+    """Programs on the raw API, on Linux's own KVM (the oracle) and on ours: tests/api/README.md."""
+
+    folder = paths.TOP / "tests/api"
+    out = paths.BUILD / "api"
+
+    def names(self):
+        return make("-s", "-C", self.folder, "list").split() if self.folder.exists() else []
+
+    def run(self, names, add):
+        if not build("api", add, "-j2", "-C", self.folder, f"OUT={self.out}"):
+            return
+        reference, ours = {}, {}
+        with concurrent.futures.ThreadPoolExecutor(LANES) as pool:
+            oracle = pool.submit(self._oracle, names, reference)
+            complaints, log = self._in_l1().run(names, lambda run: ours.__setitem__(run.name, run))
+            oracle.result()
+        for name in names:
+            add(self._judge(reference[name], ours[name]))
+        add(kernel_log("api", complaints, log))
+
+    def _in_l1(self, kvm=None):
+        return InL1("api", "tests/api/run-in-l1 -m kvm_amd build/api", kvm, smp=2)
+
+    def _oracle(self, names, runs):
+        """Linux's answers don't change, so they are kept for as long as the program and the kernel are the same."""
+        missing = []
+        for name in names:
+            kept = self._kept(name)
+            if kept.exists():
+                runs[name] = Run(name, 0, 0, kept.read_text(), "")
+            else:
+                missing.append(name)
+
+        def took(run):
+            runs[run.name] = run
+            if run.status == 0:
+                self._kept(run.name).write_text(run.out)
+
+        if missing:
+            self._in_l1("linux").run(missing, took)
+
+    def _kept(self, name):
+        key = hashlib.sha256((self.out / name).read_bytes())
+        key.update(f"{paths.kver()} {l1.accelerator()[1]}".encode())
+        folder = paths.CACHE / "oracle"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{name}-{key.hexdigest()[:16]}"
+
+    def _judge(self, reference, ours):
+        result = ours.result("api")
+        if result.verdict == PASS and reference.status == 0:
+            return self._compare(reference, ours, result)
+        if result.verdict == PASS:
+            result.why = f"nothing to compare with: Linux's own KVM ended with status {reference.status}"
+        return result
+
+    def _compare(self, reference, ours, result):
+        files = []
+        for who, run in (("linux", reference), ("ours", ours)):
+            files.append(self.out / "lib" / f"{run.name}.{who}")
+            files[-1].write_text(run.out)
+        done = subprocess.run([self.folder / "compare", *files, self.folder / f"{ours.name}.differs"],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode:
+            result.verdict, result.why = FAIL, done.stdout
+        return result
+
+
+class Boot:
+    """Whole guests under QEMU: tests/boot/<name> runs in L1, with tests/boot/lib.sh."""
+
+    folder = paths.TOP / "tests/boot"
+    out = paths.BUILD / "boot"
+
+    def names(self):
+        return sorted(p.name for p in self.folder.iterdir() if p.is_file() and not p.suffix and os.access(p, os.X_OK)
+                      and p.name != "run-in-l1")
+
+    def run(self, names, add):
+        if not build("boot", add, "-C", self.folder, f"OUT={self.out}"):
+            return
+        l2.initrd(self.out / "initrd", "sh /job/$(sed -n 's/.*job=\\([^ ]*\\).*/\\1/p' /proc/cmdline)",
+                  scripts=paths.TOP / "tests/guest")
+        lock = threading.Lock()
+
+        def took(run):
+            with lock:
+                add(run.result("boot"))
+
+        script = (f"export KERNEL={paths.vmlinuz()} OUT={self.out} VMM='{l2.VMM}'; tests/boot/run-in-l1")
+        with concurrent.futures.ThreadPoolExecutor(LANES) as pool:
+            lanes = [pool.submit(InL1("boot", script, sets=["net"]).run, lane, took)
+                     for lane in (names[i::LANES] for i in range(LANES)) if lane]
+        complaints, logs = [], []
+        for lane in lanes:
+            complaints += lane.result()[0]
+            logs.append(str(lane.result()[1]))
+        add(kernel_log("boot", complaints, " ".join(logs)))
+
+
+PARTS = {"unit": Unit(), "static": Static(), "api": Api(), "boot": Boot()}
