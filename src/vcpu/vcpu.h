@@ -204,9 +204,6 @@ void vcpu_guest_paging(struct vcpu_x86 *v, struct guest_paging *p);
 
 /* exits.c: ends that the VMM sees, for the other files of this floor. All NEXT_USER. */
 int vcpu_exit_debug(struct vcpu_x86 *v, u8 vector, u64 dr6);
-int vcpu_exit_msr(struct vcpu_x86 *v, u32 msr, bool write, u64 val, u32 reason);
-/** vcpu_msr_access() - the guest's RDMSR or WRMSR without the register business. 0, -EINVAL: #GP, or NEXT_USER + 1: the VMM was asked. */
-int vcpu_reflect_gp(struct vcpu_x86 *v);
 
 /* io.c: the bus switch. true: a device in the kernel took it. */
 bool io_write(struct vcpu_x86 *v, u16 port, u32 len, const void *val);
@@ -230,6 +227,9 @@ bool vcpu_ready_for_user_interrupt(struct vcpu_x86 *v);
 int vcpu_inject_pending(struct vcpu_x86 *v);
 void vcpu_cancel_injection(struct vcpu_x86 *v);
 bool vcpu_has_interrupt(struct vcpu_x86 *v);
+void vcpu_latch_nmis(struct vcpu_x86 *v);	/* nmi_queued and apic.nmi_pending into nmi_pending */
+void vcpu_deliver_payload(struct vcpu_x86 *v);	/* CR2 or DR6 of the pending exception, once */
+void vcpu_accept_init_sipi(struct vcpu_x86 *v);	/* take INIT and SIPI from the LAPIC; moves mp_state */
 void vcpu_queue_nmi(struct vcpu_x86 *v);	/* any thread */
 bool vcpu_runnable(struct vcpu_x86 *v);
 
@@ -324,7 +324,8 @@ void vcpu_get_sregs(struct vcpu_x86 *v, struct kvm_sregs *sregs);
 int vcpu_set_sregs(struct vcpu_x86 *v, const struct kvm_sregs *sregs);
 void vcpu_get_sregs2(struct vcpu_x86 *v, struct kvm_sregs2 *sregs);
 int vcpu_set_sregs2(struct vcpu_x86 *v, const struct kvm_sregs2 *sregs);
-void vcpu_get_fpu(struct vcpu_x86 *v, struct kvm_fpu *fpu);
+int vcpu_get_fpu(struct vcpu_x86 *v, struct kvm_fpu *fpu);
+size_t vcpu_xsave_size(struct vcpu_x86 *v);
 int vcpu_set_fpu(struct vcpu_x86 *v, const struct kvm_fpu *fpu);
 void vcpu_get_xsave(struct vcpu_x86 *v, void *state, size_t size);
 int vcpu_set_xsave(struct vcpu_x86 *v, const void *state);
