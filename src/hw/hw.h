@@ -187,6 +187,9 @@ void hw_set_eoi_exits(struct hw_vcpu *hw, const u64 bitmap[4]);
 /* ------------------------------------------------------------------ guest state, any time the vCPU is loaded */
 
 u64 hw_cr0(struct hw_vcpu *hw);		/* as the guest sees it */
+/** hw_cr2(), hw_set_cr2() - the page-fault address; switched with the guest by the backend (SVM: VMCB; VMX: the entry code). */
+u64 hw_cr2(struct hw_vcpu *hw);
+void hw_set_cr2(struct hw_vcpu *hw, u64 cr2);
 u64 hw_cr3(struct hw_vcpu *hw);
 u64 hw_cr4(struct hw_vcpu *hw);
 u64 hw_efer(struct hw_vcpu *hw);
