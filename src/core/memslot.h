@@ -9,7 +9,9 @@
 #ifndef CORE_MEMSLOT_H
 #define CORE_MEMSLOT_H
 
+#include <linux/bits.h>
 #include <linux/kvm.h>
+#include <linux/math.h>
 #include <linux/rcupdate.h>
 #include <linux/refcount.h>
 #include "core/types.h"
@@ -29,9 +31,10 @@ struct memslot {
 };
 
 struct memslots {
-	u64 generation;			/* rises with each change; low bit: a change is under way */
+	u64 generation;			/* rises with each change */
 	u32 used;
 	struct rcu_head rcu;
+	struct memslot *retired;	/* once replaced: the slot that the next set doesn't have, freed with this set */
 	struct memslot *by_gfn[];	/* sorted by base_gfn, disjoint */
 };
 
@@ -61,6 +64,7 @@ struct memslot_update {
 	struct memslot *old;		/* NULL on create */
 	struct memslot *new;		/* NULL on delete */
 	struct memslots *set;		/* what will be published */
+	struct memslots *replaced;	/* what is published until then */
 };
 
 /** memslot_prepare() - check @mem against the API document and build the new set. slots_lock held; may sleep.
@@ -72,7 +76,15 @@ void memslot_publish(struct vm *vm, struct memslot_update *up);
 void memslot_finish(struct vm *vm, struct memslot_update *up);
 /** memslot_abort() - throw a prepared change away. */
 void memslot_abort(struct memslot_update *up);
+/** memslots_init() - the empty set. -ENOMEM. memslots_destroy() - no reader is left. */
+int memslots_init(struct vm *vm);
 void memslots_destroy(struct vm *vm);
+
+/** memslot_bitmap_longs() - length of one half of dirty_bitmap; the second half begins there. */
+static inline size_t memslot_bitmap_longs(const struct memslot *slot)
+{
+	return DIV_ROUND_UP(slot->npages, BITS_PER_LONG);
+}
 
 /*
  * Guest memory through the VMM's mapping. Process context of the VM's mm; may sleep on a page fault; vm->srcu held.
@@ -82,5 +94,19 @@ int vm_read_guest(struct vm *vm, gpa_t gpa, void *data, size_t len);
 int vm_write_guest(struct vm *vm, gpa_t gpa, const void *data, size_t len);
 /* The same with page faults off: -EFAULT when the page isn't mapped. May be called with IRQs off. */
 int vm_read_guest_atomic(struct vm *vm, gpa_t gpa, void *data, size_t len);
+
+/*
+ * A place in guest memory, within one page, that is read or written again and again: the slot is looked up once per set of slots.
+ * One user at a time. Same context and errors as vm_read_guest(); -EINVAL: it crosses a page, or the access leaves it.
+ */
+struct guest_cache {
+	gpa_t gpa;
+	u32 len;
+	u64 generation;			/* of the set that slot belongs to */
+	struct memslot *slot;
+};
+int guest_cache_init(struct vm *vm, struct guest_cache *cache, gpa_t gpa, u32 len);
+int guest_cache_read(struct vm *vm, struct guest_cache *cache, u32 offset, void *data, u32 len);
+int guest_cache_write(struct vm *vm, struct guest_cache *cache, u32 offset, const void *data, u32 len);
 
 #endif

@@ -128,5 +128,7 @@ void vcpu_destroy(struct vcpu *vcpu);
 
 /** vcpu_running() - the vCPU loaded on this CPU, or NULL. Preemption off. */
 struct vcpu *vcpu_running(void);
+/** vcpu_set_running() - the thread of @vcpu is switched in here (NULL: out). Preemption off; only api/preempt.c. */
+void vcpu_set_running(struct vcpu *vcpu);
 
 #endif

@@ -34,6 +34,11 @@ struct vm_params {
 	bool virtual_apic;		/* hardware APIC virtualization, where the CPU has it */
 	bool huge_pages;
 };
+extern struct vm_params vm_default_params;
+
+/** core_setup(), core_teardown() - at module load and unload (no VM is left; waits for RCU callbacks). Sleep. -ENOMEM. */
+int core_setup(void);
+void core_teardown(void);
 
 struct vm {
 	struct mm_struct *mm;			/* mmgrab()ed; every ioctl checks current->mm */

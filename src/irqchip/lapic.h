@@ -21,6 +21,9 @@ enum apic_mode { APIC_DISABLED, APIC_XAPIC, APIC_X2APIC };
 /* Delivery modes as ICR and LVT encode them (bits 8-10). */
 enum apic_delivery { APIC_FIXED, APIC_LOWEST_PRIORITY, APIC_SMI, APIC_REMOTE_READ, APIC_NMI, APIC_INIT_IPI, APIC_STARTUP, APIC_EXTINT };
 
+/* Bits of lapic.pending_init_sipi. */
+enum { LAPIC_PENDING_INIT, LAPIC_PENDING_SIPI };
+
 /* One interrupt message, from ICR, MSI, IOAPIC or self-IPI. */
 struct apic_msg {
 	u32 dest;
@@ -56,7 +59,7 @@ struct lapic {
 	struct apic_tsc tsc;
 	u32 bus_ns;			/* KVM_CAP_X86_APIC_BUS_CYCLES_NS; 1 by default */
 	bool tsc_deadline_allowed, x2apic_allowed;	/* guest CPUID */
-	unsigned long pending_init_sipi;	/* bits: 0 INIT, 1 SIPI; taken by the vCPU's thread */
+	unsigned long pending_init_sipi;	/* LAPIC_PENDING_*; taken by the vCPU's thread */
 	u8 sipi_vector;
 	u32 nmi_pending;		/* NMIs waiting, for atomic add by senders; REQ_NMI */
 	/* private to lapic.c below */

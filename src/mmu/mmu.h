@@ -12,7 +12,7 @@
 
 struct mmu;			/* mmu/tdp.h */
 
-/** mmu_init() - the VM's empty TDP. May sleep. -ENOMEM. Registers the MMU notifier (its door is in api/notifier.c: it calls mmu_invalidate_*()). */
+/** mmu_init() - the VM's empty TDP. May sleep. -ENOMEM. The MMU notifier is registered by its door, api/notifier.c, which calls mmu_invalidate_*(). */
 int mmu_init(struct mmu *mmu, struct vm *vm);
 /** mmu_destroy() - free every table, promptly; no vCPU is left. May sleep. */
 void mmu_destroy(struct mmu *mmu);
@@ -35,12 +35,15 @@ enum fault_result {
 enum fault_result mmu_fault(struct mmu *mmu, struct vcpu *vcpu, gpa_t gpa, u32 access);
 /** mmu_fault_fast() - set an accessed, dirty or writable bit that dirty or access tracking took away, without any lock. true: handled. IRQs off. */
 bool mmu_fault_fast(struct mmu *mmu, struct vcpu *vcpu, gpa_t gpa, u32 access);
-/** mmu_map_range() - KVM_PRE_FAULT_MEMORY: as if the guest had read @gpa. Returns bytes now mapped behind gpa, or -errno. */
+/**
+ * mmu_prefault() - KVM_PRE_FAULT_MEMORY: as if the guest had read @gpa, but the page doesn't count as accessed. Returns the bytes now mapped from gpa on,
+ * or -ENOENT (no memslot), -EFAULT, -EHWPOISON, -ENOMEM, -EINTR. @error_code: kept for memory attributes; no bit means anything yet. vcpu->mutex and vm->srcu held; sleeps.
+ */
 long mmu_prefault(struct mmu *mmu, struct vcpu *vcpu, gpa_t gpa, u64 error_code);
 
 /*
  * Host memory changed (called by the MMU-notifier door). begin/end bracket the change: between them no fault installs anything in the HVA range.
- * May sleep only when @may_block; returns -EAGAIN when it would have to.
+ * Any task. Sleeps only when @may_block (and then only to let others run); always 0. begin returns flushed.
  */
 int mmu_invalidate_begin(struct mmu *mmu, hva_t start, hva_t end, bool may_block);
 void mmu_invalidate_end(struct mmu *mmu, hva_t start, hva_t end);
@@ -48,13 +51,21 @@ void mmu_invalidate_end(struct mmu *mmu, hva_t start, hva_t end);
 bool mmu_age(struct mmu *mmu, hva_t start, hva_t end, bool test_only);
 
 /* Memslot changes; slots_lock held, sleeps. */
-void mmu_zap_slot(struct mmu *mmu, const struct memslot *slot);		/* old set still or no longer published; returns flushed */
+/**
+ * mmu_slot_leaving() - call before a set without @slot is published (delete, move): until mmu_zap_slot(), invalidations find its pages although the
+ * set they see no longer has it. mmu_slot_stays(): the change was given up.
+ */
+void mmu_slot_leaving(struct mmu *mmu, const struct memslot *slot);
+void mmu_slot_stays(struct mmu *mmu);
+void mmu_zap_slot(struct mmu *mmu, const struct memslot *slot);		/* after publishing the set without it; returns flushed */
+/** mmu_zap_all() - the whole TDP; also from the notifier's release, without slots_lock. Returns flushed. */
 void mmu_zap_all(struct mmu *mmu);
+/** mmu_update_stats() - count tables and mapped pages into vm->stats. Sleeps. */
+void mmu_update_stats(struct mmu *mmu);
 void mmu_slot_start_logging(struct mmu *mmu, const struct memslot *slot, bool initially_set);	/* split huge pages, write-protect or clear D */
 void mmu_slot_stop_logging(struct mmu *mmu, const struct memslot *slot);	/* huge pages come back */
-/** mmu_reprotect_dirty() - log again writes to the pages of @mask (bit n: slot's page offset+n). Does not flush. */
+/** mmu_reprotect_dirty() - log again writes to the pages of @mask (bit n: slot's page offset+n). Does not flush. slots_lock held, may sleep. */
 void mmu_reprotect_dirty(struct mmu *mmu, const struct memslot *slot, gfn_t offset, unsigned long mask);
-/** mmu_slot_reprotect_all() - the whole slot. Returns flushed. */
 
 /* KVM_GET_DIRTY_LOG, KVM_CLEAR_DIRTY_LOG (mmu/dirty.c). slots_lock held; sleeps. Errors: api.rst 4.8, 4.117. */
 int mmu_get_dirty_log(struct mmu *mmu, const struct kvm_dirty_log *log);
@@ -70,7 +81,7 @@ struct guest_paging {
 	u8 phys_bits;		/* guest MAXPHYADDR */
 };
 
-struct walk_fault {		/* what #PF would say; or, when gpa_fault: a table itself is not in memory */
+struct walk_fault {		/* what #PF would say; or, when !present_in_slot: a table itself, at table_gpa, is not in memory */
 	u32 error_code;
 	gva_t gva;
 	bool present_in_slot;
@@ -83,7 +94,7 @@ struct walk_fault {		/* what #PF would say; or, when gpa_fault: a table itself i
  * Returns the GPA, or INVALID_GPA with *@fault filled in.
  */
 gpa_t mmu_walk(struct vm *vm, const struct guest_paging *p, gva_t gva, u32 access, struct walk_fault *fault);
-/** mmu_walk_nofault() - the same without setting bits (KVM_TRANSLATE). */
+/** mmu_walk_probe() - the same without setting bits (KVM_TRANSLATE). */
 gpa_t mmu_walk_probe(struct vm *vm, const struct guest_paging *p, gva_t gva, u32 access, struct walk_fault *fault);
 
 #endif

@@ -80,7 +80,7 @@ static void get_common(struct vcpu_x86 *v, struct kvm_sregs *s)
 	hw_get_gdt(hw, &s->gdt);
 	hw_get_idt(hw, &s->idt);
 	s->cr0 = hw_cr0(hw);
-	s->cr2 = v->cr2;
+	s->cr2 = hw_cr2(hw);
 	s->cr3 = hw_cr3(hw);
 	s->cr4 = hw_cr4(hw);
 	s->cr8 = vcpu_cr8(v);
@@ -158,7 +158,7 @@ static void apply_control(struct vcpu_x86 *v, const struct kvm_sregs *s)
 
 	hw_set_gdt(hw, &s->gdt);
 	hw_set_idt(hw, &s->idt);
-	v->cr2 = s->cr2;
+	hw_set_cr2(hw, s->cr2);
 	if (v->has_apic)
 		lapic_set_cr8(&v->apic, s->cr8);
 	else
@@ -171,7 +171,6 @@ static void apply_control(struct vcpu_x86 *v, const struct kvm_sregs *s)
 	hw_flush_tlb_all(hw);
 }
 
-/* A BSP in real mode at the reset vector hasn't been started yet by whoever restored it: it runs (api.rst, KVM_SET_SREGS). */
 static int set_common(struct vcpu_x86 *v, const struct kvm_sregs *s)
 {
 	if (!valid_mode(v, s) || !valid_efer(v, s->efer))

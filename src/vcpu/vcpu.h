@@ -85,7 +85,6 @@ struct vcpu_x86 {
 	bool cut_guest_time;		/* another event waits behind the one that is injected: exit right after the entry */
 	u8 eoi_exit_vector;		/* what REQ_IOAPIC_EOI_EXIT tells the VMM */
 	struct irq_work cut_work;	/* the self-IPI of cut_guest_time, where the hardware has no timer for it */
-	u64 cr2;
 	u64 cr8, user_apic_base;	/* without in-kernel LAPIC */
 
 	/* FPU and extended state */
@@ -210,6 +209,7 @@ bool io_write(struct vcpu_x86 *v, u16 port, u32 len, const void *val);
 bool io_read(struct vcpu_x86 *v, u16 port, u32 len, void *val);
 bool mmio_write(struct vcpu_x86 *v, gpa_t gpa, u32 len, const void *val);
 bool mmio_read(struct vcpu_x86 *v, gpa_t gpa, u32 len, void *val);
+void vcpu_level_eoi(struct vcpu_x86 *v);	/* after anything that may have written EOI; IRQs on */
 
 /* events.c */
 void vcpu_queue_exception(struct vcpu_x86 *v, u8 vector);
