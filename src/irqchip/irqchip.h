@@ -4,11 +4,13 @@
  * The LAPIC of each vCPU is irqchip/lapic.h. Nothing here knows the processor; a vCPU is kicked through core/vcpu.h.
  *
  * Locks: routing table and irqfd list: vm->irq_lock to write, RCU/SRCU to read. pic.lock, ioapic.lock, pit.lock: spinlocks, taken in this
- * order: pit.lock, ioapic.lock | pic.lock (never both); LAPIC registers need none (IRR is set with atomic bitops, the rest belongs to the vCPU's thread).
+ * order: pit.lock, ioapic.lock | pic.lock (never both), chip.map_lock; LAPIC registers need none (IRR is set with atomic bitops, the rest belongs to the vCPU's thread).
  */
 #ifndef IRQCHIP_IRQCHIP_H
 #define IRQCHIP_IRQCHIP_H
 
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
 #include "core/vm.h"
 #include "irqchip/lapic.h"
 
@@ -21,14 +23,20 @@ enum irqchip_mode { IRQCHIP_NONE, IRQCHIP_KERNEL, IRQCHIP_SPLIT };
 struct irqchip {
 	struct vm *vm;
 	enum irqchip_mode mode;		/* set once under vm->lock, before the first vCPU; read with READ_ONCE */
-	struct apic_map __rcu *apic_map;	/* irqchip/lapic.h: who has which id; rebuilt when an id, mode or enable bit changes */
-	struct mutex apic_map_lock;
+	struct list_head lapics;	/* all LAPICs; written under map_lock, read under RCU */
+	struct apic_map __rcu *apic_map;	/* apic_map.c: who has which id; NULL while it is rebuilt */
+	raw_spinlock_t map_lock;	/* innermost */
+	u32 map_generation;		/* rises when an id, mode or logical id changes; under map_lock */
+	struct work_struct map_work;	/* rebuilds the map: fast exits may not sleep */
+	struct workqueue_struct *wq;	/* map_work and ends of irqfds; NULL: IRQCHIP_NONE */
+	DECLARE_BITMAP(edge_acks, 256);	/* edge-triggered vectors whose EOI somebody waits for (PIT, irqfd resample) */
 	bool x2apic_format, x2apic_broadcast_quirk_disabled;	/* KVM_CAP_X2APIC_API */
+	bool lint0_quirk_disabled;	/* KVM_X86_QUIRK_LINT0_REENABLED: LINT0 of the BSP is masked at RESET */
 	struct pic *pic;		/* pair; NULL unless IRQCHIP_KERNEL */
 	struct ioapic *ioapic;
 	struct pit *pit;		/* NULL until KVM_CREATE_PIT2 */
 	struct irq_routing __rcu *routing;
-	struct list_head irqfds, resamplers;	/* under vm->irq_lock; irqchip/irqfd.c */
+	struct list_head irqfds, resamplers;	/* vm->irq_lock; resamplers are read under RCU; irqchip/irqfd.c */
 	u8 split_reserved_pins;		/* KVM_CAP_SPLIT_IRQCHIP */
 	u32 bsp_id;			/* KVM_SET_BOOT_CPU_ID */
 };
@@ -45,7 +53,7 @@ void irqchip_destroy(struct irqchip *chip);
 
 /**
  * irqchip_set_gsi() - drive a GSI as its routes say. @source: who drives it (a level-triggered pin is the OR of its sources).
- * Any context but NMI; takes irqchip locks. Returns <0: no route; 0: masked or coalesced; >0: delivered (to how many).
+ * Any context but NMI; takes irqchip locks. Returns <0: no route or masked; 0: coalesced; >0: delivered (to how many).
  */
 enum irq_source { IRQ_SOURCE_USER, IRQ_SOURCE_PIT, IRQ_SOURCE_IRQFD_RESAMPLE, NR_IRQ_SOURCES };
 int irqchip_set_gsi(struct irqchip *chip, u32 gsi, enum irq_source source, int level, bool line_status);

@@ -11,6 +11,7 @@
 
 #include <linux/hrtimer.h>
 #include <linux/kvm.h>
+#include <linux/list.h>
 #include <asm/apicdef.h>
 #include "core/types.h"
 #include "core/vcpu.h"
@@ -37,6 +38,7 @@ struct apic_msg {
 /* Timer tick as the LAPIC sees time; the floor above keeps it up to date. */
 struct apic_tsc {
 	u64 offset, ratio;	/* guest = host * ratio + offset; ratio 0: none */
+	u8 ratio_frac_bits;	/* where the binary point of ratio is */
 	u32 khz;		/* guest TSC */
 };
 
@@ -47,12 +49,16 @@ struct lapic {
 	u64 base;			/* IA32_APIC_BASE */
 	enum apic_mode mode;
 	bool sw_enabled;		/* SVR bit 8 */
-	int highest_isr_cache;		/* -1 unknown */
+	struct list_head node;		/* irqchip.lapics; RCU */
+	int highest_isr_cache;		/* -1: no vector in service */
+	bool eois_queued;		/* a bit is set in eois */
+	DECLARE_BITMAP(eois, 256);	/* ended vectors that lapic_take_level_eoi() has not given out yet */
+	unsigned long esr_pending;	/* APIC_ESR_* since the last write to ESR; atomic, senders set them too */
 	struct {
 		struct hrtimer hrtimer;
 		u64 deadline;		/* IA32_TSC_DEADLINE, guest TSC; 0 off */
 		u64 period_ns;
-		ktime_t start, expires;
+		ktime_t start, expires;	/* expires 0: not armed */
 		atomic_t pending;	/* fired, not yet latched into IRR */
 		bool hw;		/* armed in the preemption timer instead */
 	} timer;
@@ -61,11 +67,8 @@ struct lapic {
 	bool tsc_deadline_allowed, x2apic_allowed;	/* guest CPUID */
 	unsigned long pending_init_sipi;	/* LAPIC_PENDING_*; taken by the vCPU's thread */
 	u8 sipi_vector;
-	u32 nmi_pending;		/* NMIs waiting, for atomic add by senders; REQ_NMI */
-	/* private to lapic.c below */
-	bool irr_pending;
-	bool lvt0_in_nmi_mode;
-	u32 divide;
+	u32 nmi_pending;		/* NMIs waiting: xadd() by senders, xchg() by the vCPU's thread; REQ_NMI */
+	u32 divide;			/* what TDCR says */
 };
 
 /** lapic_create() - sleeps; -ENOMEM. lapic_reset() follows. The id is vcpu->id. */
@@ -94,8 +97,8 @@ u8 lapic_cr8(struct lapic *apic);
 /** lapic_eoi() - an EOI. Returns the level-triggered vector whose end must reach the IOAPIC (irqchip_eoi()), or -1. */
 int lapic_eoi(struct lapic *apic);
 /*
- * A write to EOI through lapic_mmio_write()/lapic_msr_write() may end a level-triggered vector: it is queued in apic->eoi_vector (or -1), and the
- * vCPU floor takes it with this. Broadcast suppression (SVR bit 12) is honoured.
+ * A write to EOI through lapic_mmio_write()/lapic_msr_write() may end a level-triggered vector: it is queued, and the vCPU floor takes
+ * it with this: a vector, or -1 when none is left. Broadcast suppression (SVR bit 12) is honoured.
  */
 int lapic_take_level_eoi(struct lapic *apic);
 
