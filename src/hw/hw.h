@@ -190,9 +190,6 @@ u64 hw_cr0(struct hw_vcpu *hw);		/* as the guest sees it */
 /** hw_cr2(), hw_set_cr2() - the page-fault address; switched with the guest by the backend (SVM: VMCB; VMX: the entry code). */
 u64 hw_cr2(struct hw_vcpu *hw);
 void hw_set_cr2(struct hw_vcpu *hw, u64 cr2);
-/* CR2: the VMCB's on SVM; on VMX the run loop's entry code switches it by comparison. */
-static inline u64 hw_cr2(struct hw_vcpu *hw);
-static inline void hw_set_cr2(struct hw_vcpu *hw, u64 cr2);
 u64 hw_cr3(struct hw_vcpu *hw);
 u64 hw_cr4(struct hw_vcpu *hw);
 u64 hw_efer(struct hw_vcpu *hw);

@@ -10,6 +10,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <asm/kvm_para.h>
+#include <asm/mce.h>
 #include <asm/msr.h>
 #include <asm/mtrr.h>
 #include "vcpu/vcpu.h"

@@ -185,7 +185,7 @@ static s64 send_ipi(struct vcpu_x86 *v, const u64 bitmap[2], u32 min, u32 icr, u
 	s64 count = 0;
 	int n;
 
-	if ((icr & APIC_DEST_MASK) || (icr & APIC_SHORT_MASK))
+	if (icr & (APIC_DEST_LOGICAL | APIC_DEST_ALLBUT))	/* physical ids and no shorthand: both are in the bitmap */
 		return -KVM_EINVAL;
 	for (word = 0; word < 2; word++)
 		for (bit = 0; bit < bits_per_word; bit++) {

@@ -7,6 +7,7 @@
  */
 #include <linux/kvm.h>
 #include <asm/processor-flags.h>
+#include <asm/trapnr.h>
 #include "vcpu/vcpu.h"
 
 /* ------------------------------------------------------------------ general registers */
@@ -266,7 +267,7 @@ void vcpu_get_events(struct vcpu_x86 *v, struct kvm_vcpu_events *ev)
 	memset(ev, 0, sizeof(*ev));
 	vcpu_latch_nmis(v);
 	if (!v_vm(v)->exception_payload && v->exception.pending)
-		vcpu_deliver_payload(v);	/* CR2 and DR6 as if delivered: the old format can't carry the payload */
+		vcpu_deliver_payload(v, &v->exception);	/* CR2 and DR6 as if delivered: the old format can't carry the payload */
 	get_exception(v, ev);
 	ev->interrupt.injected = v->interrupt.injected && !v->interrupt.soft;
 	ev->interrupt.nr = v->interrupt.vector;

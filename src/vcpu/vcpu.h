@@ -63,7 +63,7 @@ struct queued_exception {
 };
 
 /* What a user-space exit must finish when KVM_RUN comes back. */
-enum completion { COMPLETE_NOTHING, COMPLETE_PIO_IN, COMPLETE_EMULATION, COMPLETE_MSR_READ, COMPLETE_MSR_WRITE, COMPLETE_HYPERCALL, COMPLETE_FAST_PIO_IN, COMPLETE_SKIP };
+enum user_completion { COMPLETE_NOTHING, COMPLETE_PIO_IN, COMPLETE_EMULATION, COMPLETE_MSR_READ, COMPLETE_MSR_WRITE, COMPLETE_HYPERCALL, COMPLETE_FAST_PIO_IN, COMPLETE_SKIP };
 
 struct vcpu_x86 {
 	struct vcpu vcpu;		/* first */
@@ -129,7 +129,7 @@ struct vcpu_x86 {
 	u64 steal_last_run_delay;
 
 	/* In the middle of something that the VMM answers */
-	enum completion completion;
+	enum user_completion completion;
 	struct { u16 port; u8 size; bool in; u32 count; u64 linear_rip; void *data; u8 insn_len; } pio;	/* .data: page behind kvm_run */
 	u8 emu_after;			/* vcpu/emu.c: what is to be done when the emulated instruction is complete */
 	/* vcpu/fast.c: where the last instructions that exit were found, for processors that don't say how long they are */
@@ -228,7 +228,6 @@ int vcpu_inject_pending(struct vcpu_x86 *v);
 void vcpu_cancel_injection(struct vcpu_x86 *v);
 bool vcpu_has_interrupt(struct vcpu_x86 *v);
 void vcpu_latch_nmis(struct vcpu_x86 *v);	/* nmi_queued and apic.nmi_pending into nmi_pending */
-void vcpu_deliver_payload(struct vcpu_x86 *v);	/* CR2 or DR6 of the pending exception, once */
 void vcpu_accept_init_sipi(struct vcpu_x86 *v);	/* take INIT and SIPI from the LAPIC; moves mp_state */
 void vcpu_queue_nmi(struct vcpu_x86 *v);	/* any thread */
 bool vcpu_runnable(struct vcpu_x86 *v);
