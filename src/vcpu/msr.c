@@ -385,7 +385,7 @@ static int special_set(struct vcpu_x86 *v, u32 msr, u64 val, bool host)
 	case MSR_K7_HWCR:
 		return set_hwcr(v, val);
 	case MSR_IA32_MCG_CTL:
-		if (!(v->mce.cap & MCG_CTL_P) || (val && val != ~0ull))
+		if ((!host && !(v->mce.cap & MCG_CTL_P)) || (val && val != ~0ull))
 			return -EINVAL;
 		v->mce.ctl = val;
 		return 0;
