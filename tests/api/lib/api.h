@@ -45,6 +45,7 @@ struct vm;
 
 struct vcpu {
 	int fd, id;
+	bool has_cpuid;			/* set_cpuid_supported() was done, or is not wanted */
 	struct kvm_run *run;
 	struct vm *vm;
 	pthread_t thread;
@@ -62,6 +63,8 @@ struct vm {
 
 /* The test itself, defined by each program. */
 void test(void);
+
+extern const char guest_stubs[];		/* guest.S: the handler of vector n is at guest_stubs + 16 * n */
 
 /* ---- transcript and verdict (see.c) ---- */
 void see(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -96,7 +99,11 @@ const char *exit_name(u32 reason);
 		if (!(cond)) \
 			stop_at(__FILE__, __LINE__, #cond); \
 	} while (0)
-#define must_ioctl(fd, req, arg)	must(ioctl(fd, req, arg) >= 0)
+#define must_ioctl(fd, req, arg) \
+	do { \
+		if (ioctl(fd, req, arg) < 0) \
+			stop_at(__FILE__, __LINE__, #req); \
+	} while (0)
 #define see_ioctl(fd, req, arg)		see_result(#req, ioctl(fd, req, arg))
 #define need_cap(vm, cap)		need_cap_named(vm, cap, #cap)
 
@@ -125,6 +132,7 @@ int vcpu_go(struct vcpu *v);
 int see_guest(struct vcpu *v);
 void vcpu_go_thread(struct vcpu *v);		/* vcpu_go() in a thread */
 int vcpu_join(struct vcpu *v);			/* its result */
+void vcpu_kick(struct vcpu *v);			/* KVM_RUN in its thread returns -EINTR, now or when it is called next */
 /* Run and say every exit until the one that is neither PIO nor MMIO; MMIO and PIO reads give a counting pattern. */
 int see_exits(struct vcpu *v);
 void fill_read(struct vcpu *v);			/* the pattern, into the exit that is a read */
@@ -132,7 +140,8 @@ void fill_read(struct vcpu *v);			/* the pattern, into the exit that is a read *
 /* ---- vCPU modes (modes.c): entry is a GUEST label; registers are cleared ---- */
 void vcpu_real(struct vcpu *v, const char *entry);	/* CS base GUEST_CODE, other bases 0 */
 void vcpu_prot(struct vcpu *v, const char *entry);	/* 32 bits, flat, no paging */
-void vcpu_long(struct vcpu *v, const char *entry);	/* 64 bits, identity map of 4 GB, IDT with the handlers of guest.S */
+void vcpu_long(struct vcpu *v, const char *entry);	/* 64 bits, identity map of 4 GB, IDT with the handlers of guest.S,
+							   CPUID as supported */
 void long_tables(struct vm *vm);			/* page tables, GDT, IDT; done by vcpu_long() */
 void map_4k(struct vm *vm, u64 gva, u64 gpa, u64 flags);	/* in the tables of vcpu_long(); splits what is needed */
 u64 *pte_of(struct vm *vm, u64 gva);			/* the 4 KB entry that map_4k() made */
@@ -145,7 +154,9 @@ void set_sregs(struct vcpu *v, const struct kvm_sregs *s);
 int get_msr(struct vcpu *v, u32 index, u64 *value);	/* number of MSRs read, or -errno */
 int set_msr(struct vcpu *v, u32 index, u64 value);
 u64 must_get_msr(struct vcpu *v, u32 index);
-void set_cpuid_supported(struct vcpu *v);		/* KVM_SET_CPUID2 with all that KVM_GET_SUPPORTED_CPUID says */
+void set_cpuid_supported(struct vcpu *v);		/* KVM_SET_CPUID2 with what KVM_GET_SUPPORTED_CPUID says, once */
+/* The same with bits of ECX of a leaf added: what is a capability and not in KVM_GET_SUPPORTED_CPUID. */
+void set_cpuid_plus(struct vcpu *v, u32 function, u32 ecx_bits);
 void set_mp_state(struct vcpu *v, u32 state);
 u32 get_mp_state(struct vcpu *v);
 
@@ -153,8 +164,11 @@ u32 get_mp_state(struct vcpu *v);
 void irq_line(struct vm *vm, u32 gsi, int level);
 int msi(struct vm *vm, u64 addr, u32 data);		/* KVM_SIGNAL_MSI's result */
 void set_ioapic_pin(struct vm *vm, int pin, u64 entry);
-u32 lapic_reg(struct kvm_lapic_state *l, int offset);
 void lapic_enable(struct vcpu *v);			/* software-enable through KVM_SET_LAPIC, spurious vector 0xff */
+void set_lapic_reg(struct vcpu *v, int offset, u32 value);	/* through KVM_SET_LAPIC */
+u32 get_lapic_reg(struct vcpu *v, int offset);
+bool lapic_pending(struct vcpu *v, int vector);		/* in IRR */
+void see_irr(struct vcpu *v);				/* all that is in IRR */
 void wait_count(struct vcpu *v, int vector, u32 count);	/* until the handler has run so often */
 void msleep(int ms);
 

@@ -32,18 +32,41 @@ void set_ioapic_pin(struct vm *vm, int pin, u64 entry)
 	must_ioctl(vm->fd, KVM_SET_IRQCHIP, &chip);
 }
 
-u32 lapic_reg(struct kvm_lapic_state *l, int offset)
-{
-	return *(u32 *)(l->regs + offset);
-}
-
-void lapic_enable(struct vcpu *v)
+u32 get_lapic_reg(struct vcpu *v, int offset)
 {
 	struct kvm_lapic_state l;
 
 	must_ioctl(v->fd, KVM_GET_LAPIC, &l);
-	*(u32 *)(l.regs + 0xf0) = 0x1ff;
+	return *(u32 *)(l.regs + offset);
+}
+
+void set_lapic_reg(struct vcpu *v, int offset, u32 value)
+{
+	struct kvm_lapic_state l;
+
+	must_ioctl(v->fd, KVM_GET_LAPIC, &l);
+	*(u32 *)(l.regs + offset) = value;
 	must_ioctl(v->fd, KVM_SET_LAPIC, &l);
+}
+
+void lapic_enable(struct vcpu *v)
+{
+	set_lapic_reg(v, 0xf0, 0x1ff);
+}
+
+bool lapic_pending(struct vcpu *v, int vector)
+{
+	return get_lapic_reg(v, 0x200 + vector / 32 * 16) >> vector % 32 & 1;
+}
+
+void see_irr(struct vcpu *v)
+{
+	printf("vcpu %d IRR:", v->id);
+	for (int i = 0; i < 256; i++) {
+		if (lapic_pending(v, i))
+			printf(" 0x%x", i);
+	}
+	putchar('\n');
 }
 
 void wait_count(struct vcpu *v, int vector, u32 count)

@@ -16,8 +16,6 @@
 #define PTE_PWU		7u		/* present, writable, user */
 #define PTE_PS		0x80u
 
-extern const char guest_stubs[];
-
 void get_regs(struct vcpu *v, struct kvm_regs *r)
 {
 	must_ioctl(v->fd, KVM_GET_REGS, r);
@@ -69,15 +67,28 @@ u64 must_get_msr(struct vcpu *v, u32 index)
 	return value;
 }
 
-void set_cpuid_supported(struct vcpu *v)
+void set_cpuid_plus(struct vcpu *v, u32 function, u32 ecx_bits)
 {
-	struct kvm_cpuid2 *c = calloc(1, sizeof(*c) + 256 * sizeof(c->entries[0]));
+	struct kvm_cpuid2 *c;
 
+	if (v->has_cpuid)
+		return;
+	v->has_cpuid = true;
+	c = calloc(1, sizeof(*c) + 256 * sizeof(c->entries[0]));
 	must(c);
 	c->nent = 256;
 	must_ioctl(v->vm->kvm, KVM_GET_SUPPORTED_CPUID, c);
+	for (u32 i = 0; i < c->nent; i++) {
+		if (c->entries[i].function == function)
+			c->entries[i].ecx |= ecx_bits;
+	}
 	must_ioctl(v->fd, KVM_SET_CPUID2, c);
 	free(c);
+}
+
+void set_cpuid_supported(struct vcpu *v)
+{
+	set_cpuid_plus(v, 0, 0);
 }
 
 void set_mp_state(struct vcpu *v, u32 state)
@@ -235,6 +246,7 @@ void vcpu_long(struct vcpu *v, const char *entry)
 	struct kvm_sregs s;
 
 	long_tables(v->vm);
+	set_cpuid_supported(v);
 	get_sregs(v, &s);
 	segment(&s.cs, SEL_CODE64, 0xb, 0, 0xffffffff);
 	s.cs.l = 1;

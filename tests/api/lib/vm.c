@@ -116,7 +116,10 @@ int vcpu_go(struct vcpu *v)
 {
 	int ret;
 
-	while ((ret = vcpu_run(v)) == 0) {
+	while ((ret = vcpu_run(v)) == 0 || ret == -EAGAIN) {
+		/* A vCPU that waited for SIPI says -EAGAIN when it has begun. */
+		if (ret)
+			continue;
 		if (is_out(v, PORT_REPORT) && v->nreports < MAX_REPORTS) {
 			v->reports[v->nreports++] = *(u32 *)((u8 *)v->run + v->run->io.data_offset);
 			continue;
@@ -160,6 +163,12 @@ int vcpu_join(struct vcpu *v)
 {
 	must(pthread_join(v->thread, NULL) == 0);
 	return v->result;
+}
+
+void vcpu_kick(struct vcpu *v)
+{
+	v->run->immediate_exit = 1;
+	must(pthread_kill(v->thread, SIGUSR1) == 0);
 }
 
 /* A read gives 0x11, 0x22, 0x33 … in the order of the bytes. */
