@@ -4,3 +4,10 @@
  */
 #include "core/compat.h"
 
+#include "core/vcpu.c"
+#include "core/vm.c"
+#include "core/memslot.c"
+#include "core/iobus.c"
+#include "core/ioeventfd.c"
+#include "core/coalesced.c"
+#include "core/stats.c"

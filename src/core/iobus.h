@@ -23,6 +23,7 @@ struct iodev {
 
 struct iodevs {
 	u32 count;
+	u32 max_len;		/* of the longest range: how far below an address its device may begin */
 	struct rcu_head rcu;
 	struct iodev dev[];	/* sorted by base */
 };
@@ -31,7 +32,7 @@ struct iobus {
 	struct iodevs __rcu *devs;
 };
 
-#define IOBUS_MAX_DEVS	1000
+#define IOBUS_MAX_DEVS	1000	/* ioeventfds not counted: the VMM's limit of open files bounds those */
 
 /**
  * iobus_find() - the first device at or after index *@pos whose range holds [addr, addr+len), or NULL.
@@ -41,7 +42,7 @@ struct iobus {
 struct iodev *iobus_find(struct iobus *bus, gpa_t addr, u32 len, u32 *pos);
 /** iobus_add() - slots_lock held; sleeps. -ENOSPC, -ENOMEM, -EEXIST (only for two of our own fixed devices). */
 int iobus_add(struct vm *vm, struct iobus *bus, const struct iodev *dev);
-/** iobus_del() - remove the entry of @dev; returns after a grace period. slots_lock held; sleeps. -ENOENT, -ENOMEM. */
+/** iobus_del() - remove all entries of @dev; returns after a grace period. slots_lock held; sleeps. -ENOENT, -ENOMEM. */
 int iobus_del(struct vm *vm, struct iobus *bus, const void *dev);
 void iobus_destroy(struct iobus *bus);
 

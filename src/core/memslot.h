@@ -34,7 +34,8 @@ struct memslots {
 	u64 generation;			/* rises with each change */
 	u32 used;
 	struct rcu_head rcu;
-	struct memslot *retired;	/* once replaced: the slot that the next set doesn't have, freed with this set */
+	struct memslot *retired;	/* once replaced: the slot that the next set doesn't have, freed with this set ... */
+	bool retired_bitmap;		/* ... and its dirty_bitmap, unless the new slot has taken it over */
 	struct memslot *by_gfn[];	/* sorted by base_gfn, disjoint */
 };
 

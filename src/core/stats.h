@@ -20,4 +20,19 @@ struct vcpu_stats { VCPU_STATS(STAT_FIELD) };
 struct vm_stats { VM_STATS(STAT_FIELD) };
 #undef STAT_FIELD
 
+#define STATS_NAME_SIZE	48	/* of an id and of a name, terminating zero included */
+
+struct stats_table {
+	const char *const *names;	/* in the order of the u64s */
+	u32 count;
+};
+extern const struct stats_table vcpu_stats_table, vm_stats_table;
+
+/**
+ * stats_read() - read() of a KVM_GET_STATS_FD file (api.rst 4.133). @id: STATS_NAME_SIZE bytes, zero padded; @values: struct vcpu_stats or vm_stats.
+ * Process context, sleeps. Bytes read (0 at the end), -EFAULT, -EINVAL (negative position).
+ */
+ssize_t stats_read(const struct stats_table *table, const char *id, const u64 *values,
+		   char __user *buf, size_t len, loff_t *pos);
+
 #endif

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which device answers an I/O address. A set of ranges is immutable once published; a change builds a new one.
+ */
+#include <linux/mutex.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+#include "core/compat.h"
+#include "core/vm.h"
+
+static bool iodev_holds(const struct iodev *dev, gpa_t addr, u32 len)
+{
+	if (!dev->len)
+		return addr == dev->base;
+	return addr >= dev->base && addr - dev->base < dev->len && len <= dev->len - (addr - dev->base);
+}
+
+/* The first index whose range begins at or above @addr. */
+static u32 iodev_index(const struct iodevs *devs, gpa_t addr)
+{
+	u32 low = 0, high = devs->count;
+
+	while (low < high) {
+		u32 mid = low + (high - low) / 2;
+
+		if (devs->dev[mid].base < addr)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+struct iodev *iobus_find(struct iobus *bus, gpa_t addr, u32 len, u32 *pos)
+{
+	struct iodevs *devs = rcu_dereference_check(bus->devs, rcu_read_lock_any_held());
+	u32 i = *pos;
+
+	if (!devs)
+		return NULL;
+	/* Ranges overlap (doorbells with different data at one address), but none that holds addr begins lower than this. */
+	if (!i)
+		i = iodev_index(devs, addr >= devs->max_len ? addr - devs->max_len + 1 : 0);
+	for (; i < devs->count && devs->dev[i].base <= addr; i++) {
+		if (iodev_holds(&devs->dev[i], addr, len)) {
+			*pos = i + 1;
+			return &devs->dev[i];
+		}
+	}
+	*pos = devs->count;
+	return NULL;
+}
+
+/* A device of our own: its range is in the ABI, it isn't one of the VMM's many. */
+static bool iodev_is_fixed(const struct iodev *dev)
+{
+	return dev->kind != IODEV_IOEVENTFD && dev->kind != IODEV_COALESCED;
+}
+
+static bool iodevs_overlap(const struct iodev *a, const struct iodev *b)
+{
+	return a->base < b->base + b->len && b->base < a->base + a->len;
+}
+
+static int iodevs_check(const struct iodevs *devs, const struct iodev *dev)
+{
+	u32 i, counted = 0;
+
+	for (i = 0; devs && i < devs->count; i++) {
+		if (devs->dev[i].kind != IODEV_IOEVENTFD)
+			counted++;
+		if (iodev_is_fixed(dev) && iodev_is_fixed(&devs->dev[i]) && iodevs_overlap(dev, &devs->dev[i]))
+			return -EEXIST;
+	}
+	return dev->kind != IODEV_IOEVENTFD && counted >= IOBUS_MAX_DEVS ? -ENOSPC : 0;
+}
+
+static struct iodevs *iodevs_alloc(u32 count)
+{
+	struct iodevs *devs = kvzalloc(struct_size(devs, dev, count), GFP_KERNEL_ACCOUNT);
+
+	if (devs)
+		devs->max_len = 1;
+	return devs;
+}
+
+static void iodevs_append(struct iodevs *devs, const struct iodev *dev)
+{
+	devs->dev[devs->count++] = *dev;
+	devs->max_len = max(devs->max_len, dev->len);
+}
+
+/* Readers have gone when it returns: they hold RCU, or have IRQs off, which the grace period waits for too. */
+static void iobus_publish(struct iobus *bus, struct iodevs *old, struct iodevs *new)
+{
+	rcu_assign_pointer(bus->devs, new);
+	synchronize_rcu_expedited();
+	kvfree(old);
+}
+
+int iobus_add(struct vm *vm, struct iobus *bus, const struct iodev *dev)
+{
+	struct iodevs *old = rcu_dereference_protected(bus->devs, lockdep_is_held(&vm->slots_lock));
+	struct iodevs *new;
+	u32 i, at;
+	int err = iodevs_check(old, dev);
+
+	if (err)
+		return err;
+	new = iodevs_alloc((old ? old->count : 0) + 1);
+	if (!new)
+		return -ENOMEM;
+
+	at = old ? iodev_index(old, dev->base) : 0;
+	for (i = 0; i < at; i++)
+		iodevs_append(new, &old->dev[i]);
+	iodevs_append(new, dev);
+	for (; old && i < old->count; i++)
+		iodevs_append(new, &old->dev[i]);
+	iobus_publish(bus, old, new);
+	return 0;
+}
+
+int iobus_del(struct vm *vm, struct iobus *bus, const void *dev)
+{
+	struct iodevs *old = rcu_dereference_protected(bus->devs, lockdep_is_held(&vm->slots_lock));
+	struct iodevs *new;
+	u32 i;
+
+	if (!old)
+		return -ENOENT;
+	new = iodevs_alloc(old->count);
+	if (!new)
+		return -ENOMEM;
+	for (i = 0; i < old->count; i++)
+		if (old->dev[i].dev != dev)
+			iodevs_append(new, &old->dev[i]);
+	if (new->count == old->count) {
+		kvfree(new);
+		return -ENOENT;
+	}
+	iobus_publish(bus, old, new);
+	return 0;
+}
+
+void iobus_destroy(struct iobus *bus)
+{
+	kvfree(rcu_dereference_protected(bus->devs, 1));
+	RCU_INIT_POINTER(bus->devs, NULL);
+}
