@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The third processor of hw/hw.h: one that does what the test's script says. Included by hw/hw.h under -DHW_FAKE.
+ */
+#ifndef HW_FAKE_H
+#define HW_FAKE_H
+
+#include <linux/bug.h>
+
+struct hw_vm {
+	int created;
+};
+
+#define FAKE_MSRS	32
+
+struct hw_vcpu {
+	u64 regs[NR_REGS];
+	u64 rip, rflags;
+	u64 cr0, cr2, cr3, cr4, efer, dr6, dr7;
+	struct kvm_segment segs[NR_SEGS];
+	struct kvm_dtable gdt, idt;
+	u32 shadow;
+	u8 tpr, tpr_threshold;
+	bool nmi_masked, intr_window, nmi_window, single_step, dr_intercept, loaded, cut;
+	struct hw_event injected;	/* what the next entry will deliver */
+	hpa_t tdp_root;
+	int tdp_levels;
+	u32 exception_intercepts, intercepts, pause_gap, pause_window;
+	u64 tsc_offset, tsc_ratio;
+	struct { u32 index; u64 value; u32 intercept; } msr[FAKE_MSRS];
+	u32 nr_msrs;
+	unsigned int flushes, gva_flushes, entries;
+	/* The script: each entry calls this, with what was injected taken away first. */
+	struct hw_exit (*script)(struct hw_vcpu *hw, const struct hw_event *delivered);
+	void *script_data;
+};
+
+static inline struct hw_exit hw_enter_guest(struct hw_vcpu *hw)
+{
+	struct hw_event delivered = hw->injected;
+
+	hw->entries++;
+	hw->injected.kind = EVENT_NONE;
+	return hw->script(hw, &delivered);
+}
+
+static inline void hw_handle_host_event(struct hw_vcpu *hw, const struct hw_exit *exit)
+{
+	(void)hw, (void)exit;
+}
+
+static inline bool hw_cut_guest_time(struct hw_vcpu *hw)
+{
+	hw->cut = true;
+	return false;
+}
+
+static inline u64 hw_reg(struct hw_vcpu *hw, enum reg r)
+{
+	return hw->regs[r];
+}
+
+static inline void hw_set_reg(struct hw_vcpu *hw, enum reg r, u64 val)
+{
+	hw->regs[r] = val;
+}
+
+static inline u64 hw_rip(struct hw_vcpu *hw)
+{
+	return hw->rip;
+}
+
+static inline void hw_set_rip(struct hw_vcpu *hw, u64 rip)
+{
+	hw->rip = rip;
+}
+
+static inline u64 hw_rflags(struct hw_vcpu *hw)
+{
+	return hw->rflags;
+}
+
+static inline void hw_set_rflags(struct hw_vcpu *hw, u64 rflags)
+{
+	hw->rflags = rflags;
+}
+
+static inline u32 hw_shadow(struct hw_vcpu *hw)
+{
+	return hw->shadow;
+}
+
+static inline void hw_set_shadow(struct hw_vcpu *hw, u32 shadow)
+{
+	hw->shadow = shadow;
+}
+
+static inline bool hw_intr_allowed(struct hw_vcpu *hw)
+{
+	return hw->rflags & 0x200 && !hw->shadow;
+}
+
+static inline void hw_set_tpr(struct hw_vcpu *hw, u8 cr8)
+{
+	hw->tpr = cr8;
+}
+
+static inline u8 hw_tpr(struct hw_vcpu *hw)
+{
+	return hw->tpr;
+}
+
+static inline void hw_set_tpr_threshold(struct hw_vcpu *hw, u8 irr_class)
+{
+	hw->tpr_threshold = irr_class;
+}
+
+static inline u8 hw_cpl(struct hw_vcpu *hw)
+{
+	return hw->segs[SEG_SS].dpl;
+}
+
+/* Nested page tables in the format of NPT (APM 2, 15.25.5). */
+#define HW_TDP_PRESENT_MASK	0x1ull
+#define HW_TDP_WRITE		0x2ull
+#define HW_TDP_USER		0x4ull
+#define HW_TDP_ACCESSED		0x20ull
+#define HW_TDP_DIRTY		0x40ull
+#define HW_TDP_LARGE		0x80ull
+#define HW_TDP_SOFT0		(1ull << 9)
+#define HW_TDP_SOFT1		(1ull << 10)
+#define HW_TDP_SOFT2		(1ull << 11)
+#define HW_TDP_SOFT3		(1ull << 52)
+#define HW_TDP_NX		(1ull << 63)
+#define HW_TDP_PA_MASK		0x000ffffffffff000ull
+
+static inline u64 hw_tdp_leaf(hpa_t pa, int level, u32 perms, enum hw_memtype type)
+{
+	u64 e = pa | HW_TDP_PRESENT_MASK | HW_TDP_USER;
+
+	if (level > 1)
+		e |= HW_TDP_LARGE;
+	if (perms & ACCESS_WRITE)
+		e |= HW_TDP_WRITE;
+	if (!(perms & ACCESS_FETCH))
+		e |= HW_TDP_NX;
+	if (type != HW_MEM_WB)
+		e |= 0x18;
+	return e;
+}
+
+static inline u64 hw_tdp_table(hpa_t pa)
+{
+	return pa | HW_TDP_PRESENT_MASK | HW_TDP_WRITE | HW_TDP_USER | HW_TDP_ACCESSED;
+}
+
+static inline u64 hw_tdp_mmio(gpa_t gpa)
+{
+	(void)gpa;
+	return 0;
+}
+
+#endif

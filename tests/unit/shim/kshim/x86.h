@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the sources ask of the host's x86: MSRs in an array, features and XCR0 as the test sets them, an FPU of bytes. */
+#ifndef KSHIM_X86_H
+#define KSHIM_X86_H
+#include "kshim/sched.h"
+
+#define _PAGE_PRESENT	0x1ul
+#define _PAGE_RW	0x2ul
+#define _PAGE_USER	0x4ul
+#define _PAGE_PWT	0x8ul
+#define _PAGE_PCD	0x10ul
+#define _PAGE_ACCESSED	0x20ul
+#define _PAGE_DIRTY	0x40ul
+#define _PAGE_PSE	0x80ul
+#define _PAGE_GLOBAL	0x100ul
+#define _PAGE_NX	(1ul << 63)
+
+/* Host MSRs: 64 of them, whichever are used. */
+u64 *shim_msr(u32 index);
+#define rdmsrl(m, v)	((v) = *shim_msr(m))
+#define wrmsrl(m, v)	((void)(*shim_msr(m) = (v)))
+#define rdmsrl_safe(m, p)	(*(p) = *shim_msr(m), 0)
+#define wrmsrl_safe(m, v)	(*shim_msr(m) = (v), 0)
+#define wrmsr(m, lo, hi)	wrmsrl(m, (u64)(u32)(lo) | (u64)(hi) << 32)
+#define native_read_msr(m)	(*shim_msr(m))
+#define native_wrmsrl	wrmsrl
+#define native_write_msr(m, lo, hi)	wrmsr(m, lo, hi)
+#define __rdmsr(m)	(*shim_msr(m))
+#define paravirt_write_msr wrmsr
+
+extern u32 shim_cpu_caps[32];	/* words as <asm/cpufeatures.h> counts them */
+struct cpuinfo_x86 { u8 x86, x86_vendor, x86_model, x86_phys_bits, x86_virt_bits, x86_stepping; u32 x86_power, microcode, cpuid_level; };
+extern struct cpuinfo_x86 boot_cpu_data;
+#define cpu_data(c)	boot_cpu_data
+#define X86_VENDOR_INTEL	0
+#define X86_VENDOR_AMD		2
+#define X86_VENDOR_HYGON	9
+#define boot_cpu_has(f)	((shim_cpu_caps[(f) / 32] >> ((f) % 32)) & 1)
+#define cpu_feature_enabled	boot_cpu_has
+#define static_cpu_has	boot_cpu_has
+#define this_cpu_has	boot_cpu_has
+#define boot_cpu_has_bug(b)	0
+struct shim_cpuid { u32 leaf, index, eax, ebx, ecx, edx; };
+extern struct shim_cpuid shim_cpuid[64];	/* what the host's CPUID says; the rest is 0 */
+void cpuid_count(u32 leaf, u32 index, u32 *a, u32 *b, u32 *c, u32 *d);
+#define cpuid(l, a, b, c, d)	cpuid_count(l, 0, a, b, c, d)
+#define cpuid_eax(l)	({ u32 _a, _b, _c, _d; cpuid_count(l, 0, &_a, &_b, &_c, &_d); _a; })
+#define cpuid_ebx(l)	({ u32 _a, _b, _c, _d; cpuid_count(l, 0, &_a, &_b, &_c, &_d); _b; })
+#define cpuid_ecx(l)	({ u32 _a, _b, _c, _d; cpuid_count(l, 0, &_a, &_b, &_c, &_d); _c; })
+#define cpuid_edx(l)	({ u32 _a, _b, _c, _d; cpuid_count(l, 0, &_a, &_b, &_c, &_d); _d; })
+
+extern u64 shim_xcr0, shim_cr4;
+extern u32 shim_pkru;
+#define xgetbv(i)	shim_xcr0
+#define xsetbv(i, v)	((void)(shim_xcr0 = (v)))
+#define rdpkru()	shim_pkru
+#define write_pkru(v)	((void)(shim_pkru = (v)))
+#define wrpkru(v)	((void)(shim_pkru = (v)))
+#define cr4_read_shadow()	shim_cr4
+#define __read_cr3()	0ul
+#define native_get_debugreg(n)	0ul
+#define hw_breakpoint_active()	false
+#define get_debugreg(v, n)	((v) = 0)
+#define set_debugreg(v, n)	((void)(v))
+
+struct fpstate { u64 user_xfeatures, xfeatures; unsigned int size, user_size; bool is_guest; u8 regs[4096] __aligned(64); };
+struct fpu_guest { u64 xfeatures, perm, xfd_err; unsigned int uabi_size; struct fpstate *fpstate; };
+#define kernel_fpu_begin()	do { } while (0)
+#define kernel_fpu_end()	do { } while (0)
+#define switch_fpu_return()	do { } while (0)
+#define fpregs_assert_state_consistent()	do { } while (0)
+#define fpregs_mark_activate()	do { } while (0)
+#define fpregs_lock	preempt_disable
+#define fpregs_unlock	preempt_enable
+bool fpu_alloc_guest_fpstate(struct fpu_guest *g);
+void fpu_free_guest_fpstate(struct fpu_guest *g);
+#define fpu_swap_kvm_fpstate(g, enter)	0
+#define fpu_sync_guest_vmexit_xfd_state()	do { } while (0)
+#define fpstate_clear_xstate_component(f, c)	do { } while (0)
+#define fpu_copy_guest_fpstate_to_uabi(g, b, s, x, p)	memcpy(b, (g)->fpstate->regs, min_t(unsigned int, s, 4096))
+#define fpu_copy_uabi_to_guest_fpstate(g, b, x, p)	(memcpy((g)->fpstate->regs, b, 4096), 0)
+#define xstate_required_size(x, c)	(576u)
+
+struct cpuid_regs { u32 eax, ebx, ecx, edx; };
+#define CPUID_EAX 0
+#define CPUID_EBX 1
+#define CPUID_ECX 2
+#define CPUID_EDX 3
+struct desc_ptr { u16 size; unsigned long address; } __packed;
+struct pvclock_shim { char c; };
+#define check_tsc_unstable()	0
+#define mark_tsc_unstable(s)	do { } while (0)
+#define guest_state_enter_irqoff()	do { } while (0)
+#define guest_state_exit_irqoff()	do { } while (0)
+#define guest_timing_enter_irqoff()	do { } while (0)
+#define guest_timing_exit_irqoff()	do { } while (0)
+#define instrumentation_begin()	do { } while (0)
+#define instrumentation_end()	do { } while (0)
+#define xfer_to_guest_mode_prepare()	do { } while (0)
+#define xfer_to_guest_mode_work_pending()	(shim_need_resched || signal_pending(current))
+#define __xfer_to_guest_mode_work_pending xfer_to_guest_mode_work_pending
+#define __set_cr4(x)	do { } while (0)
+#define vcpu_is_preempted(c)	false
+
+#endif
