@@ -15,7 +15,7 @@ boot() {
 	shift 3
 	# shellcheck disable=SC2086
 	timeout -s KILL 120 $VMM -M "$machine" -smp "$smp" -m 512 -kernel "$KERNEL" -initrd "$OUT/initrd" \
-		-append "console=ttyS0 quiet panic=-1 job=$job machine=$machine smp=$smp ${APPEND-}" \
+		-append "console=ttyS0 quiet panic=-1 job=$job smp=$smp kvm=$KVM ${APPEND-}" \
 		-chardev "file,id=tty,path=$DIR/serial" -serial chardev:tty "$@" </dev/null 2>"$DIR/vmm"
 	status=$?
 	tr -d '\036' <"$DIR/serial"

@@ -9,17 +9,19 @@ import threading
 import time
 
 from . import l1, l2, paths
+from .make import make
 from .results import FAIL, PASS, Frames, Result, Run
 
 SILENCE = 200  # seconds; each runner in L1 kills a program sooner than that
 LANES = 2  # emulators at a time; each keeps one core busy
 
 
-def make(*arguments):
-    """Runs make; gives back its output. Raises CalledProcessError with the output when it fails."""
-    env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "T")}
-    return subprocess.run(["make", "--no-print-directory", *map(str, arguments)], cwd=paths.TOP, env=env, check=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
+def listed(folder):
+    """The names of the programs that a folder's Makefile builds. Without a list, building will tell what is wrong."""
+    try:
+        return make("-s", "-C", folder, "list").split()
+    except subprocess.CalledProcessError:
+        return ["build"]
 
 
 def build(part, add, *arguments):
@@ -54,7 +56,7 @@ class Unit:
     folder = paths.TOP / "tests/unit"
 
     def names(self):
-        return make("-s", "-C", self.folder, "list").split() + ["coverage"] if self.folder.exists() else []
+        return listed(self.folder) + ["coverage"]
 
     def run(self, names, add):
         if not build("unit", add, "-j2", "-C", self.folder, "all"):
@@ -136,7 +138,7 @@ class Api:
     out = paths.BUILD / "api"
 
     def names(self):
-        return make("-s", "-C", self.folder, "list").split() if self.folder.exists() else []
+        return listed(self.folder)
 
     def run(self, names, add):
         if not build("api", add, "-j2", "-C", self.folder, f"OUT={self.out}"):
