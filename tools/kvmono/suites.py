@@ -74,6 +74,7 @@ class Static:
     """What is true of the sources and of the built module."""
 
     checks = {
+        "floors-selftest": ["tools/check-floors", "--selftest"],
         "floors": ["tools/check-floors"],
         "spdx": ["tools/check-spdx"],
         "kernel-6.12": ["tools/check-kernels", "6.12"],
