@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the host does to the VMM's memory, done to the guest's: by range of HVA, precisely.
+ *
+ * Called by the door of the MMU notifiers in any task, also one that may not sleep and holds locks of the page. How
+ * begin and end stand to faults is told in fault.c.
+ */
+#include <linux/sched.h>
+#include <linux/srcu.h>
+#include "mmu/tdp.h"
+
+/* ------------------------------------------------------------------ HVA to GFN */
+
+/* All GFN ranges that [start, end) backs: several slots may share memory. */
+struct hva_ranges {
+	struct memslots *slots;
+	struct leaving_slot leaving;
+	hva_t start, end;
+	u32 next;
+	gfn_t gfn, gfn_end;		/* the range found */
+};
+
+static bool ranges_try(struct hva_ranges *r, gfn_t base_gfn, hva_t hva, u64 npages)
+{
+	const hva_t from = max(r->start, hva);
+	const hva_t to = min(r->end, hva + (npages << PAGE_SHIFT));
+
+	if (from >= to)
+		return false;
+	r->gfn = base_gfn + ((from - hva) >> PAGE_SHIFT);
+	r->gfn_end = base_gfn + ((to - hva + PAGE_SIZE - 1) >> PAGE_SHIFT);
+	return true;
+}
+
+static bool ranges_next(struct hva_ranges *r)
+{
+	while (r->next < r->slots->used) {
+		const struct memslot *slot = r->slots->by_gfn[r->next++];
+
+		if (ranges_try(r, slot->base_gfn, slot->hva, slot->npages))
+			return true;
+	}
+	if (r->next++ == r->slots->used)
+		return ranges_try(r, r->leaving.base_gfn, r->leaving.hva, r->leaving.npages);
+	return false;
+}
+
+/*
+ * SRCU held. The set first, then the slot that leaves: it was noted before the set without it was published, so one of
+ * the two has it, until it is unmapped.
+ */
+static void ranges_init(struct hva_ranges *r, struct mmu *mmu, hva_t start, hva_t end)
+{
+	*r = (struct hva_ranges){ .start = start, .end = end };
+	r->slots = memslots(mmu->vm);
+	smp_rmb();
+	spin_lock(&mmu->inv_lock);
+	r->leaving = mmu->leaving;
+	spin_unlock(&mmu->inv_lock);
+}
+
+/* ------------------------------------------------------------------ begin and end */
+
+static void inv_enter(struct mmu *mmu, hva_t start, hva_t end)
+{
+	spin_lock(&mmu->inv_lock);
+	write_seqcount_begin(&mmu->inv_seqcount);
+	if (!mmu->inv_active) {
+		WRITE_ONCE(mmu->inv_start, start);
+		WRITE_ONCE(mmu->inv_end, end);
+	} else {
+		WRITE_ONCE(mmu->inv_start, min(mmu->inv_start, start));
+		WRITE_ONCE(mmu->inv_end, max(mmu->inv_end, end));
+	}
+	WRITE_ONCE(mmu->inv_active, mmu->inv_active + 1);
+	write_seqcount_end(&mmu->inv_seqcount);
+	mmu->vm->stats.mmu_invalidations++;
+	spin_unlock(&mmu->inv_lock);
+	/* Before any entry is read: the other half of tdp_cas() in fault_claim(). */
+	smp_mb();
+}
+
+void mmu_invalidate_end(struct mmu *mmu, hva_t start, hva_t end)
+{
+	spin_lock(&mmu->inv_lock);
+	write_seqcount_begin(&mmu->inv_seqcount);
+	WRITE_ONCE(mmu->inv_done, mmu->inv_done + 1);
+	WRITE_ONCE(mmu->inv_active, mmu->inv_active - 1);
+	write_seqcount_end(&mmu->inv_seqcount);
+	spin_unlock(&mmu->inv_lock);
+}
+
+/* Returns whether something was there. The host still holds the pages: their use can be reported. */
+static bool zap_leaves(struct mmu *mmu, gfn_t start, gfn_t end, bool may_block)
+{
+	struct tdp_walk w;
+	bool zapped = false;
+	u64 old;
+
+	tdp_walk_begin(&w, mmu, TDP_4K, start, end);
+	while (tdp_walk_next(&w)) {
+		if (w.val && !tdp_is_table(w.val, w.level)) {
+			old = tdp_take(w.entry, w.level);
+			if (tdp_is_leaf(old, w.level))
+				host_page_accessed(old, w.level);
+			zapped = true;
+		}
+		if (may_block)
+			tdp_walk_yield(&w);
+	}
+	tdp_walk_end(&w);
+	return zapped;
+}
+
+int mmu_invalidate_begin(struct mmu *mmu, hva_t start, hva_t end, bool may_block)
+{
+	struct hva_ranges r;
+	bool flush = false;
+	int idx;
+
+	inv_enter(mmu, start, end);
+	idx = srcu_read_lock(&mmu->vm->srcu);
+	atomic_inc(&mmu->unflushed);
+	smp_mb__after_atomic();
+	ranges_init(&r, mmu, start, end);
+	while (ranges_next(&r))
+		flush |= zap_leaves(mmu, r.gfn, r.gfn_end, may_block);
+	/* Someone else's unflushed removal may have been in our range. The entries were read before the count. */
+	smp_rmb();
+	if (flush || atomic_read(&mmu->unflushed) > 1)
+		vm_flush_remote_tlbs(mmu->vm);
+	smp_mb__before_atomic();
+	atomic_dec(&mmu->unflushed);
+	srcu_read_unlock(&mmu->vm->srcu, idx);
+	return 0;
+}
+
+/* ------------------------------------------------------------------ aging */
+
+/* Was it used since the last time? Take the mark away. No flush: a translation that stays in a TLB makes the page look older than it is, no worse. */
+static bool age_leaf(u64 *entry, u64 val, int level)
+{
+	while (tdp_is_leaf(val, level) && tdp_present(val)) {
+		if (hw_caps.tdp_ad && !(val & HW_TDP_ACCESSED))
+			return false;
+		if (tdp_cas(entry, &val, hw_caps.tdp_ad ? val & ~HW_TDP_ACCESSED : tdp_hide(val), level))
+			return true;
+	}
+	return false;
+}
+
+static bool leaf_is_young(u64 val, int level)
+{
+	return tdp_is_leaf(val, level) && tdp_present(val) && (!hw_caps.tdp_ad || (val & HW_TDP_ACCESSED));
+}
+
+static bool age_gfns(struct mmu *mmu, gfn_t start, gfn_t end, bool test_only)
+{
+	struct tdp_walk w;
+	bool young = false;
+
+	tdp_walk_begin(&w, mmu, TDP_4K, start, end);
+	while (tdp_walk_next(&w) && !(young && test_only))
+		young |= test_only ? leaf_is_young(w.val, w.level) : age_leaf(w.entry, w.val, w.level);
+	tdp_walk_end(&w);
+	return young;
+}
+
+bool mmu_age(struct mmu *mmu, hva_t start, hva_t end, bool test_only)
+{
+	const int idx = srcu_read_lock(&mmu->vm->srcu);
+	struct hva_ranges r;
+	bool young = false;
+
+	ranges_init(&r, mmu, start, end);
+	while (ranges_next(&r))
+		young |= age_gfns(mmu, r.gfn, r.gfn_end, test_only);
+	srcu_read_unlock(&mmu->vm->srcu, idx);
+	return young;
+}
