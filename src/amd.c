@@ -11,3 +11,10 @@
 #include "core/ioeventfd.c"
 #include "core/coalesced.c"
 #include "core/stats.c"
+
+#include "mmu/tdp.c"
+#include "mmu/hostmem.c"
+#include "mmu/notifier.c"
+#include "mmu/fault.c"
+#include "mmu/dirty.c"
+#include "mmu/walk.c"

@@ -24,6 +24,7 @@
 #include <linux/bits.h>
 #include <linux/build_bug.h>
 #include <linux/compiler.h>
+#include <linux/mem_encrypt.h>
 #include <linux/atomic.h>
 #include "core/types.h"
 #include "core/vm.h"
@@ -85,9 +86,10 @@ static inline bool tdp_present(u64 val)
 	return val & HW_TDP_PRESENT_MASK;
 }
 
+/** tdp_pa() - the address in an entry, without the bit that says that the memory is encrypted (APM 2, 7.10). */
 static inline hpa_t tdp_pa(u64 val)
 {
-	return val & HW_TDP_PA_MASK;
+	return __sme_clr(val) & HW_TDP_PA_MASK;
 }
 
 /** tdp_leaf_pa() - where the page of a leaf begins. */
@@ -184,7 +186,7 @@ static inline u64 tdp_split_leaf(u64 val, int level, int index)
 {
 	const u64 large = level - 1 > TDP_4K ? HW_TDP_LARGE : 0;
 
-	return (val & ~(HW_TDP_PA_MASK | HW_TDP_LARGE)) | large | (tdp_leaf_pa(val, level) + index * tdp_level_size(level - 1));
+	return ((val & ~HW_TDP_LARGE) | large) + index * tdp_level_size(level - 1);
 }
 
 /* ------------------------------------------------------------------ transitions */
