@@ -104,6 +104,7 @@ void bitmap_clear(unsigned long *p, unsigned int start, unsigned int n);
 #define try_cmpxchg(p, o, n) __atomic_compare_exchange_n(p, o, (typeof(*(p)))(n), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
 #define try_cmpxchg64	try_cmpxchg
 #define try_cmpxchg_relaxed	try_cmpxchg
+#define xadd(p, v)	__atomic_fetch_add(p, v, __ATOMIC_SEQ_CST)
 #define cpu_relax()	sched_yield()
 
 typedef struct { int counter; } atomic_t;

@@ -193,6 +193,16 @@ static inline int check_zeroed_user(const void *p, size_t n) { return !memchr_in
 static inline void pagefault_disable(void) { preempt_disable(); }
 static inline void pagefault_enable(void) { preempt_enable(); }
 
+static inline ssize_t simple_read_from_buffer(void *to, size_t count, loff_t *pos, const void *from, size_t len)
+{
+	size_t n = *pos < 0 || (size_t)*pos >= len ? 0 : min(count, len - (size_t)*pos);
+
+	if (shim_copy(to, (const char *)from + *pos, (unsigned long)to, n, true))
+		return -EFAULT;
+	*pos += (loff_t)n;
+	return (ssize_t)n;
+}
+
 #define FOLL_WRITE	1u
 #define FOLL_GET	4u
 #define FOLL_HWPOISON	0x100u

@@ -15,7 +15,7 @@ typedef s64 ktime_t;
 extern s64 shim_now;		/* ns; all clocks */
 extern u64 shim_tsc;		/* advances with shim_now by shim_tsc_khz */
 #define shim_tsc_khz	1000000u
-#define tsc_khz	shim_tsc_khz
+extern unsigned int tsc_khz;	/* the same, as the kernel names it */
 void shim_advance(s64 ns);	/* move the clock, run due timers in order, as interrupts */
 #define rdtsc()	shim_tsc
 #define rdtsc_ordered()	shim_tsc
@@ -46,6 +46,13 @@ void shim_advance(s64 ns);	/* move the clock, run due timers in order, as interr
 #define time_before(a, b)	time_after(b, a)
 #define ndelay(n)	do { } while (0)
 #define udelay(n)	do { } while (0)
+
+#define sched_info_on()	true
+/* Runs at once: an interrupt that this CPU sends to itself. */
+struct irq_work { void (*func)(struct irq_work *); };
+#define init_irq_work(w, f)	((w)->func = (f))
+#define irq_work_queue(w)	((w)->func(w), true)
+#define irq_work_sync(w)	do { } while (0)
 
 enum hrtimer_restart { HRTIMER_NORESTART, HRTIMER_RESTART };
 enum hrtimer_mode { HRTIMER_MODE_ABS, HRTIMER_MODE_REL, HRTIMER_MODE_PINNED = 2, HRTIMER_MODE_ABS_PINNED = 2, HRTIMER_MODE_REL_PINNED = 3, HRTIMER_MODE_SOFT = 4, HRTIMER_MODE_HARD = 8, HRTIMER_MODE_ABS_HARD = 8, HRTIMER_MODE_REL_HARD = 9, HRTIMER_MODE_ABS_PINNED_HARD = 10, HRTIMER_MODE_REL_PINNED_HARD = 11 };

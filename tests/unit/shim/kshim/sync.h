@@ -130,6 +130,8 @@ static inline void rcu_read_unlock(void) { SHIM_ASSERT(shim_ctx.rcu > 0); shim_c
 #define rcu_read_lock_any_held	rcu_read_lock_held
 #define rcu_read_lock_sched	preempt_disable
 #define rcu_read_unlock_sched	preempt_enable
+#define rcu_virt_note_context_switch(...)	do { } while (0)
+#define rcu_note_context_switch(x)	do { } while (0)
 #define rcu_is_watching()	true
 void synchronize_rcu(void);
 void rcu_barrier(void);
@@ -230,6 +232,8 @@ extern __thread int shim_cpu;
 
 typedef struct cpumask { unsigned long bits[1]; } cpumask_t, cpumask_var_t[1];
 #define zalloc_cpumask_var(m, g) ({ (*(m))[0].bits[0] = 0; true; })
+#define zalloc_cpumask_var_node(m, g, n) ({ (void)(n); zalloc_cpumask_var(m, g); })
+#define cpu_to_node(c)	0
 #define free_cpumask_var(m)	do { } while (0)
 #define cpumask_set_cpu(c, m)	set_bit(c, (m)->bits)
 #define __cpumask_set_cpu	cpumask_set_cpu

@@ -28,9 +28,12 @@ u64 *shim_msr(u32 index);
 #define __rdmsr(m)	(*shim_msr(m))
 #define paravirt_write_msr wrmsr
 
-extern u32 shim_cpu_caps[32];	/* words as <asm/cpufeatures.h> counts them */
-struct cpuinfo_x86 { u8 x86, x86_vendor, x86_model, x86_phys_bits, x86_virt_bits, x86_stepping; u32 x86_power, microcode, cpuid_level; };
+#include <arch/x86/include/asm/cpufeatures.h>
+#include <arch/x86/include/asm/msr-index.h>
+#include <arch/x86/include/uapi/asm/processor-flags.h>
+struct cpuinfo_x86 { u8 x86, x86_vendor, x86_model, x86_phys_bits, x86_virt_bits, x86_stepping; u32 x86_power, microcode, cpuid_level, x86_capability[32]; };
 extern struct cpuinfo_x86 boot_cpu_data;
+#define shim_cpu_caps	boot_cpu_data.x86_capability	/* words as <asm/cpufeatures.h> counts them */
 #define cpu_data(c)	boot_cpu_data
 #define X86_VENDOR_INTEL	0
 #define X86_VENDOR_AMD		2
@@ -81,6 +84,15 @@ void fpu_free_guest_fpstate(struct fpu_guest *g);
 #define fpu_copy_uabi_to_guest_fpstate(g, b, x, p)	(memcpy((g)->fpstate->regs, b, 4096), 0)
 #define xstate_required_size(x, c)	(576u)
 
+enum cpuid_leafs { CPUID_1_EDX, CPUID_8000_0001_EDX, CPUID_8086_0001_EDX, CPUID_LNX_1, CPUID_1_ECX, CPUID_C000_0001_EDX, CPUID_8000_0001_ECX, CPUID_LNX_2,
+	CPUID_LNX_3, CPUID_7_0_EBX, CPUID_D_1_EAX, CPUID_LNX_4, CPUID_7_1_EAX, CPUID_8000_0008_EBX, CPUID_6_EAX, CPUID_8000_000A_EDX, CPUID_7_ECX, CPUID_8000_0007_EBX, CPUID_7_EDX };
+#define XCR_XFEATURE_ENABLED_MASK	0
+#define XFEATURE_MASK_FP	0x1ull
+#define XFEATURE_MASK_SSE	0x2ull
+#define XFEATURE_MASK_FPSSE	0x3ull
+#define XFEATURE_MASK_YMM	0x4ull
+#define XFEATURE_MASK_AVX512	0xe0ull
+#define XFEATURE_MASK_PKRU	0x200ull
 struct cpuid_regs { u32 eax, ebx, ecx, edx; };
 #define CPUID_EAX 0
 #define CPUID_EBX 1
