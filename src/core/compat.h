@@ -10,6 +10,7 @@
 #include <linux/cpuhotplug.h>
 #include <linux/eventfd.h>
 #include <linux/kvm.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/syscore_ops.h>
 
@@ -21,6 +22,16 @@ static inline void compat_eventfd_signal(struct eventfd_ctx *ctx)
 	eventfd_signal(ctx);
 #else
 	eventfd_signal(ctx, 1);
+#endif
+}
+
+/* Entering a guest is a quiescent state for RCU. IRQs off. */
+static inline void compat_rcu_virt_note_context_switch(void)
+{
+#ifdef HAVE_RCU_VIRT_NOTE_NOARG
+	rcu_virt_note_context_switch();
+#else
+	rcu_virt_note_context_switch(smp_processor_id());
 #endif
 }
 
@@ -145,6 +156,7 @@ static inline int compat_follow_pfn(struct vm_area_struct *vma, unsigned long ad
 
 	if (err)
 		return err;
+	__acquire(lock);
 	*pfn = pte_pfn(*ptep);
 	*writable = pte_write(*ptep);
 	pte_unmap_unlock(ptep, lock);

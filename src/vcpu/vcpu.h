@@ -45,6 +45,7 @@ struct vm_x86 {
 	u32 apic_bus_ns;
 	u32 notify_window, notify_flags;
 	gpa_t identity_map, tss_addr;
+	u32 last_boosted;		/* index of the vCPU that a spinner last gave its time to */
 };
 
 /* CPUID functions 0.., 0x40000000.., 0x80000000..: where in vcpu_x86.cpuid each one starts. */
@@ -195,7 +196,6 @@ int vcpu_emulate_npf(struct vcpu_x86 *v, const struct hw_exit *exit);
 int vcpu_emulate_continue(struct vcpu_x86 *v);
 int vcpu_insn_length(struct vcpu_x86 *v);
 int vcpu_task_switch(struct vcpu_x86 *v, const struct hw_exit *exit);	/* task.c */
-bool vcpu_in_64bit_code(struct vcpu_x86 *v);
 u64 vcpu_linear_rip(struct vcpu_x86 *v);
 /** vcpu_emulation_failed() - KVM_EXIT_INTERNAL_ERROR with the instruction's bytes. NEXT_USER. */
 int vcpu_emulation_failed(struct vcpu_x86 *v);
@@ -219,9 +219,6 @@ void vcpu_queue_db(struct vcpu_x86 *v, u64 dr6_bits);
 void vcpu_requeue_interrupted(struct vcpu_x86 *v, const struct hw_event *ev);
 void vcpu_forget_injected(struct vcpu_x86 *v);	/* the entry went through: what was injected is delivered, or comes back as exit.vectoring */
 void vcpu_deliver_payload(struct vcpu_x86 *v, struct queued_exception *ex);	/* CR2 or DR6 from a pending exception's payload */
-void vcpu_take_nmis(struct vcpu_x86 *v);	/* REQ_NMI */
-/** vcpu_take_init_sipi() - act on INIT and SIPI that arrived. */
-void vcpu_take_init_sipi(struct vcpu_x86 *v);
 bool vcpu_ready_for_user_interrupt(struct vcpu_x86 *v);
 /** vcpu_inject_pending() - choose and inject the next event, open windows for the rest. Before entry, preemption off or on, IRQs on. */
 int vcpu_inject_pending(struct vcpu_x86 *v);

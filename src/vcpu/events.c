@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Events on their way into the guest: exceptions, NMIs, interrupts, INIT and SIPI.
+ *
+ * An event is *pending* until vcpu_inject_pending() gives it to the backend; then it is *injected* until the guest has run. If the exit
+ * says that its delivery was interrupted it is injected again, before anything else. Everything here is the vCPU's own thread's (or under
+ * vcpu->mutex while it doesn't run) but for vcpu_queue_nmi() and vcpu_runnable()'s readers.
+ *
+ * Order of injection (APM 2, 8.5; SDM 3A, 6.9): what was interrupted, exceptions, NMI, external interrupts.
+ */
+#include <asm/apicdef.h>
+#include <asm/processor-flags.h>
+#include <asm/trapnr.h>
+#include "vcpu/vcpu.h"
+
+/* ------------------------------------------------------------------ exceptions */
+
+enum exception_class { CLASS_BENIGN, CLASS_CONTRIBUTORY, CLASS_PAGE_FAULT, CLASS_DOUBLE_FAULT };
+
+/* APM 2, 8.2.9; SDM 3A, table 6-4. */
+static enum exception_class exception_class(u8 vector)
+{
+	switch (vector) {
+	case X86_TRAP_PF:
+		return CLASS_PAGE_FAULT;
+	case X86_TRAP_DF:
+		return CLASS_DOUBLE_FAULT;
+	case X86_TRAP_DE:
+	case X86_TRAP_TS:
+	case X86_TRAP_NP:
+	case X86_TRAP_SS:
+	case X86_TRAP_GP:
+		return CLASS_CONTRIBUTORY;
+	default:
+		return CLASS_BENIGN;
+	}
+}
+
+/* Does @second, raised while @first was being delivered, make a double fault? (SDM 3A, table 6-5) */
+static bool makes_double_fault(enum exception_class first, enum exception_class second)
+{
+	if (first == CLASS_CONTRIBUTORY)
+		return second == CLASS_CONTRIBUTORY;
+	return first == CLASS_PAGE_FAULT && (second == CLASS_CONTRIBUTORY || second == CLASS_PAGE_FAULT);
+}
+
+static bool makes_triple_fault(enum exception_class first, enum exception_class second)
+{
+	return first == CLASS_DOUBLE_FAULT && second != CLASS_BENIGN;
+}
+
+static void exception_set(struct vcpu_x86 *v, u8 vector, bool has_error, u32 error)
+{
+	v->exception = (struct queued_exception) { .pending = true, .vector = vector, .has_error = has_error, .error = error };
+	vcpu_request(&v->vcpu, REQ_EVENT);
+}
+
+static void exception_queue(struct vcpu_x86 *v, u8 vector, bool has_error, u32 error)
+{
+	struct queued_exception *ex = &v->exception;
+	enum exception_class first = exception_class(ex->vector), second = exception_class(vector);
+
+	if (!ex->pending && !ex->injected) {
+		exception_set(v, vector, has_error, error);
+	} else if (makes_triple_fault(first, second)) {
+		ex->pending = ex->injected = false;
+		vcpu_request(&v->vcpu, REQ_TRIPLE_FAULT);
+	} else if (makes_double_fault(first, second)) {
+		exception_set(v, X86_TRAP_DF, true, 0);
+	} else {
+		/* One after the other: the first will be raised anew when its instruction runs again. */
+		exception_set(v, vector, has_error, error);
+	}
+}
+
+/** vcpu_queue_exception() - raise a fault without an error code. */
+void vcpu_queue_exception(struct vcpu_x86 *v, u8 vector)
+{
+	exception_queue(v, vector, false, 0);
+}
+
+void vcpu_queue_exception_error(struct vcpu_x86 *v, u8 vector, u32 error)
+{
+	exception_queue(v, vector, true, error);
+}
+
+static void exception_payload(struct vcpu_x86 *v, u8 vector, u64 payload)
+{
+	if (v->exception.vector != vector || !v->exception.pending)
+		return;		/* it became a double or triple fault */
+	v->exception.has_payload = true;
+	v->exception.payload = payload;
+}
+
+/** vcpu_queue_page_fault() - raise #PF; CR2 is written when it is delivered. */
+void vcpu_queue_page_fault(struct vcpu_x86 *v, u32 error, gva_t addr)
+{
+	exception_queue(v, X86_TRAP_PF, true, error);
+	exception_payload(v, X86_TRAP_PF, addr);
+}
+
+/** vcpu_queue_db() - raise #DB; @dr6_bits are set in DR6 when it is delivered. */
+void vcpu_queue_db(struct vcpu_x86 *v, u64 dr6_bits)
+{
+	exception_queue(v, X86_TRAP_DB, false, 0);
+	exception_payload(v, X86_TRAP_DB, dr6_bits);
+}
+
+#define DR6_TRAP_BITS	0xfUL	/* B0-3: say what this #DB was; BS, BD, BT stay set until the guest clears them */
+#define DR7_GD_BIT	BIT(13)
+
+/** vcpu_deliver_payload() - CR2 or DR6 (and DR7.GD, SDM 3B 18.2.4) as the delivery of @ex leaves them. */
+void vcpu_deliver_payload(struct vcpu_x86 *v, struct queued_exception *ex)
+{
+	if (!ex->has_payload)
+		return;
+	ex->has_payload = false;
+	if (ex->vector == X86_TRAP_PF) {
+		hw_set_cr2(&v->hw, ex->payload);
+	} else if (ex->vector == X86_TRAP_DB) {
+		vcpu_set_dr(v, 6, (u32)((hw_dr6(&v->hw) & ~DR6_TRAP_BITS) | ex->payload));
+		if (v->dr7 & DR7_GD_BIT)
+			vcpu_set_dr(v, 7, v->dr7 & ~DR7_GD_BIT);
+	}
+}
+
+/* Faults push RFLAGS with RF set, so that an instruction breakpoint doesn't fire again (SDM 3B, 18.3.1.1). */
+static bool exception_is_fault(u8 vector)
+{
+	return vector != X86_TRAP_DB && vector != X86_TRAP_BP && vector != X86_TRAP_OF && vector != X86_TRAP_MC;
+}
+
+static void exception_inject(struct vcpu_x86 *v)
+{
+	struct queued_exception *ex = &v->exception;
+	struct hw_event ev = { .kind = EVENT_EXCEPTION, .vector = ex->vector, .error = ex->error };
+
+	/* Real mode has no error codes (APM 2, 15.20). */
+	ev.has_error = ex->has_error && (hw_cr0(&v->hw) & X86_CR0_PE);
+	if (!ev.has_error)
+		ev.error = 0;
+	/* INT3 and INTO that were executed come as traps of the instruction before RIP. */
+	if (ex->vector == X86_TRAP_BP || ex->vector == X86_TRAP_OF)
+		ev.kind = EVENT_SOFT_EXCEPTION;
+	hw_inject(&v->hw, &ev);
+}
+
+static bool exception_inject_pending(struct vcpu_x86 *v)
+{
+	struct queued_exception *ex = &v->exception;
+
+	if (!ex->pending)
+		return false;
+	if (exception_is_fault(ex->vector))
+		hw_set_rflags(&v->hw, hw_rflags(&v->hw) | X86_EFLAGS_RF);
+	vcpu_deliver_payload(v, ex);
+	ex->pending = false;
+	ex->injected = true;
+	exception_inject(v);
+	return true;
+}
+
+/* ------------------------------------------------------------------ interrupts */
+
+/* KVM_INTERRUPT: the only source without irqchip, the way of the VMM's PIC with a split one. */
+static bool user_irq_deliverable(struct vcpu_x86 *v)
+{
+	return v->user_irq >= 0 && (!v->has_apic || lapic_accepts_extint(&v->apic));
+}
+
+static bool extint_pending(struct vcpu_x86 *v)
+{
+	if (user_irq_deliverable(v))
+		return true;
+	return v->has_apic && irqchip_has_extint(&v_vm(v)->irqchip, &v->apic);
+}
+
+/** vcpu_has_interrupt() - is there an interrupt that the guest would take if it were open? No sleep. */
+bool vcpu_has_interrupt(struct vcpu_x86 *v)
+{
+	return extint_pending(v) || (v->has_apic && lapic_highest_pending(&v->apic) >= 0);
+}
+
+/* Acknowledge the interrupt that is to be injected: the PIC's before the LAPIC's own. -1: it went away. */
+static int interrupt_take(struct vcpu_x86 *v)
+{
+	int vector;
+
+	if (user_irq_deliverable(v)) {
+		vector = v->user_irq;
+		v->user_irq = -1;
+		return vector;
+	}
+	if (!v->has_apic)
+		return -1;
+	if (irqchip_has_extint(&v_vm(v)->irqchip, &v->apic))
+		return irqchip_take_extint(&v_vm(v)->irqchip);
+	vector = lapic_highest_pending(&v->apic);
+	if (vector >= 0)
+		lapic_accept(&v->apic, vector);
+	return vector;
+}
+
+static void interrupt_inject(struct vcpu_x86 *v)
+{
+	struct hw_event ev = {
+		.kind = v->interrupt.soft ? EVENT_SOFT_INTR : EVENT_INTR,
+		.vector = v->interrupt.vector,
+		.insn_len = v->interrupt.insn_len,
+	};
+
+	hw_inject(&v->hw, &ev);
+	v->vcpu.stats.irq_injections++;
+}
+
+static bool interrupt_inject_pending(struct vcpu_x86 *v)
+{
+	int vector = interrupt_take(v);
+
+	if (vector < 0)
+		return false;
+	v->interrupt.injected = true;
+	v->interrupt.soft = false;
+	v->interrupt.vector = vector;
+	interrupt_inject(v);
+	return true;
+}
+
+/*
+ * An interrupt that only the task priority holds back: ask for an exit when CR8 falls to where it could be taken.
+ * A class is blocked by a CR8 of the same or a higher number (APM 2, 16.3.3).
+ */
+static void update_tpr_threshold(struct vcpu_x86 *v)
+{
+	int irr;
+
+	if (!v->has_apic)
+		return;
+	irr = lapic_highest_irr(&v->apic);
+	hw_set_tpr_threshold(&v->hw, irr >= 0 && (irr >> 4) <= lapic_cr8(&v->apic) ? irr >> 4 : 0);
+}
+
+/* ------------------------------------------------------------------ NMI */
+
+/** vcpu_queue_nmi() - latch an NMI. Any thread, any context. */
+void vcpu_queue_nmi(struct vcpu_x86 *v)
+{
+	atomic_inc(&v->nmi_queued);
+	vcpu_request(&v->vcpu, REQ_NMI);
+	vcpu_kick(&v->vcpu);
+}
+
+/**
+ * vcpu_latch_nmis() - move what was queued to this vCPU's own counter. At most two are remembered: one that is in service or about to be,
+ * one latched behind it (APM 2, 8.2.3).
+ */
+void vcpu_latch_nmis(struct vcpu_x86 *v)
+{
+	u32 limit = hw_nmi_masked(&v->hw) || v->nmi_injected ? 1 : 2;
+
+	v->nmi_pending += atomic_xchg(&v->nmi_queued, 0);
+	if (v->has_apic)
+		v->nmi_pending += xchg(&v->apic.nmi_pending, 0);
+	v->nmi_pending = min(v->nmi_pending, limit);
+	vcpu_request(&v->vcpu, REQ_EVENT);
+}
+
+static void nmi_inject(struct vcpu_x86 *v)
+{
+	struct hw_event ev = { .kind = EVENT_NMI, .vector = X86_TRAP_NMI };
+
+	hw_inject(&v->hw, &ev);
+	v->vcpu.stats.nmi_injections++;
+}
+
+/* ------------------------------------------------------------------ injection */
+
+static bool reinject(struct vcpu_x86 *v)
+{
+	if (v->exception.injected)
+		exception_inject(v);
+	else if (v->nmi_injected)
+		nmi_inject(v);
+	else if (v->interrupt.injected)
+		interrupt_inject(v);
+	else
+		return false;
+	return true;
+}
+
+/* Returns whether the one slot of an entry is taken now. */
+static bool inject_nmi(struct vcpu_x86 *v, bool busy)
+{
+	bool open = hw_nmi_allowed(&v->hw);
+
+	if (!v->nmi_pending)
+		return busy;
+	if (!busy && open) {
+		v->nmi_pending--;
+		v->nmi_injected = true;
+		nmi_inject(v);
+		busy = true;
+	} else if (open) {
+		/* Only the slot is missing: be back as soon as what is in it is delivered. */
+		v->cut_guest_time = true;
+		return busy;
+	}
+	if (v->nmi_pending)
+		hw_request_nmi_window(&v->hw);
+	return busy;
+}
+
+static void inject_interrupt(struct vcpu_x86 *v, bool busy)
+{
+	if (!vcpu_has_interrupt(v))
+		return;
+	if (!busy && hw_intr_allowed(&v->hw)) {
+		interrupt_inject_pending(v);
+		if (!vcpu_has_interrupt(v))
+			return;
+	}
+	hw_request_intr_window(&v->hw);
+}
+
+/**
+ * vcpu_inject_pending() - choose what the next entry delivers, open windows for the rest. IRQs on, preemption on or off. 0.
+ */
+int vcpu_inject_pending(struct vcpu_x86 *v)
+{
+	bool busy;
+
+	v->cut_guest_time = false;
+	busy = reinject(v) || exception_inject_pending(v);
+	if (likely(!(v->guest_debug & KVM_GUESTDBG_BLOCKIRQ))) {
+		busy = inject_nmi(v, busy);
+		inject_interrupt(v, busy);
+	}
+	update_tpr_threshold(v);
+	return 0;
+}
+
+/** vcpu_cancel_injection() - the entry that was prepared will not happen: the events stay "injected" and are given to the backend again. */
+void vcpu_cancel_injection(struct vcpu_x86 *v)
+{
+	if (hw_cancel_injection(&v->hw).kind != EVENT_NONE)
+		vcpu_request(&v->vcpu, REQ_EVENT);
+}
+
+void vcpu_forget_injected(struct vcpu_x86 *v)
+{
+	v->exception.injected = false;
+	v->nmi_injected = false;
+	v->interrupt.injected = false;
+}
+
+/**
+ * vcpu_requeue_interrupted() - the exit came while @ev was being delivered: it has to be delivered again. The backend does not report an event
+ * that comes back by itself because the instruction that raises it will.
+ */
+void vcpu_requeue_interrupted(struct vcpu_x86 *v, const struct hw_event *ev)
+{
+	switch (ev->kind) {
+	case EVENT_NMI:
+		v->nmi_injected = true;
+		break;
+	case EVENT_EXCEPTION:
+	case EVENT_SOFT_EXCEPTION:
+	case EVENT_PRIV_EXCEPTION:
+		v->exception = (struct queued_exception) {
+			.injected = true, .vector = ev->vector, .has_error = ev->has_error, .error = ev->error,
+		};
+		break;
+	case EVENT_INTR:
+	case EVENT_SOFT_INTR:
+		v->interrupt.injected = true;
+		v->interrupt.soft = ev->kind == EVENT_SOFT_INTR;
+		v->interrupt.vector = ev->vector;
+		v->interrupt.insn_len = ev->insn_len;
+		break;
+	default:
+		return;
+	}
+	vcpu_request(&v->vcpu, REQ_EVENT);
+}
+
+/* ------------------------------------------------------------------ INIT and SIPI */
+
+static bool vcpu_is_bsp(const struct vcpu_x86 *v)
+{
+	return v->apic.base & MSR_IA32_APICBASE_BSP;
+}
+
+/* SDM 3A, 8.4.3: CS from the vector, IP 0. */
+static void vcpu_start_at(struct vcpu_x86 *v, u8 vector)
+{
+	struct kvm_segment cs;
+
+	hw_get_segment(&v->hw, SEG_CS, &cs);
+	cs.selector = vector << 8;
+	cs.base = vector << 12;
+	hw_set_segment(&v->hw, SEG_CS, &cs);
+	hw_set_rip(&v->hw, 0);
+	v->mp_state = KVM_MP_STATE_RUNNABLE;
+}
+
+/**
+ * vcpu_accept_init_sipi() - act on INIT and SIPI that arrived (SDM 3A, 8.4; APM 2, 14.1.2 and 16.5). vCPU thread, loaded. An INIT that came
+ * with a SIPI is older than it: senders drop a SIPI that finds no INIT and the state of a fresh INIT clears one.
+ */
+void vcpu_accept_init_sipi(struct vcpu_x86 *v)
+{
+	if (test_and_clear_bit(LAPIC_PENDING_INIT, &v->apic.pending_init_sipi)) {
+		vcpu_reset(v, HW_INIT);
+		v->mp_state = vcpu_is_bsp(v) ? KVM_MP_STATE_RUNNABLE : KVM_MP_STATE_INIT_RECEIVED;
+	}
+	if (test_and_clear_bit(LAPIC_PENDING_SIPI, &v->apic.pending_init_sipi)) {
+		/* Only a processor that waits for it hears a SIPI. */
+		if (v->mp_state == KVM_MP_STATE_INIT_RECEIVED)
+			vcpu_start_at(v, READ_ONCE(v->apic.sipi_vector));
+	}
+}
+
+/* ------------------------------------------------------------------ questions */
+
+static bool vcpu_event_wakes(struct vcpu_x86 *v)
+{
+	if (v->exception.pending || v->pv_unhalted || READ_ONCE(v->apic.pending_init_sipi))
+		return true;
+	if ((v->nmi_pending || atomic_read(&v->nmi_queued) || READ_ONCE(v->apic.nmi_pending)) && hw_nmi_allowed(&v->hw))
+		return true;
+	return hw_intr_allowed(&v->hw) && !(v->guest_debug & KVM_GUESTDBG_BLOCKIRQ) && vcpu_has_interrupt(v);
+}
+
+/** vcpu_runnable() - would this vCPU, halted or waiting for SIPI, have something to do? Its own thread; no sleep (called while about to). */
+bool vcpu_runnable(struct vcpu_x86 *v)
+{
+	switch (v->mp_state) {
+	case KVM_MP_STATE_RUNNABLE:
+		return true;
+	case KVM_MP_STATE_HALTED:
+		return vcpu_event_wakes(v);
+	default:
+		return READ_ONCE(v->apic.pending_init_sipi);
+	}
+}
+
+/** vcpu_ready_for_user_interrupt() - could KVM_INTERRUPT be injected at the next entry? */
+bool vcpu_ready_for_user_interrupt(struct vcpu_x86 *v)
+{
+	if (v->user_irq >= 0 || v->exception.pending || v->exception.injected || v->nmi_injected || v->interrupt.injected)
+		return false;
+	if (v->has_apic && !lapic_accepts_extint(&v->apic))
+		return false;
+	return hw_intr_allowed(&v->hw);
+}

@@ -1,0 +1,511 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KVM_RUN: the way of an exit (DESIGN.md), from the ioctl down to hw_enter_guest() and back.
+ *
+ * Nested from the outside: vcpu_run() once per ioctl; run_loop() once per slow exit; guest_loop() enters the guest again and again, IRQs off,
+ * as long as fast_exit() can answer. Nothing outlives an exit but what is in struct vcpu_x86.
+ */
+#include <linux/context_tracking.h>
+#include <linux/entry-kvm.h>
+#include <linux/kernel.h>
+#include <linux/rcupdate.h>
+#include <linux/sched/signal.h>
+#include <linux/task_work.h>
+#include <linux/vtime.h>
+#include "core/compat.h"
+#include "vcpu/vcpu.h"
+#include "vcpu/debug_inline.h"
+#include "vcpu/fpu_inline.h"
+
+/* ------------------------------------------------------------------ what must be done before the guest runs on */
+
+static int request_triple_fault(struct vcpu_x86 *v)
+{
+	v->triple_fault_pending = false;
+	v->vcpu.run->exit_reason = KVM_EXIT_SHUTDOWN;
+	return NEXT_USER;
+}
+
+static int request_eoi_exit(struct vcpu_x86 *v)
+{
+	v->vcpu.run->exit_reason = KVM_EXIT_IOAPIC_EOI;
+	v->vcpu.run->eoi.vector = v->eoi_exit_vector;
+	return NEXT_USER;
+}
+
+static void request_scan_ioapic(struct vcpu_x86 *v)
+{
+	u64 eoi_exits[4] = { };
+
+	if (!v->has_apic)
+		return;
+	irqchip_eoi_exits(&v_vm(v)->irqchip, &v->apic, eoi_exits);
+	hw_set_eoi_exits(&v->hw, eoi_exits);
+}
+
+static void request_apic_mode(struct vcpu_x86 *v)
+{
+	if (!v->has_apic)
+		return;
+	hw_set_virtual_apic(&v->hw, virt_to_phys(v->apic.regs), v->apic.mode == APIC_XAPIC, v->apic.mode == APIC_X2APIC);
+	cpuid_update_dynamic(v);
+}
+
+static void request_tdp_root(struct vcpu_x86 *v)
+{
+	hw_set_tdp_root(&v->hw, mmu_root(&v_vm(v)->mmu), hw_caps.tdp_levels);
+	hw_flush_tlb_all(&v->hw);
+}
+
+/* The clocks and the steal-time page write guest memory. */
+static void request_clocks(struct vcpu_x86 *v)
+{
+	if (vcpu_check_request(&v->vcpu, REQ_MASTERCLOCK_UPDATE))
+		clock_update_vm(v_vm(v));
+	if (vcpu_check_request(&v->vcpu, REQ_CLOCK_UPDATE))
+		clock_update_vcpu(v);
+	if (vcpu_check_request(&v->vcpu, REQ_STEAL_UPDATE))
+		pv_steal_update(v);
+}
+
+/* A context switch asks for the last two each time, so these come before the rest and alone end the way quickly. */
+static int handle_requests(struct vcpu_x86 *v)
+{
+	struct vcpu *vcpu = &v->vcpu;
+
+	request_clocks(v);
+	if (vcpu_check_request(vcpu, REQ_VM_DEAD))
+		return -EIO;
+	if (vcpu_check_request(vcpu, REQ_MMU_RELOAD))
+		request_tdp_root(v);
+	if (vcpu_check_request(vcpu, REQ_TLB_FLUSH)) {
+		hw_flush_tlb_all(&v->hw);
+		vcpu->stats.tlb_flush++;
+	}
+	if (vcpu_check_request(vcpu, REQ_TRIPLE_FAULT))
+		return request_triple_fault(v);
+	if (vcpu_check_request(vcpu, REQ_IOAPIC_EOI_EXIT))
+		return request_eoi_exit(v);
+	if (vcpu_check_request(vcpu, REQ_APIC_MODE))
+		request_apic_mode(v);
+	if (vcpu_check_request(vcpu, REQ_SCAN_IOAPIC))
+		request_scan_ioapic(v);
+	if (vcpu_check_request(vcpu, REQ_APIC_TIMER)) {
+		lapic_timer_latch(&v->apic);
+		vcpu_request(vcpu, REQ_EVENT);
+	}
+	if (vcpu_check_request(vcpu, REQ_NMI))
+		vcpu_latch_nmis(v);
+	if (vcpu_check_request(vcpu, REQ_UNHALT))
+		v->pv_unhalted = true;
+	/* These only had to bring the vCPU here. */
+	vcpu_check_request(vcpu, REQ_UNBLOCK);
+	vcpu_check_request(vcpu, REQ_MSR_FILTER);
+	vcpu_check_request(vcpu, REQ_DIRTY_RING_FULL);
+	return NEXT_GUEST;
+}
+
+/* ------------------------------------------------------------------ the host's claims on this thread */
+
+/*
+ * TIF_NOTIFY_RESUME is work for the way back to user mode. Most of it (restartable sequences set it at every context switch) can wait until
+ * KVM_RUN really returns; task work and memory-cgroup debt cannot wait as long as a guest may run.
+ */
+static bool resume_work_urgent(void)
+{
+#ifdef CONFIG_MEMCG
+	if (current->memcg_nr_pages_over_high)
+		return true;
+#endif
+	return task_work_pending(current);
+}
+
+static bool host_wants_thread(void)
+{
+	unsigned long work = read_thread_flags() & XFER_TO_GUEST_MODE_WORK;
+
+	if (likely(!work))
+		return false;
+	return (work & ~_TIF_NOTIFY_RESUME) || resume_work_urgent();
+}
+
+static int exit_for_signal(struct vcpu_x86 *v)
+{
+	v->vcpu.run->exit_reason = KVM_EXIT_INTR;
+	v->vcpu.stats.signal_exits++;
+	return -EINTR;
+}
+
+/*
+ * Give the host what it wants of this thread. The kernel's xfer_to_guest_mode_handle_work() writes into Linux's own struct kvm_vcpu, and what
+ * it calls for task work is not exported, so that is done by the ordinary way to user mode: KVM_RUN ends and, unless a signal comes in between, is
+ * restarted there without the VMM noticing. The flag is what makes the exit path look at the restart.
+ */
+static int host_work(struct vcpu_x86 *v)
+{
+	if (signal_pending(current))
+		return exit_for_signal(v);
+	if (need_resched())
+		schedule();
+	if (!test_thread_flag(TIF_NOTIFY_RESUME) || !resume_work_urgent())
+		return NEXT_GUEST;
+	v->vcpu.run->exit_reason = KVM_EXIT_INTR;
+	set_thread_flag(TIF_SIGPENDING);
+	return -ERESTARTNOHAND;
+}
+
+/* ------------------------------------------------------------------ inner loop: IRQs off */
+
+/*
+ * Guest time for the scheduler's accounts, and RCU. Where context tracking is off, entering the guest counts as a context switch for RCU, so
+ * that a guest which runs long doesn't hold up a grace period; once per turn of the outer loop is enough.
+ */
+static __always_inline void guest_time_begin(void)
+{
+	vtime_account_guest_enter();
+	if (!context_tracking_enabled_this_cpu())
+		compat_rcu_virt_note_context_switch();
+}
+
+/* After IRQs were on for a moment, so that a tick that ended the guest's turn is charged to the guest. */
+static void guest_time_end(void)
+{
+	if (vtime_accounting_enabled_this_cpu()) {
+		local_irq_disable();
+		vtime_account_guest_exit();
+		local_irq_enable();
+	} else {
+		current->flags &= ~PF_VCPU;
+	}
+}
+
+/* One entry. With nohz_full RCU must not watch while the guest runs; elsewhere both calls are a patched-out branch. */
+static __always_inline struct hw_exit guest_enter_once(struct vcpu_x86 *v)
+{
+	struct hw_exit exit;
+
+	context_tracking_guest_enter();
+	exit = hw_enter_guest(&v->hw);
+	context_tracking_guest_exit();
+	v->vcpu.stats.exits++;
+	return exit;
+}
+
+static __always_inline struct hw_exit guest_loop(struct vcpu_x86 *v)
+{
+	struct hw_exit exit;
+
+	for (;;) {
+		exit = guest_enter_once(v);
+		if (unlikely(exit.vectoring.kind != EVENT_NONE))
+			break;
+		if (!fast_exit(v, &exit))
+			break;
+		v->vcpu.stats.fast_exits++;
+		/* Whoever made a request also sends an IPI, which would end the next entry at once: this only saves it. */
+		if (vcpu_request_pending(&v->vcpu)) {
+			exit.kind = EXIT_INTR;
+			break;
+		}
+	}
+	return exit;
+}
+
+/* CR8 lives in the processor while the guest runs, and may have been moved there without an exit. */
+static void tpr_to_hardware(struct vcpu_x86 *v)
+{
+	hw_set_tpr(&v->hw, vcpu_cr8(v));
+}
+
+static void tpr_from_hardware(struct vcpu_x86 *v)
+{
+	u8 tpr = hw_tpr(&v->hw);
+
+	if (!v->has_apic)
+		v->cr8 = tpr;
+	else if (tpr != lapic_cr8(&v->apic))
+		lapic_set_cr8(&v->apic, tpr);
+}
+
+/* Enter with the event that vcpu_inject_pending() prepared, and leave right after its delivery: another one waits. */
+static void arrange_short_entry(struct vcpu_x86 *v)
+{
+	v->cut_guest_time = false;
+	if (!hw_cut_guest_time(&v->hw))
+		irq_work_queue(&v->cut_work);
+}
+
+/*
+ * guest_turn() - run the guest until something needs IRQs or sleep. Preemption off.
+ * Returns false when the entry was given up because something came up; *@exit is filled in otherwise.
+ */
+static bool guest_turn(struct vcpu_x86 *v, struct hw_exit *exit)
+{
+	struct vcpu *vcpu = &v->vcpu;
+
+	local_irq_disable();
+	WRITE_ONCE(vcpu->mode, IN_GUEST_MODE);
+	/*
+	 * Full barrier between the mode and the requests: pairs with the one in vcpu_kick(). A kicker either sees IN_GUEST_MODE and sends an IPI,
+	 * which is taken at VM entry since IRQs are off until then, or we see its request (vcpu-requests.rst).
+	 */
+	smp_mb();
+	if (unlikely(vcpu_request_pending(vcpu) || host_wants_thread())) {
+		WRITE_ONCE(vcpu->mode, OUTSIDE_GUEST_MODE);
+		local_irq_enable();
+		return false;
+	}
+	fpu_enter(v);
+	debug_enter(v);
+	if (unlikely(v->cut_guest_time))
+		arrange_short_entry(v);
+	guest_time_begin();
+
+	*exit = guest_loop(v);
+
+	debug_leave(v);
+	fpu_leave(v);
+	hw_handle_host_event(&v->hw, exit);
+	/* Ordered by the IRQ-off region: whoever sees OUTSIDE may rely on the guest not running any more. */
+	smp_store_release(&vcpu->mode, OUTSIDE_GUEST_MODE);
+	local_irq_enable();		/* a host interrupt that ended the turn is served here */
+	guest_time_end();
+	return true;
+}
+
+static bool is_host_event(const struct hw_exit *exit)
+{
+	return exit->kind == EXIT_INTR || exit->kind == EXIT_NMI || exit->kind == EXIT_SMI;
+}
+
+/* One turn of the outer loop: inject, run, answer. */
+static int run_once(struct vcpu_x86 *v)
+{
+	struct vm *vm = v->vcpu.vm;
+	struct hw_exit exit;
+	int r, idx;
+
+	preempt_disable();
+	hw_prepare_guest_switch(&v->hw);
+	user_return_msrs_load(v);
+	tpr_to_hardware(v);
+	if (!guest_turn(v, &exit)) {
+		vcpu_cancel_injection(v);
+		preempt_enable();
+		return NEXT_GUEST;
+	}
+	preempt_enable();
+
+	tpr_from_hardware(v);
+	vcpu_forget_injected(v);
+	/* An event that goes through a task gate is delivered by the task switch itself. */
+	if (unlikely(exit.vectoring.kind != EVENT_NONE) && exit.kind != EXIT_TASK_SWITCH)
+		vcpu_requeue_interrupted(v, &exit.vectoring);
+	if (is_host_event(&exit)) {
+		v->vcpu.stats.irq_exits++;
+		return NEXT_GUEST;
+	}
+	idx = srcu_read_lock(&vm->srcu);
+	r = slow_exit(v, &exit);
+	srcu_read_unlock(&vm->srcu, idx);
+	return r;
+}
+
+/* ------------------------------------------------------------------ outer loop */
+
+/* A vCPU that is not runnable: sleep until it is. NEXT_GUEST: look at requests again. */
+static int wait_for_work(struct vcpu_x86 *v)
+{
+	/* What it says is looked at just below; left standing it would keep the vCPU awake. */
+	vcpu_check_request(&v->vcpu, REQ_EVENT);
+	if (v->has_apic && READ_ONCE(v->apic.pending_init_sipi))
+		vcpu_accept_init_sipi(v);
+	if (v->mp_state == KVM_MP_STATE_HALTED && vcpu_runnable(v))
+		v->mp_state = KVM_MP_STATE_RUNNABLE;
+	if (v->mp_state == KVM_MP_STATE_RUNNABLE) {
+		v->pv_unhalted = false;
+		vcpu_request(&v->vcpu, REQ_EVENT);
+		return NEXT_GUEST;
+	}
+	if (signal_pending(current))
+		return exit_for_signal(v);
+	vcpu_block(v);
+	return host_wants_thread() ? host_work(v) : NEXT_GUEST;
+}
+
+/* Without an in-kernel PIC the VMM asks to be told when it may use KVM_INTERRUPT. */
+static bool user_wants_window(struct vcpu_x86 *v)
+{
+	return READ_ONCE(v->vcpu.run->request_interrupt_window) && v_vm(v)->irqchip.mode != IRQCHIP_KERNEL;
+}
+
+static int prepare_user_window(struct vcpu_x86 *v)
+{
+	if (vcpu_ready_for_user_interrupt(v)) {
+		v->vcpu.run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
+		v->vcpu.stats.request_irq_exits++;
+		return NEXT_USER;
+	}
+	if (!hw_intr_allowed(&v->hw))
+		hw_request_intr_window(&v->hw);
+	return NEXT_GUEST;
+}
+
+static int prepare_events(struct vcpu_x86 *v)
+{
+	if (unlikely(v->apic.pending_init_sipi))
+		vcpu_accept_init_sipi(v);
+	if (v->mp_state != KVM_MP_STATE_RUNNABLE)
+		return NEXT_GUEST;
+	if (v->has_apic)
+		vcpu_level_eoi(v);
+	v->vcpu.stats.req_event++;
+	return vcpu_inject_pending(v);
+}
+
+static int run_loop(struct vcpu_x86 *v)
+{
+	int r;
+
+	do {
+		if (unlikely(vcpu_request_pending(&v->vcpu))) {
+			r = handle_requests(v);
+			if (r != NEXT_GUEST)
+				break;
+		}
+		if (unlikely(v->mp_state != KVM_MP_STATE_RUNNABLE)) {
+			r = wait_for_work(v);
+			continue;
+		}
+		if (vcpu_check_request(&v->vcpu, REQ_EVENT)) {
+			r = prepare_events(v);
+			if (v->mp_state != KVM_MP_STATE_RUNNABLE)
+				continue;
+		}
+		if (unlikely(user_wants_window(v))) {
+			r = prepare_user_window(v);
+			if (r != NEXT_GUEST)
+				break;
+		}
+		r = run_once(v);
+		if (r == NEXT_GUEST && unlikely(host_wants_thread()))
+			r = host_work(v);
+	} while (r == NEXT_GUEST);
+	return r;
+}
+
+/* ------------------------------------------------------------------ KVM_RUN */
+
+static int run_begin(struct vcpu_x86 *v)
+{
+	struct kvm_run *run = v->vcpu.run;
+	int r;
+
+	if (READ_ONCE(run->kvm_valid_regs) & ~KVM_SYNC_X86_VALID_FIELDS ||
+	    READ_ONCE(run->kvm_dirty_regs) & ~KVM_SYNC_X86_VALID_FIELDS)
+		return -EINVAL;
+	if (READ_ONCE(run->kvm_dirty_regs)) {
+		r = vcpu_sync_regs_in(v);
+		if (r)
+			return r;
+	}
+	if (!v->has_apic) {
+		r = vcpu_set_cr8(v, READ_ONCE(run->cr8));
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static void run_end(struct vcpu_x86 *v)
+{
+	struct kvm_run *run = v->vcpu.run;
+
+	run->if_flag = !!(hw_rflags(&v->hw) & X86_EFLAGS_IF);
+	run->cr8 = vcpu_cr8(v);
+	run->apic_base = v->has_apic ? v->apic.base : v->user_apic_base;
+	run->flags = 0;
+	run->ready_for_interrupt_injection = v_vm(v)->irqchip.mode == IRQCHIP_KERNEL || vcpu_ready_for_user_interrupt(v);
+	if (READ_ONCE(run->kvm_valid_regs))
+		vcpu_sync_regs_out(v);
+}
+
+/* First the answer to what the VMM was asked, even when it only wants that (api.rst 5, KVM_EXIT_IO). */
+static int run_inside(struct vcpu_x86 *v)
+{
+	struct vm *vm = v->vcpu.vm;
+	int r = NEXT_GUEST, idx;
+
+	if (v->completion != COMPLETE_NOTHING) {
+		idx = srcu_read_lock(&vm->srcu);
+		r = complete_user_exit(v);
+		srcu_read_unlock(&vm->srcu, idx);
+		if (r != NEXT_GUEST)
+			return r;
+	}
+	if (!v->vcpu.wants_to_run || signal_pending(current))
+		return exit_for_signal(v);
+	return run_loop(v);
+}
+
+int vcpu_run(struct vcpu_x86 *v)
+{
+	struct kvm_run *run = v->vcpu.run;
+	int r = run_begin(v);
+
+	if (r)
+		return r;
+	WRITE_ONCE(v->vcpu.wants_to_run, !compat_run_immediate_exit(run));
+	run->exit_reason = KVM_EXIT_UNKNOWN;
+	fpu_load_guest(v);
+	r = run_inside(v);
+	fpu_put_guest(v);
+	run_end(v);
+	WRITE_ONCE(v->vcpu.wants_to_run, false);
+	return r < 0 ? r : 0;
+}
+
+/* ------------------------------------------------------------------ shared with the handlers */
+
+/** vcpu_linear_rip() - where the processor fetches. */
+u64 vcpu_linear_rip(struct vcpu_x86 *v)
+{
+	struct kvm_segment cs;
+
+	hw_get_segment(&v->hw, SEG_CS, &cs);
+	if ((hw_efer(&v->hw) & EFER_LMA) && cs.l)
+		return hw_rip(&v->hw);
+	return (u32)(cs.base + hw_rip(&v->hw));
+}
+
+/* RIP moves on. Only a carry out of 32 bits makes the code size matter: EIP wraps, RIP doesn't. */
+static void advance_rip(struct vcpu_x86 *v, u32 len)
+{
+	u64 rip = hw_rip(&v->hw), next = rip + len;
+
+	if (unlikely((rip ^ next) >> 32) && !vcpu_in_64bit_code(v))
+		next = (u32)next;
+	hw_set_rip(&v->hw, next);
+	hw_set_shadow(&v->hw, SHADOW_NONE);
+}
+
+/* The instruction is complete: a single step ends here (APM 2, 13.1.4). */
+static void step_trap(struct vcpu_x86 *v)
+{
+	vcpu_queue_db(v, DR_STEP);
+}
+
+/**
+ * vcpu_skip_insn() - the instruction of @exit is done: RIP past it, shadow gone, single-step trap raised. IRQs on, vm->srcu held, unless
+ * exit->insn_len is known (then any context). An instruction that can't be fetched any more is executed again.
+ */
+void vcpu_skip_insn(struct vcpu_x86 *v, const struct hw_exit *exit)
+{
+	int len = exit->insn_len ? exit->insn_len : vcpu_insn_length(v);
+
+	if (unlikely(len <= 0))
+		return;
+	advance_rip(v, len);
+	if (unlikely(hw_rflags(&v->hw) & X86_EFLAGS_TF))
+		step_trap(v);
+}
