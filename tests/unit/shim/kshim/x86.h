@@ -93,6 +93,9 @@ enum cpuid_leafs { CPUID_1_EDX, CPUID_8000_0001_EDX, CPUID_8086_0001_EDX, CPUID_
 #define XFEATURE_MASK_YMM	0x4ull
 #define XFEATURE_MASK_AVX512	0xe0ull
 #define XFEATURE_MASK_PKRU	0x200ull
+#define __sme_set(x)	(x)
+#define __sme_clr(x)	(x)
+
 struct cpuid_regs { u32 eax, ebx, ecx, edx; };
 #define CPUID_EAX 0
 #define CPUID_EBX 1
