@@ -9,6 +9,7 @@
 
 #include <linux/cpuhotplug.h>
 #include <linux/eventfd.h>
+#include <linux/hrtimer.h>
 #include <linux/kvm.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
@@ -22,6 +23,18 @@ static inline void compat_eventfd_signal(struct eventfd_ctx *ctx)
 	eventfd_signal(ctx);
 #else
 	eventfd_signal(ctx, 1);
+#endif
+}
+
+/* A timer of CLOCK_MONOTONIC that calls @function. */
+static inline void compat_hrtimer_setup(struct hrtimer *timer, enum hrtimer_restart (*function)(struct hrtimer *),
+					enum hrtimer_mode mode)
+{
+#ifdef HAVE_HRTIMER_SETUP
+	hrtimer_setup(timer, function, CLOCK_MONOTONIC, mode);
+#else
+	hrtimer_init(timer, CLOCK_MONOTONIC, mode);
+	timer->function = function;
 #endif
 }
 

@@ -143,16 +143,16 @@ static int logged_slot(struct vm *vm, u32 id, struct memslot **slot)
 
 static unsigned long *slot_snapshot(const struct memslot *slot)
 {
-	return slot->dirty_bitmap + BITS_TO_LONGS(slot->npages);
+	return slot->dirty_bitmap + memslot_bitmap_longs(slot);
 }
 
 /* Move the log into the snapshot and start over. Returns whether any page was dirty. */
 static bool dirty_take(struct mmu *mmu, struct memslot *slot)
 {
 	unsigned long *snapshot = slot_snapshot(slot);
-	const u64 longs = BITS_TO_LONGS(slot->npages);
+	const size_t longs = memslot_bitmap_longs(slot);
 	bool any = false;
-	u64 i;
+	size_t i;
 
 	for (i = 0; i < longs; i++) {
 		snapshot[i] = READ_ONCE(slot->dirty_bitmap[i]) ? xchg(&slot->dirty_bitmap[i], 0) : 0;
@@ -167,8 +167,8 @@ static bool dirty_take(struct mmu *mmu, struct memslot *slot)
 
 static void dirty_peek(struct memslot *slot)
 {
-	const u64 longs = BITS_TO_LONGS(slot->npages);
-	u64 i;
+	const size_t longs = memslot_bitmap_longs(slot);
+	size_t i;
 
 	for (i = 0; i < longs; i++)
 		slot_snapshot(slot)[i] = READ_ONCE(slot->dirty_bitmap[i]);
@@ -177,9 +177,9 @@ static void dirty_peek(struct memslot *slot)
 /* The VMM could not be told: what was taken is still dirty. */
 static void dirty_give_back(struct memslot *slot)
 {
-	const u64 longs = BITS_TO_LONGS(slot->npages);
+	const size_t longs = memslot_bitmap_longs(slot);
 	atomic_long_t *bits = (atomic_long_t *)slot->dirty_bitmap;
-	u64 i;
+	size_t i;
 
 	for (i = 0; i < longs; i++)
 		if (slot_snapshot(slot)[i])
@@ -200,7 +200,7 @@ int mmu_get_dirty_log(struct mmu *mmu, const struct kvm_dirty_log *log)
 		dirty_peek(slot);
 	else if (dirty_take(mmu, slot))
 		vm_flush_remote_tlbs(mmu->vm);
-	bytes = BITS_TO_LONGS(slot->npages) * sizeof(long);
+	bytes = memslot_bitmap_longs(slot) * sizeof(long);
 	if (!copy_to_user(log->dirty_bitmap, slot_snapshot(slot), bytes))
 		return 0;
 	if (!manual)

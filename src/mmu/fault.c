@@ -136,28 +136,20 @@ static bool leaf_gained_write(u64 from, u64 to)
  * The page is logged after it became writable, not before: a log that is read out in between protects it again when it
  * took the bit, and leaves the bit for the next time when it came too early. The other way round, the bit could be
  * taken and the page be made writable after that, with nobody to tell.
- *
- * No lock and no SRCU: the slots may be exchanged at any point. When they were, logging may have started before the leaf
- * became writable without our knowledge, so the write is logged in the new slot too. The cmpxchg is a full barrier
- * between making the leaf writable and looking again.
  */
-static void fast_mark_dirty(struct vm *vm, struct memslots *slots, struct memslot *slot, gfn_t gfn)
+static void leaf_changed(struct memslot *slot, gfn_t gfn, u64 from, u64 to)
 {
-	struct memslots *now;
-
-	memslot_mark_dirty(slot, gfn);
-	while ((now = memslots(vm)) != slots) {
-		slots = now;
-		slot = memslot_find(slots, gfn);
-		if (slot)
-			memslot_mark_dirty(slot, gfn);
-	}
+	if (leaf_gained_write(from, to))
+		memslot_mark_dirty(slot, gfn);
 }
 
+/*
+ * No lock and no SRCU. Whoever starts to log a slot waits for this too (memslot_publish() lets an RCU grace period pass)
+ * before it protects the pages.
+ */
 bool mmu_fault_fast(struct mmu *mmu, struct vcpu *vcpu, gpa_t gpa, u32 access)
 {
 	const gfn_t gfn = gpa_to_gfn(gpa);
-	struct memslots *slots = memslots(mmu->vm);
 	struct memslot *slot;
 	u64 *entry, val, to;
 	int level;
@@ -167,16 +159,12 @@ bool mmu_fault_fast(struct mmu *mmu, struct vcpu *vcpu, gpa_t gpa, u32 access)
 	entry = tdp_leaf(mmu, gfn, &level, &val);
 	if (!entry)
 		return false;
-	slot = memslot_find(slots, gfn);
+	slot = memslot_find(memslots(mmu->vm), gfn);
 	if (!slot || leaf_judge(slot, val, level, access, &to) != LEAF_CHANGE)
-		return false;
-	/* Without a log there is nobody whom fast_mark_dirty() would tell: such a write goes the slow way, under SRCU. */
-	if (leaf_gained_write(val, to) && !slot_logs(slot))
 		return false;
 	if (!tdp_cas(entry, &val, to, level))
 		return false;
-	if (leaf_gained_write(val, to))
-		fast_mark_dirty(mmu->vm, slots, slot, gfn);
+	leaf_changed(slot, gfn, val, to);
 	vcpu->stats.pf_fast++;
 	return true;
 }
@@ -196,8 +184,7 @@ static enum map_result leaf_fix(const struct fault *f, u64 *entry, u64 val, int 
 	}
 	if (!tdp_cas(entry, &val, to, level))
 		return MAP_AGAIN;
-	if (leaf_gained_write(val, to))
-		memslot_mark_dirty(f->slot, f->gfn);
+	leaf_changed(f->slot, f->gfn, val, to);
 	return MAP_DONE;
 }
 
@@ -288,7 +275,7 @@ static enum map_result fault_claim(const struct fault *f, u64 *entry, u64 val)
 		res = MAP_DONE;
 	}
 	preempt_enable();
-	/* After the leaf, as in fast_mark_dirty(). A new set of slots waits for our SRCU. */
+	/* After the leaf, as in leaf_changed(). A new set of slots waits for our SRCU. */
 	if (res == MAP_DONE && (leaf & HW_TDP_WRITE))
 		memslot_mark_dirty(f->slot, f->gfn);
 	return res;

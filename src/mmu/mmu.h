@@ -50,14 +50,11 @@ void mmu_invalidate_end(struct mmu *mmu, hva_t start, hva_t end);
 /** mmu_age() - was the range accessed since the last time? Clears the bits (@test_only: doesn't). */
 bool mmu_age(struct mmu *mmu, hva_t start, hva_t end, bool test_only);
 
-/* Memslot changes; slots_lock held, sleeps. */
-/**
- * mmu_slot_leaving() - call before a set without @slot is published (delete, move): until mmu_zap_slot(), invalidations find its pages although the
- * set they see no longer has it. mmu_slot_stays(): the change was given up.
+/*
+ * Memslot changes; slots_lock held, sleeps. A slot that goes is taken out of the published set between mmu_invalidate_begin() and _end() of its HVA range:
+ * an invalidation by the host finds leaves through that set only.
  */
-void mmu_slot_leaving(struct mmu *mmu, const struct memslot *slot);
-void mmu_slot_stays(struct mmu *mmu);
-void mmu_zap_slot(struct mmu *mmu, const struct memslot *slot);		/* after publishing the set without it; returns flushed */
+void mmu_zap_slot(struct mmu *mmu, const struct memslot *slot);		/* with its tables; returns flushed */
 /** mmu_zap_all() - the whole TDP; also from the notifier's release, without slots_lock. Returns flushed. */
 void mmu_zap_all(struct mmu *mmu);
 /** mmu_update_stats() - count tables and mapped pages into vm->stats. Sleeps. */

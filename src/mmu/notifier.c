@@ -14,49 +14,25 @@
 /* All GFN ranges that [start, end) backs: several slots may share memory. */
 struct hva_ranges {
 	struct memslots *slots;
-	struct leaving_slot leaving;
 	hva_t start, end;
 	u32 next;
 	gfn_t gfn, gfn_end;		/* the range found */
 };
 
-static bool ranges_try(struct hva_ranges *r, gfn_t base_gfn, hva_t hva, u64 npages)
-{
-	const hva_t from = max(r->start, hva);
-	const hva_t to = min(r->end, hva + (npages << PAGE_SHIFT));
-
-	if (from >= to)
-		return false;
-	r->gfn = base_gfn + ((from - hva) >> PAGE_SHIFT);
-	r->gfn_end = base_gfn + ((to - hva + PAGE_SIZE - 1) >> PAGE_SHIFT);
-	return true;
-}
-
 static bool ranges_next(struct hva_ranges *r)
 {
 	while (r->next < r->slots->used) {
 		const struct memslot *slot = r->slots->by_gfn[r->next++];
+		const hva_t from = max(r->start, slot->hva);
+		const hva_t to = min(r->end, slot->hva + (slot->npages << PAGE_SHIFT));
 
-		if (ranges_try(r, slot->base_gfn, slot->hva, slot->npages))
-			return true;
+		if (from >= to)
+			continue;
+		r->gfn = slot->base_gfn + ((from - slot->hva) >> PAGE_SHIFT);
+		r->gfn_end = slot->base_gfn + ((to - slot->hva + PAGE_SIZE - 1) >> PAGE_SHIFT);
+		return true;
 	}
-	if (r->next++ == r->slots->used)
-		return ranges_try(r, r->leaving.base_gfn, r->leaving.hva, r->leaving.npages);
 	return false;
-}
-
-/*
- * SRCU held. The set first, then the slot that leaves: it was noted before the set without it was published, so one of
- * the two has it, until it is unmapped.
- */
-static void ranges_init(struct hva_ranges *r, struct mmu *mmu, hva_t start, hva_t end)
-{
-	*r = (struct hva_ranges){ .start = start, .end = end };
-	r->slots = memslots(mmu->vm);
-	smp_rmb();
-	spin_lock(&mmu->inv_lock);
-	r->leaving = mmu->leaving;
-	spin_unlock(&mmu->inv_lock);
 }
 
 /* ------------------------------------------------------------------ begin and end */
@@ -74,7 +50,6 @@ static void inv_enter(struct mmu *mmu, hva_t start, hva_t end)
 	}
 	WRITE_ONCE(mmu->inv_active, mmu->inv_active + 1);
 	write_seqcount_end(&mmu->inv_seqcount);
-	mmu->vm->stats.mmu_invalidations++;
 	spin_unlock(&mmu->inv_lock);
 	/* Before any entry is read: the other half of tdp_cas() in fault_claim(). */
 	smp_mb();
@@ -114,7 +89,7 @@ static bool zap_leaves(struct mmu *mmu, gfn_t start, gfn_t end, bool may_block)
 
 int mmu_invalidate_begin(struct mmu *mmu, hva_t start, hva_t end, bool may_block)
 {
-	struct hva_ranges r;
+	struct hva_ranges r = { .start = start, .end = end };
 	bool flush = false;
 	int idx;
 
@@ -122,7 +97,7 @@ int mmu_invalidate_begin(struct mmu *mmu, hva_t start, hva_t end, bool may_block
 	idx = srcu_read_lock(&mmu->vm->srcu);
 	atomic_inc(&mmu->unflushed);
 	smp_mb__after_atomic();
-	ranges_init(&r, mmu, start, end);
+	r.slots = memslots(mmu->vm);
 	while (ranges_next(&r))
 		flush |= zap_leaves(mmu, r.gfn, r.gfn_end, may_block);
 	/* Someone else's unflushed removal may have been in our range. The entries were read before the count. */
@@ -169,10 +144,10 @@ static bool age_gfns(struct mmu *mmu, gfn_t start, gfn_t end, bool test_only)
 bool mmu_age(struct mmu *mmu, hva_t start, hva_t end, bool test_only)
 {
 	const int idx = srcu_read_lock(&mmu->vm->srcu);
-	struct hva_ranges r;
+	struct hva_ranges r = { .start = start, .end = end };
 	bool young = false;
 
-	ranges_init(&r, mmu, start, end);
+	r.slots = memslots(mmu->vm);
 	while (ranges_next(&r))
 		young |= age_gfns(mmu, r.gfn, r.gfn_end, test_only);
 	srcu_read_unlock(&mmu->vm->srcu, idx);

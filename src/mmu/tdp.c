@@ -98,7 +98,6 @@ int mmu_init(struct mmu *mmu, struct vm *vm)
 	seqcount_spinlock_init(&mmu->inv_seqcount, &mmu->inv_lock);
 	mmu->inv_active = 0;
 	mmu->inv_done = 0;
-	mmu->leaving.npages = 0;
 	mmu->root = tdp_table_alloc(mmu->levels);
 	return mmu->root ? 0 : -ENOMEM;
 }
@@ -131,7 +130,7 @@ static void walk_restart(struct tdp_walk *w)
 	w->skip = false;
 }
 
-void tdp_walk_begin(struct tdp_walk *w, struct mmu *mmu, int min_level, gfn_t start, gfn_t end)
+void tdp_walk_begin(struct tdp_walk *w, struct mmu *mmu, int min_level, gfn_t start, gfn_t end) __acquires(RCU)
 {
 	rcu_read_lock();
 	w->mmu = mmu;
@@ -141,7 +140,7 @@ void tdp_walk_begin(struct tdp_walk *w, struct mmu *mmu, int min_level, gfn_t st
 	walk_restart(w);
 }
 
-void tdp_walk_end(struct tdp_walk *w)
+void tdp_walk_end(struct tdp_walk *w) __releases(RCU)
 {
 	rcu_read_unlock();
 }
@@ -188,12 +187,12 @@ void tdp_walk_yield(struct tdp_walk *w)
 	tdp_walk_resume(w);
 }
 
-void tdp_walk_pause(struct tdp_walk *w)
+void tdp_walk_pause(struct tdp_walk *w) __releases(RCU)
 {
 	rcu_read_unlock();
 }
 
-void tdp_walk_resume(struct tdp_walk *w)
+void tdp_walk_resume(struct tdp_walk *w) __acquires(RCU)
 {
 	rcu_read_lock();
 	walk_restart(w);
@@ -298,24 +297,9 @@ static void zap_tables(struct mmu *mmu, gfn_t start, gfn_t end)
 	tdp_bury(mmu, &dead);
 }
 
-void mmu_slot_leaving(struct mmu *mmu, const struct memslot *slot)
-{
-	spin_lock(&mmu->inv_lock);
-	mmu->leaving = (struct leaving_slot){ .base_gfn = slot->base_gfn, .npages = slot->npages, .hva = slot->hva };
-	spin_unlock(&mmu->inv_lock);
-}
-
-void mmu_slot_stays(struct mmu *mmu)
-{
-	spin_lock(&mmu->inv_lock);
-	mmu->leaving.npages = 0;
-	spin_unlock(&mmu->inv_lock);
-}
-
 void mmu_zap_slot(struct mmu *mmu, const struct memslot *slot)
 {
 	zap_tables(mmu, slot->base_gfn, slot->base_gfn + slot->npages);
-	mmu_slot_stays(mmu);
 }
 
 void mmu_zap_all(struct mmu *mmu)

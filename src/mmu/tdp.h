@@ -24,13 +24,6 @@ struct tdp_table {
 	struct rcu_head rcu;
 };
 
-/* A slot that the published set no longer has, but whose pages may still be mapped. */
-struct leaving_slot {
-	gfn_t base_gfn;
-	u64 npages;			/* 0: none */
-	hva_t hva;
-};
-
 struct mmu {
 	struct vm *vm;
 	struct tdp_table *root;
@@ -50,7 +43,6 @@ struct mmu {
 	u32 inv_active;			/* how many */
 	hva_t inv_start, inv_end;	/* a range that holds all of them; end is not in it */
 	unsigned long inv_done;		/* how many have ended */
-	struct leaving_slot leaving;
 };
 
 /* ------------------------------------------------------------------ tdp.c */
@@ -78,9 +70,9 @@ struct tdp_walk {
 	bool started, skip;
 };
 
-void tdp_walk_begin(struct tdp_walk *w, struct mmu *mmu, int min_level, gfn_t start, gfn_t end);
+void tdp_walk_begin(struct tdp_walk *w, struct mmu *mmu, int min_level, gfn_t start, gfn_t end) __acquires(RCU);
 bool tdp_walk_next(struct tdp_walk *w);
-void tdp_walk_end(struct tdp_walk *w);
+void tdp_walk_end(struct tdp_walk *w) __releases(RCU);
 static inline void tdp_walk_skip(struct tdp_walk *w)
 {
 	w->skip = true;
@@ -89,8 +81,8 @@ static inline void tdp_walk_skip(struct tdp_walk *w)
 void tdp_walk_yield(struct tdp_walk *w);
 
 /* tdp_walk_pause(), tdp_walk_resume(): do something that sleeps; then the present entry is visited again. */
-void tdp_walk_pause(struct tdp_walk *w);
-void tdp_walk_resume(struct tdp_walk *w);
+void tdp_walk_pause(struct tdp_walk *w) __releases(RCU);
+void tdp_walk_resume(struct tdp_walk *w) __acquires(RCU);
 
 static inline u32 tdp_index(gfn_t gfn, int level)
 {
