@@ -12,6 +12,18 @@
 #include "core/coalesced.c"
 #include "core/stats.c"
 
+#include "irqchip/apic_map.c"
+#include "irqchip/deliver.c"
+#include "irqchip/lapic.c"
+#include "irqchip/lapic_timer.c"
+#include "irqchip/lapic_state.c"
+#include "irqchip/pic.c"
+#include "irqchip/ioapic.c"
+#include "irqchip/pit.c"
+#include "irqchip/route.c"
+#include "irqchip/irqfd.c"
+#include "irqchip/irqchip.c"
+
 #include "mmu/tdp.c"
 #include "mmu/hostmem.c"
 #include "mmu/notifier.c"
