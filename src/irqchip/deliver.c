@@ -56,8 +56,8 @@ static int lapic_receive_init(struct lapic *apic, const struct lapic *source, co
 	if (msg->level && !msg->assert)
 		return 0;
 	/* An INIT undoes a start-up that was not taken yet. */
-	clear_bit(1, &apic->pending_init_sipi);
-	set_bit(0, &apic->pending_init_sipi);
+	clear_bit(LAPIC_PENDING_SIPI, &apic->pending_init_sipi);
+	set_bit(LAPIC_PENDING_INIT, &apic->pending_init_sipi);
 	lapic_notify(apic, source, REQ_EVENT);
 	return 1;
 }
@@ -66,7 +66,7 @@ static int lapic_receive_startup(struct lapic *apic, const struct lapic *source,
 {
 	WRITE_ONCE(apic->sipi_vector, vector);
 	smp_wmb(); /* the vector before the bit; pairs with the atomic that takes it */
-	set_bit(1, &apic->pending_init_sipi);
+	set_bit(LAPIC_PENDING_SIPI, &apic->pending_init_sipi);
 	lapic_notify(apic, source, REQ_EVENT);
 	return 1;
 }

@@ -74,7 +74,7 @@ static enum hrtimer_restart pit_timer_fired(struct hrtimer *hrtimer)
 	u64 ticks = 1;
 
 	if (pit->period_ns)
-		ticks = hrtimer_forward_now(hrtimer, pit->period_ns);
+		ticks = hrtimer_forward(hrtimer, ktime_get(), pit->period_ns); /* _now() would call the clock by pointer */
 	pit_tick(pit, ticks);
 	return pit->period_ns ? HRTIMER_RESTART : HRTIMER_NORESTART;
 }
