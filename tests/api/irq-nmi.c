@@ -53,9 +53,11 @@ void test(void)
 	see_log(&vm);
 	check_eq(counts(v)[2], 1);
 	vcpu_long(v, halted);
+	lapic_enable(v);
 	vcpu_go_thread(v);
 	msleep(30);
-	see_ioctl(v->fd, KVM_NMI, 0);
+	/* KVM_NMI would wait for the end of KVM_RUN, as every vCPU ioctl. */
+	see_result("MSI of mode NMI", msi(&vm, 0xfee00000, 0x400));
 	see_guest_result(v, vcpu_join(v));
 	check_eq(counts(v)[2], 2);
 	nested(&vm, v, 0);

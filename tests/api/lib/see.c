@@ -3,7 +3,7 @@
 #include <stdarg.h>
 #include "api.h"
 
-#define TIMEOUT_S	60
+#define TIMEOUT_S	30
 
 static int failures;
 
@@ -216,16 +216,6 @@ void need_cap_named(struct vm *vm, int cap, const char *name)
 	skip("%s is not advertised", name);
 }
 
-static void timeout(int sig)
-{
-	static const char text[] = "timeout: the test hangs\n";
-
-	(void)sig;
-	if (write(2, text, sizeof(text) - 1) < 0)
-		_exit(2);
-	_exit(1);
-}
-
 static void kicked(int sig)
 {
 	(void)sig;
@@ -235,7 +225,7 @@ int main(void)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	signal(SIGUSR1, kicked);
-	signal(SIGALRM, timeout);
+	/* Unhandled, so that it also ends a thread that waits for a vCPU's mutex. */
 	alarm(TIMEOUT_S);
 	test();
 	fflush(stdout);
