@@ -38,6 +38,7 @@
 #include "vcpu/clock.c"
 #include "vcpu/pv.c"
 #include "vcpu/cr.c"
+#include "vcpu/debug.c"
 #include "vcpu/state.c"
 #include "vcpu/events.c"
 #include "vcpu/halt.c"
