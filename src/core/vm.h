@@ -42,6 +42,7 @@ void core_teardown(void);
 
 struct vm {
 	struct mm_struct *mm;			/* mmgrab()ed; every ioctl checks current->mm */
+	struct list_head link;			/* in the list of all VMs, api/vm.c */
 	refcount_t users;			/* VM fd, vCPU fds, device fds */
 	struct mutex lock, slots_lock, irq_lock;
 	struct srcu_struct srcu;

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The scheduler's door. It knows no architecture: what an architecture has are vcpu_load_cpu() and vcpu_put_cpu(), and it may ask
+ * vcpu->scheduled_out in them whether the host's state can have changed.
+ *
+ * All flags are written by the vCPU's own thread, and read by other CPUs (directed yield, steal time, wake-ups): WRITE_ONCE.
+ */
+#include <linux/preempt.h>
+#include <linux/sched.h>
+#include "api/api.h"
+
+static struct vcpu *notified_vcpu(struct preempt_notifier *notifier)
+{
+	return container_of(notifier, struct vcpu, preempt_notifier);
+}
+
+/* The scheduler takes the CPU from @vcpu's thread. Preemption off, IRQs on or off, run queue not locked. */
+static void vcpu_sched_out(struct preempt_notifier *notifier, struct task_struct *next)
+{
+	struct vcpu *vcpu = notified_vcpu(notifier);
+
+	WRITE_ONCE(vcpu->scheduled_out, true);
+	/* Still runnable: not asleep of its own will. Others may give it their time. */
+	if (compat_task_is_runnable(current) && vcpu->wants_to_run) {
+		WRITE_ONCE(vcpu->preempted, true);
+		WRITE_ONCE(vcpu->ready, true);
+	}
+	vcpu_put_cpu(vcpu);
+	vcpu_set_running(NULL);
+}
+
+/* The thread is back, here or on another CPU. Same context. */
+static void vcpu_sched_in(struct preempt_notifier *notifier, int cpu)
+{
+	struct vcpu *vcpu = notified_vcpu(notifier);
+
+	WRITE_ONCE(vcpu->preempted, false);
+	WRITE_ONCE(vcpu->ready, false);
+	vcpu_set_running(vcpu);
+	vcpu_load_cpu(vcpu, cpu);
+	WRITE_ONCE(vcpu->scheduled_out, false);
+}
+
+static struct preempt_ops vcpu_preempt_ops = {
+	.sched_in = vcpu_sched_in,
+	.sched_out = vcpu_sched_out,
+};
+
+void vcpu_door_init(struct vcpu *vcpu)
+{
+	preempt_notifier_init(&vcpu->preempt_notifier, &vcpu_preempt_ops);
+}
+
+void vcpu_load(struct vcpu *vcpu)
+{
+	int cpu = get_cpu();
+
+	vcpu_set_running(vcpu);
+	preempt_notifier_register(&vcpu->preempt_notifier);
+	vcpu_load_cpu(vcpu, cpu);
+	put_cpu();
+}
+
+void vcpu_put(struct vcpu *vcpu)
+{
+	preempt_disable();
+	vcpu_put_cpu(vcpu);
+	preempt_notifier_unregister(&vcpu->preempt_notifier);
+	vcpu_set_running(NULL);
+	preempt_enable();
+}
