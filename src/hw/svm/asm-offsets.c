@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Where enter.S finds the fields of struct hw_vcpu. Only its assembly text is used. */
+#define COMPILE_OFFSETS
+#include <linux/kbuild.h>
+#include "hw/svm/svm.h"
+
+static void __used offsets(void)
+{
+	OFFSET(HW_REGS, hw_vcpu, regs);
+	OFFSET(HW_VMCB_PA, hw_vcpu, vmcb_pa);
+	OFFSET(HW_SPEC_CTRL, hw_vcpu, spec_ctrl);
+	OFFSET(HW_SPEC_CTRL_OPEN, hw_vcpu, spec_ctrl_open);
+}

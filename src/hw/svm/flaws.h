@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The flaws of processors: for every file of /sys/devices/system/cpu/vulnerabilities, what entry and exit do about it on SVM.
+ * The kernel decides once, at boot, by the CPU and its command line; we follow its feature bits. Each row's code is an
+ * alternative that the kernel patches when it loads the module, so a CPU that isn't affected runs a NOP or one jump.
+ *
+ *	gather_data_sampling		Intel only. Nothing
+ *	ghostwrite			not x86. Nothing
+ *	indirect_target_selection	Intel only; our text has no indirect branch
+ *	itlb_multihit			Intel only. Nothing
+ *	l1tf				Intel only. Nothing
+ *	mds, tsx_async_abort,
+ *	mmio_stale_data,
+ *	reg_file_data_sampling, srbds	Intel only. Nothing; CLEAR_BUFFERS would serve, were the bit ever set
+ *	meltdown			not on AMD. Nothing
+ *	old_microcode			advice only. Nothing
+ *	retbleed			UNTRAIN_RETURNS at exit, before the first RET; or IBPB there, if the kernel chose that
+ *	spec_rstack_overflow (SRSO)	UNTRAIN_RETURNS, in the variant that the kernel chose; or IBPB at exit; or BP_SPEC_REDUCE
+ *					on as long as SVM is on (flaws_enable_cpu())
+ *	spec_store_bypass		SPEC_CTRL.SSBD as the guest set it, by SWITCH_TO_GUEST/HOST_SPEC_CTRL, or by the
+ *					kernel for CPUs that have it elsewhere (VIRT_SPEC_CTRL, LS_CFG: flaws_virt_spec_ctrl())
+ *	spectre_v1			bounds of guest- and user-controlled indices: array_index_nospec() where they are used;
+ *					guest registers are cleared at exit
+ *	spectre_v2			RSB fill at exit; host's SPEC_CTRL back before the first RET; IBPB when another vCPU
+ *					gets the CPU (flaws_switch_vcpu()); no indirect branch in our text
+ *	tsa				CLEAR_BUFFERS (VERW) as the last thing before VMRUN
+ *	vmscape				IBPB before this thread goes on in user space (flaws_after_exit())
+ *	(division leak of Zen 1)	a division before entry, flaws_before_entry()
+ *
+ * BHI is said of Intel only by the kernel, and has no file of its own.
+ */
+#ifndef HW_SVM_FLAWS_H
+#define HW_SVM_FLAWS_H
+
+#include <asm/cpufeatures.h>
+#include <asm/msr-index.h>
+#include <asm/nospec-branch.h>
+
+#ifdef __ASSEMBLY__
+
+#include <asm/percpu.h>
+#include "svm-asm-offsets.h"
+
+/* Clobbers RAX, RCX, RDX. With virtual SPEC_CTRL the CPU does it all. @hw: register that points to the struct hw_vcpu. */
+.macro SWITCH_TO_GUEST_SPEC_CTRL hw:req
+	ALTERNATIVE_2 "jmp .Lguest_spec_ctrl_\@", "", X86_FEATURE_MSR_SPEC_CTRL, \
+		"jmp .Lguest_spec_ctrl_\@", X86_FEATURE_V_SPEC_CTRL
+	mov	HW_SPEC_CTRL(\hw), %rax
+	cmp	PER_CPU_VAR(x86_spec_ctrl_current), %rax
+	je	.Lguest_spec_ctrl_\@
+	/* WRMSR serializes and costs hundreds of cycles: only when the values differ. */
+	mov	$MSR_IA32_SPEC_CTRL, %ecx
+	mov	%rax, %rdx
+	shr	$32, %rdx
+	wrmsr
+.Lguest_spec_ctrl_\@:
+.endm
+
+/* Clobbers RAX, RCX, RDX. The host's GS base must be back. */
+.macro SWITCH_TO_HOST_SPEC_CTRL hw:req
+	ALTERNATIVE_2 "jmp .Lhost_spec_ctrl_\@", "", X86_FEATURE_MSR_SPEC_CTRL, \
+		"jmp .Lhost_spec_ctrl_\@", X86_FEATURE_V_SPEC_CTRL
+	mov	$MSR_IA32_SPEC_CTRL, %ecx
+	testb	$1, HW_SPEC_CTRL_OPEN(\hw)
+	jz	.Lguest_value_known_\@
+	/* The guest may have written it: the only way to know is to read it. */
+	rdmsr
+	shl	$32, %rdx
+	or	%rdx, %rax
+	mov	%rax, HW_SPEC_CTRL(\hw)
+.Lguest_value_known_\@:
+	mov	PER_CPU_VAR(x86_spec_ctrl_current), %rax
+	cmp	HW_SPEC_CTRL(\hw), %rax
+	je	.Lhost_value_set_\@
+	mov	%rax, %rdx
+	shr	$32, %rdx
+	wrmsr
+.Lhost_value_set_\@:
+	/* A mispredicted branch above must not run ahead with the guest's value. */
+	lfence
+.Lhost_spec_ctrl_\@:
+.endm
+
+/*
+ * UNTRAIN_RET_VM knows of the IBPB that the kernel wants at #VMEXIT only; a kernel without it has UNTRAIN_RET, which
+ * covers the rest. Clobbers RAX, RCX, RDX.
+ */
+.macro UNTRAIN_RETURNS
+#ifdef UNTRAIN_RET_VM
+	UNTRAIN_RET_VM
+#else
+	UNTRAIN_RET
+	ALTERNATIVE "", "call entry_ibpb", X86_FEATURE_IBPB_ON_VMEXIT
+#endif
+.endm
+
+/* Clobbers ZF. */
+.macro CLEAR_BUFFERS
+#ifdef VM_CLEAR_CPU_BUFFERS
+	VM_CLEAR_CPU_BUFFERS
+#endif
+.endm
+
+#else /* !__ASSEMBLY__ */
+
+#include <linux/compiler.h>
+#include <asm/cpufeature.h>
+#include <asm/processor.h>
+#include <asm/spec-ctrl.h>
+#include "hw/svm/svm.h"
+
+/* The last steps before svm_enter(). IRQs off. */
+static __always_inline void flaws_before_entry(struct hw_vcpu *hw)
+{
+	if (static_cpu_has_bug(X86_BUG_DIV0))
+		amd_clear_divider();
+	/* Compares with what the host has, and writes MSRs only when they differ. */
+	if (static_cpu_has(X86_FEATURE_LS_CFG_SSBD) || static_cpu_has(X86_FEATURE_VIRT_SSBD))
+		x86_virt_spec_ctrl(hw->virt_spec_ctrl, true);
+}
+
+/* The first steps after svm_enter(). IRQs off. */
+static __always_inline void flaws_after_exit(struct hw_vcpu *hw)
+{
+	if (static_cpu_has(X86_FEATURE_LS_CFG_SSBD) || static_cpu_has(X86_FEATURE_VIRT_SSBD))
+		x86_virt_spec_ctrl(hw->virt_spec_ctrl, false);
+#ifdef X86_FEATURE_IBPB_EXIT_TO_USER
+	if (static_cpu_has(X86_FEATURE_IBPB_EXIT_TO_USER))
+		this_cpu_write(x86_ibpb_exit_to_user, true);
+#endif
+}
+
+/* flaws.c */
+void flaws_switch_vcpu(struct svm_cpu *cpu, const struct hw_vcpu *hw);
+void flaws_enable_cpu(void);
+void flaws_disable_cpu(void);
+
+#endif
+#endif

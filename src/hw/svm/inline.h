@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The hot half of the SVM backend: what the way of an exit inlines. Included at the end of hw/hw.h.
+ */
+#ifndef HW_SVM_INLINE_H
+#define HW_SVM_INLINE_H
+
+#include <linux/compiler.h>
+#include <linux/mem_encrypt.h>
+#include <asm/debugreg.h>
+#include <asm/processor-flags.h>
+#include "hw/svm/svm.h"
+#include "hw/svm/flaws.h"
+
+/* ------------------------------------------------------------------ nested page-table entries (APM 2, 15.25: the format of the host's own) */
+
+#define HW_TDP_PRESENT_MASK	BIT_ULL(0)
+#define HW_TDP_WRITE		BIT_ULL(1)
+#define HW_TDP_USER		BIT_ULL(2)	/* nested walks are user accesses (APM 2, 15.25.5): always set */
+#define HW_TDP_ACCESSED		BIT_ULL(5)
+#define HW_TDP_DIRTY		BIT_ULL(6)
+#define HW_TDP_LARGE		BIT_ULL(7)
+#define HW_TDP_SOFT0		BIT_ULL(9)
+#define HW_TDP_SOFT1		BIT_ULL(10)
+#define HW_TDP_SOFT2		BIT_ULL(11)
+#define HW_TDP_SOFT3		BIT_ULL(52)
+#define HW_TDP_NX		BIT_ULL(63)
+#define HW_TDP_PA_MASK		GENMASK_ULL(51, 12)
+
+extern u64 svm_memtypes[3];	/* caps.c: constant after hw_setup() */
+extern u64 svm_mmio_entry;
+
+/* With host memory encryption every entry names the encrypted view of memory, as the host's own page tables do. */
+static inline u64 hw_tdp_leaf(hpa_t pa, int level, u32 perms, enum hw_memtype type)
+{
+	u64 entry = __sme_set(pa) | HW_TDP_PRESENT_MASK | HW_TDP_USER | svm_memtypes[type];
+
+	if (perms & ACCESS_WRITE)
+		entry |= HW_TDP_WRITE;
+	if (!(perms & ACCESS_FETCH))
+		entry |= HW_TDP_NX;
+	if (level > 1)
+		entry |= HW_TDP_LARGE;
+	return entry;
+}
+
+static inline u64 hw_tdp_table(hpa_t pa)
+{
+	return __sme_set(pa) | HW_TDP_PRESENT_MASK | HW_TDP_WRITE | HW_TDP_USER | HW_TDP_ACCESSED;
+}
+
+/** hw_tdp_mmio() - an entry that makes every access EXIT_NPF_MISCONFIG; 0 where the CPU has no reserved bit to do it with. */
+static inline u64 hw_tdp_mmio(gpa_t gpa)
+{
+	return svm_mmio_entry;
+}
+
+/* ------------------------------------------------------------------ registers */
+
+static inline u64 hw_reg(struct hw_vcpu *hw, enum reg r)
+{
+	if (r == REG_RAX)
+		return hw->vmcb->save.rax;
+	if (r == REG_RSP)
+		return hw->vmcb->save.rsp;
+	return hw->regs[r];
+}
+
+static inline void hw_set_reg(struct hw_vcpu *hw, enum reg r, u64 val)
+{
+	if (r == REG_RAX)
+		hw->vmcb->save.rax = val;
+	else if (r == REG_RSP)
+		hw->vmcb->save.rsp = val;
+	else
+		hw->regs[r] = val;
+}
+
+static inline u64 hw_rip(struct hw_vcpu *hw)
+{
+	return hw->vmcb->save.rip;
+}
+
+static inline void hw_set_rip(struct hw_vcpu *hw, u64 rip)
+{
+	hw->vmcb->save.rip = rip;
+}
+
+/* TF for stepping is in the VMCB only during VMRUN (svm_entry_work(), svm_exit_work()). */
+static inline u64 hw_rflags(struct hw_vcpu *hw)
+{
+	return hw->vmcb->save.rflags;
+}
+
+static inline void hw_set_rflags(struct hw_vcpu *hw, u64 rflags)
+{
+	hw->vmcb->save.rflags = rflags;
+}
+
+/* SVM knows that there is a shadow, not which instruction made it (APM 2, 15.21.5): it answers both. */
+static inline u32 hw_shadow(struct hw_vcpu *hw)
+{
+	return hw->vmcb->control.int_state & SVM_INTERRUPT_SHADOW_MASK ? SHADOW_STI | SHADOW_MOV_SS : SHADOW_NONE;
+}
+
+static inline void hw_set_shadow(struct hw_vcpu *hw, u32 shadow)
+{
+	if (shadow)
+		hw->vmcb->control.int_state |= SVM_INTERRUPT_SHADOW_MASK;
+	else
+		hw->vmcb->control.int_state &= ~SVM_INTERRUPT_SHADOW_MASK;
+}
+
+static inline bool hw_intr_allowed(struct hw_vcpu *hw)
+{
+	return (hw->vmcb->save.rflags & X86_EFLAGS_IF) && !(hw->vmcb->control.int_state & SVM_INTERRUPT_SHADOW_MASK);
+}
+
+static inline u8 hw_cpl(struct hw_vcpu *hw)
+{
+	return hw->vmcb->save.cpl;
+}
+
+static inline u8 hw_tpr(struct hw_vcpu *hw)
+{
+	return hw->vmcb->control.int_ctl & V_TPR_MASK;
+}
+
+static inline void hw_set_tpr(struct hw_vcpu *hw, u8 cr8)
+{
+	u32 int_ctl = (hw->vmcb->control.int_ctl & ~V_TPR_MASK) | (cr8 & V_TPR_MASK);
+
+	if (hw->vmcb->control.int_ctl == int_ctl)
+		return;
+	hw->vmcb->control.int_ctl = int_ctl;
+	vmcb_changed(hw, CLEAN_INTR);
+}
+
+static inline void hw_set_tpr_threshold(struct hw_vcpu *hw, u8 irr_class)
+{
+	if (vmcb_intercepts(hw, INTERCEPT_CR8_WRITE) != !!irr_class)
+		vmcb_put_intercept(hw, INTERCEPT_CR8_WRITE, irr_class);
+}
+
+/* ------------------------------------------------------------------ the way of an exit */
+
+/* exit.c: table by exit code; kind, or'ed with EXIT_PLAIN when svm_decode() need not look closer. 0: no such code. */
+#define EXIT_PLAIN	0x80
+#define EXIT_CODES	0x100
+extern const u8 svm_exit_kinds[EXIT_CODES];
+void svm_decode(struct hw_vcpu *hw, struct hw_exit *exit);
+
+/* run.c: what is rare. false: SVM is off on this CPU. */
+bool svm_entry_work(struct hw_vcpu *hw);
+void svm_exit_work(struct hw_vcpu *hw, struct hw_exit *exit);
+
+/* APM 2, 15.7.1: nRIP is that of the next instruction where an instruction was intercepted, else 0. */
+static __always_inline u8 svm_insn_len(const struct vmcb *vmcb)
+{
+	u64 len;
+
+	if (!hw_caps.nrips || !vmcb->control.next_rip)
+		return 0;
+	len = vmcb->control.next_rip - vmcb->save.rip;
+	return len <= 15 ? len : 0;
+}
+
+static __always_inline u8 svm_exit_kind(u32 code)
+{
+	return code < EXIT_CODES ? svm_exit_kinds[code] : 0;
+}
+
+/*
+ * Fields of struct hw_exit that the kind doesn't use stay unset: clearing all of them costs as much as half an entry.
+ * What every exit has is set here, the rest in svm_decode().
+ */
+static __always_inline struct hw_exit hw_enter_guest(struct hw_vcpu *hw)
+{
+	struct hw_exit exit __attribute__((__uninitialized__));
+	struct vmcb *vmcb = hw->vmcb;
+	u8 kind;
+
+	exit.vectoring.kind = EVENT_NONE;
+	exit.insn_bytes_len = 0;
+	if (unlikely(hw->work || hw->asid_generation != hw->cpu->asid_generation)) {
+		if (!svm_entry_work(hw)) {
+			exit.kind = EXIT_ENTRY_FAILED;
+			exit.insn_len = 0;
+			exit.hw_reason = exit.qual = ~0ull;
+			return exit;
+		}
+	}
+
+	flaws_before_entry(hw);
+	svm_enter(hw, hw->cpu->host_save);
+	flaws_after_exit(hw);
+
+	/* The CPU has what the VMCB says; a setter that changes something says so (vmcb_changed()). */
+	vmcb->control.clean = CLEAN_ALL;
+	vmcb->control.tlb_ctl = TLB_CONTROL_DO_NOTHING;
+
+	/* VMRUN loaded DR6, #VMEXIT left it (APM 2, 15.6): the host's next #DB must not find the guest's bits there. */
+	if (unlikely((u32)vmcb->save.dr6 != DR6_RESERVED))
+		set_debugreg(DR6_RESERVED, 6);
+
+	exit.insn_len = svm_insn_len(vmcb);
+	exit.hw_reason = vmcb->control.exit_code;
+	exit.qual = vmcb->control.exit_info_2;
+	kind = svm_exit_kind(vmcb->control.exit_code);
+	exit.kind = kind & ~EXIT_PLAIN;
+	if (!(kind & EXIT_PLAIN) || unlikely(vmcb->control.exit_int_info & SVM_EXITINTINFO_VALID))
+		svm_decode(hw, &exit);
+	if (unlikely(hw->work))
+		svm_exit_work(hw, &exit);
+	return exit;
+}
+
+/* #VMEXIT(INTR) leaves the interrupt pending (APM 2, 15.13.1): it is taken when IRQs come on. */
+static inline void hw_handle_host_event(struct hw_vcpu *hw, const struct hw_exit *exit)
+{
+}
+
+/* There is no preemption timer. */
+static inline bool hw_cut_guest_time(struct hw_vcpu *hw)
+{
+	return false;
+}
+
+#endif
