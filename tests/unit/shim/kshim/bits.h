@@ -143,6 +143,7 @@ static inline I P##_dec_if_positive(T *v) { I c = P##_read(v); while (c > 0) if 
 SHIM_ATOMIC(atomic, atomic_t, int)
 SHIM_ATOMIC(atomic64, atomic64_t, s64)
 SHIM_ATOMIC(atomic_long, atomic_long_t, s64)
+static inline s64 atomic_long_fetch_andnot(s64 i, atomic_long_t *v) { return atomic_long_fetch_and(~i, v); }
 
 typedef struct { atomic_t refs; } refcount_t;
 #define REFCOUNT_INIT(n) { ATOMIC_INIT(n) }

@@ -59,6 +59,7 @@ static inline void hlist_del_init(struct hlist_node *n) { if (n->pprev) { hlist_
 
 struct llist_node { struct llist_node *next; };
 struct llist_head { struct llist_node *first; };
+#define LLIST_HEAD(n)	struct llist_head n = { NULL }
 static inline void init_llist_head(struct llist_head *h) { h->first = NULL; }
 static inline bool llist_add(struct llist_node *n, struct llist_head *h) { n->next = h->first; while (!try_cmpxchg(&h->first, &n->next, n)) ; return !n->next; }
 static inline struct llist_node *llist_del_all(struct llist_head *h) { return xchg(&h->first, NULL); }

@@ -95,6 +95,7 @@ struct page *pfn_to_page(unsigned long pfn);	/* made when first asked for */
 #define set_page_dirty(p)	((p)->dirty = true)
 #define set_page_dirty_lock	set_page_dirty
 #define SetPageDirty	set_page_dirty
+#define PageDirty(p)	((p)->dirty)
 #define mark_page_accessed(p)	((p)->accessed = true)
 #define get_page(p)	atomic_inc(&(p)->refs)
 #define put_page(p)	SHIM_ASSERT(atomic_dec_return(&(p)->refs) >= 0)
