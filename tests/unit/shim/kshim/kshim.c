@@ -925,7 +925,7 @@ int shim_eventfd(void)
 	return c->fd;
 }
 
-static struct file *eventfd_fget(int fd)
+static struct file *eventfd_file_of(int fd)
 {
 	if (fd < EVENTFD_BASE || fd >= EVENTFD_BASE + eventfds)
 		return NULL;
@@ -934,7 +934,7 @@ static struct file *eventfd_fget(int fd)
 
 struct eventfd_ctx *shim_eventfd_of(int fd)
 {
-	return eventfd_fget(fd)->eventfd;
+	return eventfd_file_of(fd)->eventfd;
 }
 
 void shim_eventfd_write(int fd, u64 n)
@@ -947,7 +947,7 @@ void shim_eventfd_write(int fd, u64 n)
 
 void shim_eventfd_close(int fd)
 {
-	struct file *f = eventfd_fget(fd);
+	struct file *f = eventfd_file_of(fd);
 	struct eventfd_ctx *c = f->eventfd;
 
 	f->eventfd = NULL;
@@ -957,7 +957,7 @@ void shim_eventfd_close(int fd)
 
 struct fd fdget(unsigned int fd)
 {
-	return (struct fd) { eventfd_fget((int)fd), 0 };
+	return (struct fd) { eventfd_file_of((int)fd), 0 };
 }
 
 void fdput(struct fd f)
@@ -967,7 +967,7 @@ void fdput(struct fd f)
 
 struct file *fget(unsigned int fd)
 {
-	struct file *f = eventfd_fget((int)fd);
+	struct file *f = eventfd_file_of((int)fd);
 
 	if (f)
 		refcount_inc(&f->refs);
@@ -985,11 +985,21 @@ struct eventfd_ctx *eventfd_ctx_fileget(struct file *f)
 	return f->eventfd;
 }
 
+/* A file that is no eventfd. */
+#define PLAIN_FD	3
+
+struct file *eventfd_fget(int fd)
+{
+	struct file *f = fget((unsigned int)fd);
+
+	return f ? f : ERR_PTR(fd == PLAIN_FD ? -EINVAL : -EBADF);
+}
+
 struct eventfd_ctx *eventfd_ctx_fdget(int fd)
 {
-	struct file *f = eventfd_fget(fd);
+	struct file *f = eventfd_file_of(fd);
 
-	return f ? eventfd_ctx_fileget(f) : ERR_PTR(-EBADF);
+	return f ? eventfd_ctx_fileget(f) : ERR_PTR(fd == PLAIN_FD ? -EINVAL : -EBADF);
 }
 
 void eventfd_ctx_put(struct eventfd_ctx *c)

@@ -137,7 +137,7 @@ typedef struct wait_queue_head { spinlock_t lock; struct list_head head; } wait_
 #define init_waitqueue_head(w)	do { spin_lock_init(&(w)->lock); INIT_LIST_HEAD(&(w)->head); } while (0)
 #define init_waitqueue_func_entry(e, f)	do { (e)->flags = 0; (e)->private = NULL; (e)->func = (f); } while (0)
 void add_wait_queue(wait_queue_head_t *w, wait_queue_entry_t *e);
-#define add_wait_queue_priority(w, e)	(add_wait_queue(w, e), 0)
+#define add_wait_queue_priority(w, e)	add_wait_queue(w, e)
 #define add_wait_queue_exclusive	add_wait_queue
 void remove_wait_queue(wait_queue_head_t *w, wait_queue_entry_t *e);
 void shim_wake(wait_queue_head_t *w, unsigned long key);
@@ -171,6 +171,7 @@ struct fd fdget(unsigned int fd);
 void fdput(struct fd f);
 struct file *fget(unsigned int fd);
 void fput(struct file *f);
+struct file *eventfd_fget(int fd);
 struct eventfd_ctx *eventfd_ctx_fdget(int fd);
 struct eventfd_ctx *eventfd_ctx_fileget(struct file *f);
 void eventfd_ctx_put(struct eventfd_ctx *c);
@@ -191,8 +192,9 @@ struct work_struct { struct list_head entry; work_func_t func; bool pending; };
 struct workqueue_struct { char c; };
 struct delayed_work { struct work_struct work; };
 #define INIT_WORK(w, f)	do { (w)->func = (f); (w)->pending = false; INIT_LIST_HEAD(&(w)->entry); } while (0)
+#define DECLARE_WORK(n, f)	struct work_struct n = { .func = (f) }
 #define INIT_DELAYED_WORK(w, f)	INIT_WORK(&(w)->work, f)
-#define alloc_workqueue(n, f, m)	((struct workqueue_struct *)kzalloc(1, GFP_KERNEL))
+#define alloc_workqueue(n, f, m, ...)	((struct workqueue_struct *)kzalloc(1, GFP_KERNEL))
 #define destroy_workqueue(q)	do { shim_run_works(); kfree(q); } while (0)
 bool queue_work(struct workqueue_struct *q, struct work_struct *w);
 #define schedule_work(w)	queue_work(NULL, w)
@@ -222,5 +224,16 @@ struct seq_file { void *private; };
 #define debugfs_create_u64(...)	do { } while (0)
 #define debugfs_create_u32(...)	do { } while (0)
 #define debugfs_create_bool(...)	do { } while (0)
+
+struct notifier_block { int (*notifier_call)(struct notifier_block *, unsigned long, void *); int priority; };
+
+/* The timekeeper, as far as it tells who listens which clocksource it has. */
+enum vdso_clock_mode { VDSO_CLOCKMODE_NONE, VDSO_CLOCKMODE_TSC };
+struct clocksource { enum vdso_clock_mode vdso_clock_mode; };
+struct timekeeper { struct { struct clocksource *clock; } tkr_mono; };
+#define pvclock_gtod_register_notifier(n)	((void)(n), 0)
+#define pvclock_gtod_unregister_notifier(n)	do { } while (0)
+enum tk_offsets { TK_OFFS_REAL, TK_OFFS_BOOT };
+#define ktime_mono_to_any(t, o)	(t)
 
 #endif
