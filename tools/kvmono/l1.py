@@ -32,7 +32,7 @@ COMPLAINT = re.compile(
     rb"stack-protector|blocked for more than|unchecked MSR access|Objects remaining|scheduling while atomic|"
     rb"bad unlock balance|Bad page state|Bad rss-counter")
 # Nothing comes after these, and the emulator may not notice.
-HOPELESS = re.compile(rb"Kernel panic|KVM internal error|KVM: entry failed|---\[ end trace")
+HOPELESS = re.compile(rb"Kernel panic|KVM internal error|KVM: entry failed")
 
 # A record: what init or a script in L1 or L2 says to this side, within the bytes of a line.
 RECORD = re.compile(rb"\x1ekvmono: ([^\r\n]*)\r?\n")
@@ -80,14 +80,14 @@ def covered(path):
 
 
 def own_folder(name):
-    """build/l1/<name>, or <name>-2 and so on while other runs hold those. Held until this process ends."""
+    """build/l1/<name>, or <name>-2 and so on while other runs hold those. With it its lock, to close in the end."""
     for number in itertools.count(1):
         folder = paths.BUILD / "l1" / (name if number == 1 else f"{name}-{number}")
         folder.mkdir(parents=True, exist_ok=True)
         try:
             lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC)
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return folder
+            return folder, lock
         except BlockingIOError:
             os.close(lock)
 
@@ -96,7 +96,7 @@ class Host:
     """One L1. Fill in what differs from the defaults, then run() it."""
 
     def __init__(self, name, kvm="kvmono", params="", smp=1, mem=4096, icount=False, timeout=600):
-        self.folder = own_folder(name)
+        self.folder, self._lock = own_folder(name)
         self.log = self.folder / "log"
         self.kvm, self.params, self.timeout = kvm, params, timeout
         self.smp, self.mem, self.icount = smp, mem, icount
@@ -128,6 +128,7 @@ class Host:
             qemu.wait()
             image.unlink()
             os.close(bulk)
+            os.close(self._lock)
         return self._judge(ended, time.monotonic() - started)
 
     def _job(self, script):
@@ -163,10 +164,13 @@ class Host:
         if ended == "timeout":
             return Result(TIMEOUT, seconds, self.log, complaints + [f"hung: ended after {seconds:.0f} s"])
         if not told:
-            trouble = (self.folder / "qemu").read_text(errors="replace").strip().splitlines()
-            return Result(BROKEN, seconds, self.log, complaints + trouble + ["L1 ended without a status"])
+            return Result(BROKEN, seconds, self.log, complaints + self._emulators_words() + ["L1 ended without a status"])
         status = int(told[-1])
         return Result(BROKEN if complaints and not status else status, seconds, self.log, complaints)
+
+    def _emulators_words(self):
+        lines = (self.folder / "qemu").read_text(errors="replace").splitlines()
+        return [line for line in lines if "TCG doesn't support requested feature" not in line]
 
 
 class Watch:

@@ -59,7 +59,7 @@ class Unit:
         return listed(self.folder) + ["coverage"]
 
     def run(self, names, add):
-        if not build("unit", add, "-j2", "-C", self.folder, "all"):
+        if not build("unit", add, "-s", "-j2", "-C", self.folder, "all"):
             return
         programs = [n for n in names if n != "coverage"]
         with concurrent.futures.ThreadPoolExecutor(LANES) as pool:
@@ -142,7 +142,7 @@ class Api:
         return listed(self.folder)
 
     def run(self, names, add):
-        if not build("api", add, "-j2", "-C", self.folder, f"OUT={self.out}"):
+        if not build("api", add, "-s", "-j2", "-C", self.folder, f"OUT={self.out}"):
             return
         reference, ours = {}, {}
         with concurrent.futures.ThreadPoolExecutor(LANES) as pool:
@@ -212,7 +212,7 @@ class Boot:
                       and p.name != "run-in-l1")
 
     def run(self, names, add):
-        if not build("boot", add, "-C", self.folder, f"OUT={self.out}"):
+        if not build("boot", add, "-s", "-C", self.folder, f"OUT={self.out}"):
             return
         l2.initrd(self.out / "initrd", "sh /job/$(sed -n 's/.*job=\\([^ ]*\\).*/\\1/p' /proc/cmdline)",
                   scripts=paths.TOP / "tests/guest")
