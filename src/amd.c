@@ -24,6 +24,13 @@
 #include "irqchip/irqfd.c"
 #include "irqchip/irqchip.c"
 
+#include "hw/svm/flaws.c"
+#include "hw/svm/caps.c"
+#include "hw/svm/vmcb.c"
+#include "hw/svm/event.c"
+#include "hw/svm/exit.c"
+#include "hw/svm/run.c"
+
 #include "mmu/tdp.c"
 #include "mmu/hostmem.c"
 #include "mmu/notifier.c"
