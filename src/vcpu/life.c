@@ -175,6 +175,7 @@ static void vcpu_set_defaults(struct vcpu_x86 *v)
 	v->user_irq = -1;
 	v->user_apic_base = APIC_DEFAULT_PHYS_BASE | MSR_IA32_APICBASE_ENABLE |
 			    (v->vcpu.id == v_vm(v)->irqchip.bsp_id ? MSR_IA32_APICBASE_BSP : 0);
+	v->clock_cpu = -1;
 	v->tsc_khz = v_vm(v)->default_tsc_khz;
 	vcpu_request(&v->vcpu, REQ_MMU_RELOAD);
 	vcpu_request(&v->vcpu, REQ_APIC_MODE);
