@@ -137,6 +137,7 @@ int vcpu_join(struct vcpu *v);			/* its result */
 void vcpu_kick(struct vcpu *v);			/* KVM_RUN in its thread returns -EINTR, now or when it is called next */
 /* Run and say every exit until the one that is neither PIO nor MMIO; MMIO and PIO reads give a counting pattern. */
 int see_exits(struct vcpu *v);
+int quiet_exits(struct vcpu *v);		/* the same, unsaid */
 void fill_read(struct vcpu *v);			/* the pattern, into the exit that is a read */
 
 /* ---- vCPU modes (modes.c): entry is a GUEST label; registers are cleared ---- */

@@ -190,7 +190,9 @@ void fill_read(struct vcpu *v)
 		p[i] = 0x11 * (i % 15 + 1);
 }
 
-int see_exits(struct vcpu *v)
+enum exits_mode { SAY, QUIET };
+
+static int exits(struct vcpu *v, enum exits_mode mode)
 {
 	for (int i = 0; i < MAX_EXITS; i++) {
 		int ret = vcpu_run(v);
@@ -199,7 +201,8 @@ int see_exits(struct vcpu *v)
 			see("KVM_RUN = -%s", strerrorname_np(-ret));
 			return ret;
 		}
-		see_exit(v);
+		if (mode == SAY)
+			see_exit(v);
 		if (v->run->exit_reason != KVM_EXIT_IO && v->run->exit_reason != KVM_EXIT_MMIO)
 			return v->run->exit_reason;
 		if (is_out(v, PORT_DONE))
@@ -210,4 +213,14 @@ int see_exits(struct vcpu *v)
 	}
 	must(!"the guest comes to an end");
 	return 0;
+}
+
+int see_exits(struct vcpu *v)
+{
+	return exits(v, SAY);
+}
+
+int quiet_exits(struct vcpu *v)
+{
+	return exits(v, QUIET);
 }
