@@ -213,17 +213,6 @@ static long vcpu_ioctl_nmi(struct vcpu_x86 *v)
 	return 0;
 }
 
-static long vcpu_ioctl_tpr_access(struct vcpu_x86 *v, void __user *argp)
-{
-	struct kvm_tpr_access_ctl ctl;
-	long err;
-
-	if (copy_from_user(&ctl, argp, sizeof(ctl)))
-		return -EFAULT;
-	err = vcpu_set_tpr_access_reporting(v, &ctl);
-	return err ? err : put_user_struct(argp, &ctl, sizeof(ctl));
-}
-
 static long vcpu_ioctl_setup_mce(struct vcpu_x86 *v, void __user *argp)
 {
 	u64 mcg_cap;
@@ -497,7 +486,6 @@ static long vcpu_state_ioctl(struct vcpu_x86 *v, unsigned int ioctl, unsigned lo
 	case KVM_TRANSLATE:		return vcpu_ioctl_translate(v, argp);
 	case KVM_INTERRUPT:		return vcpu_ioctl_interrupt(v, argp);
 	case KVM_NMI:			return vcpu_ioctl_nmi(v);
-	case KVM_TPR_ACCESS_REPORTING:	return vcpu_ioctl_tpr_access(v, argp);
 	case KVM_X86_SETUP_MCE:		return vcpu_ioctl_setup_mce(v, argp);
 	case KVM_X86_SET_MCE:		return vcpu_ioctl_set_mce(v, argp);
 	case KVM_SET_TSC_KHZ:		return vcpu_ioctl_set_tsc_khz(v, arg);

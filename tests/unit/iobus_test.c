@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The I/O buses: who is found, in which order, and what a change leaves behind. */
+#include "check.h"
+#include "core/vcpu.c"
+#include "core/vm.c"
+#include "core/memslot.c"
+#include "core/iobus.c"
+#include "core/ioeventfd.c"
+#include "core/coalesced.c"
+
+static struct vm vm;
+static char devs[2000];
+
+static void begin(void)
+{
+	memset(&vm, 0, sizeof(vm));
+	CHECK_EQ(core_setup(), 0);
+	CHECK_EQ(vm_init(&vm), 0);
+}
+
+static void end(void)
+{
+	vm_destroy(&vm);
+	core_teardown();
+	CHECK_EQ(shim_live, 0);
+	CHECK_EQ(shim_live_pages, 0);
+}
+
+static int add(enum iodev_kind kind, gpa_t base, u32 len, int i)
+{
+	struct iodev dev = { .base = base, .len = len, .kind = kind, .dev = &devs[i] };
+	int err;
+
+	mutex_lock(&vm.slots_lock);
+	err = iobus_add(&vm, &vm.mmio, &dev);
+	mutex_unlock(&vm.slots_lock);
+	return err;
+}
+
+static int del(int i)
+{
+	int err;
+
+	mutex_lock(&vm.slots_lock);
+	err = iobus_del(&vm, &vm.mmio, &devs[i]);
+	mutex_unlock(&vm.slots_lock);
+	return err;
+}
+
+/* Numbers of the devices that an access meets, as digits; 0: none. */
+static u64 met(gpa_t addr, u32 len)
+{
+	u64 found = 0;
+	u32 pos = 0;
+	struct iodev *dev;
+
+	rcu_read_lock();
+	while ((dev = iobus_find(&vm.mmio, addr, len, &pos)))
+		found = found * 10 + ((char *)dev->dev - devs);
+	/* And again: the end stays the end. */
+	if (iobus_find(&vm.mmio, addr, len, &pos))
+		found = 999;
+	rcu_read_unlock();
+	return found;
+}
+
+TEST(empty)
+{
+	begin();
+	CHECK_EQ(met(0, 1), 0);
+	CHECK_EQ(del(1), -ENOENT);
+	end();
+}
+
+TEST(ranges)
+{
+	begin();
+	CHECK_EQ(add(IODEV_IOAPIC, 0xfec00000, 0x100, 1), 0);
+	CHECK_EQ(add(IODEV_PIC, 0x20, 2, 2), 0);
+	CHECK_EQ(add(IODEV_PIC, 0xa0, 2, 2), 0);
+	CHECK_EQ(met(0x20, 1), 2);
+	CHECK_EQ(met(0x20, 2), 2);
+	CHECK_EQ(met(0x21, 1), 2);
+	CHECK_EQ(met(0x21, 2), 0);	/* half of it is elsewhere */
+	CHECK_EQ(met(0x1f, 2), 0);
+	CHECK_EQ(met(0x22, 1), 0);
+	CHECK_EQ(met(0xa1, 1), 2);
+	CHECK_EQ(met(0xfec00000, 4), 1);
+	CHECK_EQ(met(0xfec000fc, 4), 1);
+	CHECK_EQ(met(0xfec000fd, 4), 0);
+	CHECK_EQ(met(0xfebfffff, 1), 0);
+	CHECK_EQ(met(~0ull, 1), 0);
+	/* All of a device's ranges go at once. */
+	CHECK_EQ(del(2), 0);
+	CHECK_EQ(met(0x20, 1), 0);
+	CHECK_EQ(met(0xa0, 1), 0);
+	CHECK_EQ(met(0xfec00000, 4), 1);
+	CHECK_EQ(del(2), -ENOENT);
+	end();
+}
+
+TEST(several_at_one_address)
+{
+	begin();
+	CHECK_EQ(add(IODEV_IOEVENTFD, 0x1000, 4, 1), 0);
+	CHECK_EQ(add(IODEV_COALESCED, 0, 0x10000, 2), 0);
+	CHECK_EQ(add(IODEV_IOEVENTFD, 0x1000, 4, 3), 0);
+	CHECK_EQ(add(IODEV_IOEVENTFD, 0x1000, 0, 4), 0);
+	CHECK_EQ(add(IODEV_IOEVENTFD, 0x1002, 2, 5), 0);
+	CHECK_EQ(met(0x1000, 4), 2431);
+	CHECK_EQ(met(0x1002, 2) % 10, 5);
+	/* No length: any at its address, and nowhere else. */
+	CHECK_EQ(del(1), 0);
+	CHECK_EQ(del(3), 0);
+	CHECK_EQ(met(0x1000, 8), 24);
+	CHECK_EQ(met(0x1000, 1), 24);
+	CHECK_EQ(met(0x1001, 1), 2);
+	CHECK_EQ(met(0xffff, 1), 2);
+	CHECK_EQ(met(0xffff, 2), 0);
+	end();
+}
+
+TEST(fixed_devices_may_not_overlap)
+{
+	begin();
+	CHECK_EQ(add(IODEV_PIT, 0x40, 4, 1), 0);
+	CHECK_EQ(add(IODEV_SPEAKER, 0x43, 1, 2), -EEXIST);
+	CHECK_EQ(add(IODEV_SPEAKER, 0x3f, 2, 2), -EEXIST);
+	CHECK_EQ(add(IODEV_SPEAKER, 0x44, 1, 2), 0);
+	CHECK_EQ(add(IODEV_COALESCED, 0x40, 2, 3), 0);
+	CHECK_EQ(add(IODEV_IOEVENTFD, 0x41, 1, 4), 0);
+	end();
+}
+
+TEST(bounded)
+{
+	int i;
+
+	begin();
+	for (i = 0; i < IOBUS_MAX_DEVS; i++)
+		CHECK_EQ(add(IODEV_COALESCED, 0x1000 * i, 0x10, i), 0);
+	CHECK_EQ(add(IODEV_COALESCED, 0x1000 * i, 0x10, i), -ENOSPC);
+	/* Doorbells are bounded by the VMM's open files. */
+	for (; i < IOBUS_MAX_DEVS + 50; i++)
+		CHECK_EQ(add(IODEV_IOEVENTFD, 0x1000 * i, 4, i), 0);
+	CHECK_EQ(del(0), 0);
+	CHECK_EQ(add(IODEV_COALESCED, 0x1000 * i, 0x10, i), 0);
+	end();
+}
+
+TEST(no_memory)
+{
+	begin();
+	CHECK_EQ(add(IODEV_PIT, 0x40, 4, 1), 0);
+	shim_fail_alloc = 1;
+	CHECK_EQ(add(IODEV_PIC, 0x20, 2, 2), -ENOMEM);
+	shim_fail_alloc = 1;
+	CHECK_EQ(del(1), -ENOMEM);
+	shim_fail_alloc = 0;
+	CHECK_EQ(met(0x40, 1), 1);
+	CHECK_EQ(met(0x20, 1), 0);
+	end();
+}
+
+/* A random set against the plain way of looking. */
+TEST(against_linear_search)
+{
+	struct { gpa_t base; u32 len; bool there; } model[60] = {};
+	u32 seed = 1;
+
+	begin();
+	for (int step = 0; step < 2000; step++) {
+		u32 i = (seed = seed * 1103515245 + 12345) / 65536 % 60;
+		gpa_t addr = (seed = seed * 1103515245 + 12345) / 65536 % 512;
+		u32 len = (seed = seed * 1103515245 + 12345) / 65536 % 40, want = 0, got = 0, pos = 0;
+		struct iodev *dev;
+
+		if (model[i].there) {
+			CHECK_EQ(del(i), 0);
+			model[i].there = false;
+		} else {
+			CHECK_EQ(add(IODEV_IOEVENTFD, addr, len, i), 0);
+			model[i].base = addr;
+			model[i].len = len;
+			model[i].there = true;
+		}
+		addr = (seed = seed * 1103515245 + 12345) / 65536 % 560;
+		len = 1 << (seed >> 20) % 4;
+		for (i = 0; i < 60; i++)
+			if (model[i].there && (model[i].len ? addr >= model[i].base && addr + len <= model[i].base + model[i].len :
+					       addr == model[i].base))
+				want++;
+		rcu_read_lock();
+		while ((dev = iobus_find(&vm.mmio, addr, len, &pos))) {
+			CHECK(model[(char *)dev->dev - devs].there);
+			got++;
+		}
+		rcu_read_unlock();
+		CHECK_EQ(got, want);
+	}
+	end();
+}
