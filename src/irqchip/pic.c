@@ -70,7 +70,7 @@ static void pic_interrupt(struct pic *pic)
 static void pic_update(struct pic *pic)
 {
 	struct kvm_pic_state *master = &pic->half[MASTER];
-	bool output;
+	bool output, was = pic->output;
 
 	if (half_next(pic, SLAVE) >= 0)
 		master->irr |= 1 << CASCADE_IR;
@@ -78,8 +78,7 @@ static void pic_update(struct pic *pic)
 		master->irr &= ~(1 << CASCADE_IR);
 	output = half_next(pic, MASTER) >= 0;
 	WRITE_ONCE(pic->output, output);
-	/* Also when it stayed high: whoever took the last one has to look for the next. */
-	if (output)
+	if (output && !was)
 		pic_interrupt(pic);
 }
 
@@ -148,6 +147,8 @@ static void half_ack(struct pic *pic, int which, int irq)
 {
 	struct kvm_pic_state *s = &pic->half[which];
 
+	/* INTR falls with the acknowledge: if there is more, it rises again, and whoever took this one looks for the next. */
+	WRITE_ONCE(pic->output, false);
 	/* A level stays requested as long as the line is up. The cascade's is the slave's to drop. */
 	if (!(s->elcr & 1 << irq))
 		s->irr &= ~(1 << irq);
