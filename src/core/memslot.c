@@ -305,7 +305,7 @@ void memslot_abort(struct memslot_update *up)
 
 /* ------------------------------------------------------------------ guest memory */
 
-static size_t bytes_in_page(gpa_t gpa, size_t len)
+static size_t rest_of_page(gpa_t gpa, size_t len)
 {
 	return min_t(size_t, len, PAGE_SIZE - offset_in_page(gpa));
 }
@@ -323,7 +323,7 @@ int vm_read_guest(struct vm *vm, gpa_t gpa, void *data, size_t len)
 	struct memslots *slots = memslots(vm);
 
 	while (len) {
-		size_t now = bytes_in_page(gpa, len);
+		size_t now = rest_of_page(gpa, len);
 		void __user *from = guest_page(memslot_find(slots, gpa_to_gfn(gpa)), gpa);
 
 		if (!from || copy_from_user(data, from, now))
@@ -342,7 +342,7 @@ int vm_read_guest_atomic(struct vm *vm, gpa_t gpa, void *data, size_t len)
 
 	pagefault_disable();
 	while (len && !left) {
-		size_t now = bytes_in_page(gpa, len);
+		size_t now = rest_of_page(gpa, len);
 		void __user *from = guest_page(memslot_find(slots, gpa_to_gfn(gpa)), gpa);
 
 		left = from ? __copy_from_user_inatomic(data, from, now) : now;
@@ -366,7 +366,7 @@ int vm_write_guest(struct vm *vm, gpa_t gpa, const void *data, size_t len)
 	struct memslots *slots = memslots(vm);
 
 	while (len) {
-		size_t now = bytes_in_page(gpa, len);
+		size_t now = rest_of_page(gpa, len);
 		struct memslot *slot = writable_slot(slots, gpa);
 		void __user *to = guest_page(slot, gpa);
 
@@ -380,13 +380,63 @@ int vm_write_guest(struct vm *vm, gpa_t gpa, const void *data, size_t len)
 	return 0;
 }
 
+/* The locked instruction itself, on the VMM's mapping. 0, 1 or -EFAULT. */
+static int cmpxchg_user(void __user *at, const void *old, const void *new, size_t len)
+{
+	u64 was = 0, now = 0;
+	u32 was32;
+	u16 was16;
+	u8 was8;
+
+	memcpy(&was, old, len);
+	memcpy(&now, new, len);
+	was32 = was;
+	was16 = was;
+	was8 = was;
+	switch (len) {
+	case 1:
+		return __try_cmpxchg_user((u8 __user *)at, &was8, (u8)now, fault8);
+	case 2:
+		return __try_cmpxchg_user((u16 __user *)at, &was16, (u16)now, fault16);
+	case 4:
+		return __try_cmpxchg_user((u32 __user *)at, &was32, (u32)now, fault32);
+	default:
+		return __try_cmpxchg_user((u64 __user *)at, &was, now, fault64);
+	}
+}
+
+static int compare_and_write(struct vm *vm, gpa_t gpa, const void *old, const void *new, size_t len)
+{
+	u8 is[16];
+
+	if (len > sizeof(is) || vm_read_guest(vm, gpa, is, len))
+		return -EFAULT;
+	return memcmp(is, old, len) ? 1 : vm_write_guest(vm, gpa, new, len);
+}
+
+int vm_cmpxchg_guest(struct vm *vm, gpa_t gpa, const void *old, const void *new, size_t len)
+{
+	struct memslot *slot = writable_slot(memslots(vm), gpa);
+	void __user *at = guest_page(slot, gpa);
+	int r;
+
+	if (len > 8 || !is_power_of_2(len) || gpa & (len - 1))
+		return compare_and_write(vm, gpa, old, new, len);
+	if (!at || !access_ok(at, len))
+		return -EFAULT;
+	r = cmpxchg_user(at, old, new, len);
+	if (r >= 0)
+		memslot_mark_dirty(slot, gpa_to_gfn(gpa));
+	return r < 0 ? -EFAULT : !!r;
+}
+
 /* ------------------------------------------------------------------ a place in guest memory that is used again and again */
 
 int guest_cache_init(struct vm *vm, struct guest_cache *cache, gpa_t gpa, u32 len)
 {
 	struct memslots *slots = memslots(vm);
 
-	if (!len || bytes_in_page(gpa, len) != len)
+	if (!len || rest_of_page(gpa, len) != len)
 		return -EINVAL;
 	cache->gpa = gpa;
 	cache->len = len;
