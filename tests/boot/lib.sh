@@ -42,3 +42,11 @@ random_file() {
 sum_of() {
 	sha256sum | cut -d' ' -f1
 }
+
+# refused <words>: `make load` fails, its output has one line of the module with these words, and nothing stays behind.
+refused() {
+	tools/load >"$DIR/load" 2>&1 && fail "the module loaded"
+	[ "$(grep -c 'kvm: not loaded' "$DIR/load")" = 1 ] || fail "not one line of the module: $(cat "$DIR/load")"
+	grep -q "kvm: not loaded: .*$1" "$DIR/load" || fail "it said: $(cat "$DIR/load")"
+	[ ! -d /sys/module/kvm_amd ] || fail "the module is there, refused or not"
+}

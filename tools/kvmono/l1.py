@@ -22,6 +22,7 @@ MODULES = {
     "linux": ["kvm-amd"],
     "kvmono": ["irqbypass"],
     "net": ["vhost_net", "tun"],
+    "msr": ["msr"],
 }
 
 NOT_LOADED, TIMEOUT, BROKEN = 123, 124, 125
@@ -105,6 +106,7 @@ class Host:
         self.expose = [paths.TOP]
         self.tty = None         # stty words when a person sits at it
         self.append = ""
+        self.cpu = ""           # more of QEMU's -cpu: ",-svm"
         self.silence = None     # seconds without a byte after which it counts as hung
         self.on_data = to_stdout            # what the job writes
         self.on_bulk = to_stdout            # what anyone in L1 writes to /dev/hvc1
@@ -141,7 +143,9 @@ class Host:
         return job.finish()
 
     def _command(self, image, bulk):
-        command = ["qemu-system-x86_64", *accelerator()[0], "-smp", str(self.smp), "-m", str(self.mem),
+        accelerator_and_cpu = accelerator()[0]
+        accelerator_and_cpu[-1] += self.cpu
+        command = ["qemu-system-x86_64", *accelerator_and_cpu, "-smp", str(self.smp), "-m", str(self.mem),
                    "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
                    "-kernel", paths.vmlinuz(), "-initrd", image,
                    "-append", f"console=ttyS0 quiet panic=-1 oops=panic {self.append}",

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The parts of `make test`. Each has names() and run(names, add): it runs those tests and calls add with each Result."""
 
+import collections
 import concurrent.futures
 import hashlib
 import os
+import re
 import subprocess
 import threading
 import time
@@ -96,8 +98,8 @@ class InL1:
     """Runs a script in L1 that writes frames (see results.py) until all names have a Run. When L1 dies in one,
     that one has failed and another L1 goes on behind it."""
 
-    def __init__(self, part, script, kvm=None, smp=1, sets=()):
-        self.part, self.script = part, script
+    def __init__(self, part, script, kvm=None, smp=1, sets=(), cpu=""):
+        self.part, self.script, self.cpu = part, script, cpu
         self.kvm = kvm or os.environ.get("KVM") or "kvmono"
         self.smp, self.sets = smp, list(sets)
 
@@ -112,7 +114,7 @@ class InL1:
         while left:
             frames, count = Frames(took), len(left)
             host = l1.Host(f"{self.part}-{self.kvm}", self.kvm, smp=self.smp, timeout=3600)
-            host.sets, host.on_data, host.silence = self.sets, frames.feed, SILENCE
+            host.sets, host.cpu, host.on_data, host.silence = self.sets, self.cpu, frames.feed, SILENCE
             result = host.run(f"{self.script} {' '.join(left)}")
             complaints += result.complaints
             # The one that was running; all, when not even the first began.
@@ -222,15 +224,24 @@ class Boot:
             with lock:
                 add(run.result("boot"))
 
-        script = (f"export KERNEL={paths.vmlinuz()} OUT={self.out} VMM='{l2.VMM}'; tests/boot/run-in-l1")
         with concurrent.futures.ThreadPoolExecutor(LANES) as pool:
-            lanes = [pool.submit(InL1("boot", script, sets=["net"]).run, lane, took)
-                     for lane in (names[i::LANES] for i in range(LANES)) if lane]
-        complaints, logs = [], []
-        for lane in lanes:
-            complaints += lane.result()[0]
-            logs.append(str(lane.result()[1]))
-        add(kernel_log("boot", complaints, " ".join(logs)))
+            lanes = [pool.submit(host.run, lane, took) for host, lane in self._lanes(names)]
+        complaints, logs = zip(*(lane.result() for lane in lanes))
+        add(kernel_log("boot", sum(complaints, []), " ".join(map(str, logs))))
+
+    def _lanes(self, names):
+        """Who runs in which L1. A test with a line "# L1: -cpu <features>" begins there without a module; those that want
+        the same share one L1."""
+        script = f"export KERNEL={paths.vmlinuz()} OUT={self.out} VMM='{l2.VMM}'; tests/boot/run-in-l1"
+        special = collections.defaultdict(list)
+        for name in names:
+            wish = re.search(r"^# L1: -cpu(.*)$", (self.folder / name).read_text(), re.M)
+            special[wish and wish[1].strip()].append(name)
+        common = special.pop(None, [])
+        for lane in filter(None, (common[i::LANES] for i in range(LANES))):
+            yield InL1("boot", script, sets=["net"]), lane
+        for cpu, lane in special.items():
+            yield InL1("boot", script, kvm="none", sets=["msr"], cpu=cpu), lane
 
 
 PARTS = {"unit": Unit(), "static": Static(), "api": Api(), "boot": Boot()}
