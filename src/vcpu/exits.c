@@ -112,7 +112,7 @@ static u8 io_insn_len(struct vcpu_x86 *v, const struct hw_exit *exit)
 
 static int io_done(struct vcpu_x86 *v, u8 insn_len)
 {
-	struct hw_exit done = { .insn_len = insn_len };
+	struct hw_exit done = { .kind = EXIT_IO, .insn_len = insn_len };
 
 	return exit_done(v, &done);
 }
@@ -232,7 +232,7 @@ static int handle_msr(struct vcpu_x86 *v, const struct hw_exit *exit)
 
 static int complete_msr(struct vcpu_x86 *v, bool read)
 {
-	struct hw_exit done = { .insn_len = v->pio.insn_len };
+	struct hw_exit done = { .kind = read ? EXIT_MSR_READ : EXIT_MSR_WRITE, .insn_len = v->pio.insn_len };
 
 	v->completion = COMPLETE_NOTHING;
 	if (READ_ONCE(v->vcpu.run->msr.error))

@@ -165,8 +165,8 @@ static bool usual_form(struct vcpu_x86 *v, u8 kind, u32 *word)
 	return (*word & form->mask) == form->bytes;
 }
 
-/* Bytes of the instruction that exited, or 0: not known without sleeping. */
-static __always_inline u32 fast_len(struct vcpu_x86 *v, const struct hw_exit *exit)
+/** vcpu_usual_length() - bytes of the instruction that exited, where the hardware says or it has its usual form; else 0. Any context. */
+u32 vcpu_usual_length(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
 	u32 word;
 
@@ -371,7 +371,7 @@ bool fast_exit(struct vcpu_x86 *v, const struct hw_exit *exit)
 		return fast_cr8_write(v, exit);
 	if (exit->kind > EXIT_HYPERCALL && exit->kind != EXIT_MSR_READ && exit->kind != EXIT_MSR_WRITE)
 		return false;
-	len = fast_len(v, exit);
+	len = vcpu_usual_length(v, exit);
 	if (unlikely(!len))
 		return false;
 	switch (exit->kind) {

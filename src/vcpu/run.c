@@ -501,8 +501,10 @@ static void step_trap(struct vcpu_x86 *v)
  */
 void vcpu_skip_insn(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
-	int len = exit->insn_len ? exit->insn_len : vcpu_insn_length(v);
+	int len = vcpu_usual_length(v, exit);
 
+	if (!len)
+		len = vcpu_insn_length(v);
 	if (unlikely(len <= 0))
 		return;
 	advance_rip(v, len);

@@ -184,6 +184,7 @@ void vcpu_skip_insn(struct vcpu_x86 *v, const struct hw_exit *exit);	/* RIP past
 
 /* fast.c: IRQs off. true: handled, enter again. */
 bool fast_exit(struct vcpu_x86 *v, const struct hw_exit *exit);
+u32 vcpu_usual_length(struct vcpu_x86 *v, const struct hw_exit *exit);
 /* exits.c: IRQs on, srcu held. */
 enum next { NEXT_GUEST, NEXT_USER };	/* enter again; leave to the VMM with kvm_run filled in. Errors: negative errno */
 int slow_exit(struct vcpu_x86 *v, const struct hw_exit *exit);
