@@ -38,6 +38,16 @@
 #include "mmu/dirty.c"
 #include "mmu/walk.c"
 
+#include "emulate/alu.c"
+#include "emulate/decode.c"
+#include "emulate/mem.c"
+#include "emulate/operand.c"
+#include "emulate/string.c"
+#include "emulate/far.c"
+#include "emulate/system.c"
+#include "emulate/exec.c"
+#include "emulate/run.c"
+
 #include "vcpu/fpu.c"
 #include "vcpu/fpustate.c"
 #include "vcpu/cpuid.c"

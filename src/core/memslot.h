@@ -93,6 +93,9 @@ static inline size_t memslot_bitmap_longs(const struct memslot *slot)
  */
 int vm_read_guest(struct vm *vm, gpa_t gpa, void *data, size_t len);
 int vm_write_guest(struct vm *vm, gpa_t gpa, const void *data, size_t len);
+/** vm_cmpxchg_guest() - if the 1, 2, 4 or 8 naturally aligned bytes at @gpa are @old make them @new, atomically; other lengths and alignments are
+ * compared and written without that. 0, 1: something else is there, -EFAULT. Same context. */
+int vm_cmpxchg_guest(struct vm *vm, gpa_t gpa, const void *old, const void *new, size_t len);
 /* The same with page faults off: -EFAULT when the page isn't mapped. May be called with IRQs off. */
 int vm_read_guest_atomic(struct vm *vm, gpa_t gpa, void *data, size_t len);
 

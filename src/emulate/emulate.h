@@ -8,6 +8,7 @@
 
 #include "hw/hw.h"
 #include "mmu/mmu.h"
+#include "emulate/insn.h"
 
 enum emu_mode { EMU_REAL, EMU_VM86, EMU_PROT16, EMU_PROT32, EMU_PROT64 };
 
@@ -23,7 +24,7 @@ enum effect_kind {
 	EFFECT_NONE,
 	EFFECT_MMIO_READ,	/* .gpa .len -> data */
 	EFFECT_MMIO_WRITE,	/* .gpa .len data */
-	EFFECT_IO_READ,		/* .port .len .count (string: up to a page at once) -> data */
+	EFFECT_IO_READ,		/* .index (port) .len .count (string: up to a page at once) -> data */
 	EFFECT_IO_WRITE,
 	EFFECT_MSR_READ,	/* .index -> value; answer_fault: #GP */
 	EFFECT_MSR_WRITE,
@@ -64,10 +65,7 @@ struct emu {
 	struct hw_event fault;		/* EVENT_EXCEPTION */
 	u64 fault_addr;			/* CR2 for #PF */
 	struct emu_effect effect;
-	/* private: decode and replay state */
-	struct emu_private {
-		u64 opaque[64];
-	} priv;
+	struct emu_private priv;	/* emulate/insn.h */
 };
 
 /** emu_begin() - a new instruction at e->rip. Forget replay state. */

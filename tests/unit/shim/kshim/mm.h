@@ -183,7 +183,7 @@ unsigned long shim_copy(void *to, const void *from, unsigned long user, unsigned
 #define unsafe_get_user(x, p, l) do { typeof(*(p)) _ug; if (shim_copy(&_ug, p, (unsigned long)(p), sizeof(_ug), false)) goto l; (x) = _ug; } while (0)
 #define unsafe_put_user(x, p, l) do { typeof(*(p)) _up = (x); if (shim_copy(p, &_up, (unsigned long)(p), sizeof(_up), true)) goto l; } while (0)
 /* 0 success, 1 another value was there, -EFAULT. */
-#define __try_cmpxchg_user(p, o, n, l) ({ int _tr; if (shim_user_access((unsigned long)(p), sizeof(*(p))) != SHIM_USER_RW) goto l; _tr = try_cmpxchg(p, o, n); _tr; })
+#define __try_cmpxchg_user(p, o, n, l) ({ int _tr = -EFAULT; if (shim_user_access((unsigned long)(p), sizeof(*(p))) == SHIM_USER_RW) _tr = !try_cmpxchg(p, o, n); _tr; })
 #define unsafe_try_cmpxchg_user	__try_cmpxchg_user
 static inline void *memdup_user(const void *p, size_t n) { void *m = kmalloc(n, GFP_KERNEL); if (!m) return ERR_PTR(-ENOMEM); if (copy_from_user(m, p, n)) { kfree(m); return ERR_PTR(-EFAULT); } return m; }
 static inline void *vmemdup_user(const void *p, size_t n) { return memdup_user(p, n); }
