@@ -10,8 +10,8 @@
 #define CLOCK_FLAGS		(KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC)
 #define DIRTY_LOG_FLAGS		(KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET)
 #define X2APIC_FLAGS		(KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK)
-#define DISABLE_EXITS		(KVM_X86_DISABLE_EXITS_HLT | KVM_X86_DISABLE_EXITS_PAUSE)
-#define QUIRKS			((u64)KVM_X86_QUIRK_LAPIC_MMIO_HOLE)
+#define QUIRKS			((u64)(KVM_X86_QUIRK_LAPIC_MMIO_HOLE | KVM_X86_QUIRK_OUT_7E_INC_RIP |		\
+				       KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS))
 #define DEBUG_FLAGS		(KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP |	\
 				 KVM_GUESTDBG_USE_SW_BP | KVM_GUESTDBG_INJECT_BP | KVM_GUESTDBG_INJECT_DB |	\
 				 KVM_GUESTDBG_BLOCKIRQ)
@@ -80,7 +80,6 @@ static const struct capability capabilities[] = {
 	{ KVM_CAP_MAX_VCPU_ID,			VM_MAX_VCPUS },
 	{ KVM_CAP_X2APIC_API,			X2APIC_FLAGS },
 	{ KVM_CAP_IMMEDIATE_EXIT,		1 },
-	{ KVM_CAP_X86_DISABLE_EXITS,		DISABLE_EXITS },
 	{ KVM_CAP_GET_MSR_FEATURES,		1 },
 	{ KVM_CAP_COALESCED_PIO,		1 },
 	{ KVM_CAP_EXCEPTION_PAYLOAD,		1 },
@@ -159,14 +158,6 @@ static int enable_x2apic_api(struct vm_x86 *x, u64 flags)
 	return 0;
 }
 
-static int enable_disable_exits(struct vm_x86 *x, u64 exits)
-{
-	if ((exits & ~(u64)DISABLE_EXITS) || has_vcpus(x))
-		return -EINVAL;
-	x->disabled_exits |= exits;
-	return 0;
-}
-
 static int enable_user_space_msr(struct vm_x86 *x, u64 mask)
 {
 	if (mask & ~(u64)(MSR_EXIT_REASONS))
@@ -236,7 +227,6 @@ static int vm_enable_cap_locked(struct vm_x86 *x, u32 cap, u64 arg)
 	case KVM_CAP_DISABLE_QUIRKS2:		return enable_quirks(x, arg);
 	case KVM_CAP_SPLIT_IRQCHIP:		return enable_split_irqchip(x, arg);
 	case KVM_CAP_X2APIC_API:		return enable_x2apic_api(x, arg);
-	case KVM_CAP_X86_DISABLE_EXITS:		return enable_disable_exits(x, arg);
 	case KVM_CAP_EXCEPTION_PAYLOAD:		return enable_flag(&x->exception_payload, arg);
 	case KVM_CAP_X86_TRIPLE_FAULT_EVENT:	return enable_flag(&x->triple_fault_event, arg);
 	case KVM_CAP_EXIT_ON_EMULATION_FAILURE:	return enable_flag(&x->exit_on_emulation_error, arg);

@@ -44,13 +44,11 @@ static long vcpu_ioctl_run(struct vcpu_x86 *v, unsigned long arg)
 		return -EIO;
 	/* From here on kicks find the thread; until it is cleared the task can't exit. */
 	WRITE_ONCE(vcpu->task, current);
-	vcpu->wants_to_run = !compat_run_immediate_exit(vcpu->run);
 	vcpu_load(vcpu);
 	sigmask_enter(vcpu);
 	err = vcpu_run(v);
 	sigmask_leave(vcpu);
 	vcpu_put(vcpu);
-	vcpu->wants_to_run = false;
 	WRITE_ONCE(vcpu->task, NULL);
 	return err;
 }
