@@ -16,8 +16,7 @@
 static void log_drop_leaf(struct mmu *mmu, struct tdp_walk *w)
 {
 	tdp_zap_begin(mmu);
-	w->val = 0;
-	tdp_take(w->entry, w->level);
+	tdp_take(w->entry, &w->val, w->level);
 	tdp_zap_end(mmu);
 }
 

@@ -227,10 +227,10 @@ static enum map_result fault_drop_table(struct fault *f, u64 *entry, u64 val)
 }
 
 /* A leaf with another page than the host says: should have been invalidated. Begin anew, and leave no translation behind. */
-static enum map_result fault_drop_leaf(struct fault *f, u64 *entry)
+static enum map_result fault_drop_leaf(struct fault *f, u64 *entry, u64 val)
 {
 	tdp_zap_begin(f->mmu);
-	tdp_take(entry, f->level);
+	tdp_take(entry, &val, f->level);
 	tdp_zap_end(f->mmu);
 	return MAP_RETRY;
 }
@@ -319,7 +319,7 @@ static enum map_result fault_leaf(struct fault *f, u64 *entry)
 		break;
 	}
 	if (!fault_same_page(f, val))
-		return fault_drop_leaf(f, entry);
+		return fault_drop_leaf(f, entry, val);
 	res = leaf_fix(f, entry, val, f->level);
 	return res == MAP_RETRY ? fault_upgrade(f, entry, val) : res;
 }

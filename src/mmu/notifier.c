@@ -70,14 +70,12 @@ static bool zap_leaves(struct mmu *mmu, gfn_t start, gfn_t end, bool may_block)
 {
 	struct tdp_walk w;
 	bool zapped = false;
-	u64 old;
 
 	tdp_walk_begin(&w, mmu, TDP_4K, start, end);
 	while (tdp_walk_next(&w)) {
-		if (w.val && !tdp_is_table(w.val, w.level)) {
-			old = tdp_take(w.entry, w.level);
-			if (tdp_is_leaf(old, w.level))
-				host_page_accessed(old, w.level);
+		if (tdp_take(w.entry, &w.val, w.level)) {
+			if (tdp_is_leaf(w.val, w.level))
+				host_page_accessed(w.val, w.level);
 			zapped = true;
 		}
 		if (may_block)

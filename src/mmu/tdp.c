@@ -284,12 +284,9 @@ static void zap_tables(struct mmu *mmu, gfn_t start, gfn_t end)
 	tdp_zap_begin(mmu);
 	tdp_walk_begin(&w, mmu, TDP_4K, start, end);
 	while (tdp_walk_next(&w)) {
-		if (tdp_is_table(w.val, w.level)) {
-			if (walk_covers_entry(&w))
-				tdp_unlink(&w, &dead);
-		} else if (w.val) {
-			tdp_take(w.entry, w.level);
-		}
+		tdp_take(w.entry, &w.val, w.level);
+		if (tdp_is_table(w.val, w.level) && walk_covers_entry(&w))
+			tdp_unlink(&w, &dead);
 		tdp_walk_yield(&w);
 	}
 	tdp_walk_end(&w);

@@ -4,8 +4,7 @@
  *
  * Other CPUs read and change entries at any time without a lock: the processor sets accessed and dirty bits, faults
  * install, invalidations remove. So a state is always decoded from a value that was read once, a new value is always
- * computed from that old one, and it goes in with compare-and-swap through tdp_cas() (or tdp_take(), which removes
- * whatever is there). When the swap fails someone else was faster, and the caller looks again.
+ * computed from that old one, and it goes in with compare-and-swap through tdp_cas(). When the swap fails someone else was faster, and the caller looks again.
  *
  *	NONE			nothing; the guest faults
  *	CLAIMED			nothing for the hardware; a fault is about to install a leaf and has put its vCPU's
@@ -241,14 +240,18 @@ static inline bool tdp_cas(u64 *entry, u64 *from, u64 to, int level)
 	return true;
 }
 
-/** tdp_take() - remove whatever is in @entry and return it. A full barrier. Any context. */
-static inline u64 tdp_take(u64 *entry, int level)
+/**
+ * tdp_take() - remove the leaf or claim *@val from @entry. A full barrier when it succeeds. Any context.
+ *
+ * Accessed and dirty bits that the CPU sets meanwhile are taken along. Returns false when nothing was taken: in *@val is what
+ * is there now, which is nothing, or a table that was put in the place of the leaf and must not be lost.
+ */
+static inline bool tdp_take(u64 *entry, u64 *val, int level)
 {
-	const u64 old = xchg(entry, 0);
-
-	if (old)
-		tdp_watch(old, 0, level);
-	return old;
+	while (*val && !tdp_is_table(*val, level))
+		if (tdp_cas(entry, val, 0, level))
+			return true;
+	return false;
 }
 
 #endif

@@ -17,7 +17,6 @@
 struct host_pte {
 	unsigned long pfn;	/* 0: not present; a fault brings one in */
 	bool writable;
-	bool cow;		/* a write fault gives it another frame */
 	bool forbidden;		/* no mapping at all, or not for this access */
 	bool poisoned;
 	u8 level;
@@ -29,6 +28,9 @@ static long host_gup_error;		/* the next slow get_user_pages() returns this */
 static void (*host_gup_hook)(void);	/* runs after a slow or fast get_user_pages(), once */
 static int host_slow_gups;
 static bool host_has_e820_ram;
+
+/* The host's own lock of its page tables. */
+static pthread_mutex_t host_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static struct host_pte *host_pte(unsigned long hva)
 {
@@ -48,6 +50,11 @@ static void host_hook(void)
 		hook();
 }
 
+static u64 host_unit(int level)
+{
+	return 1ull << (9 * (level - 1));
+}
+
 static int host_give(struct host_pte *pte, struct page **pages)
 {
 	pages[0] = pfn_to_page(pte->pfn);
@@ -60,24 +67,18 @@ static int host_gup_fast(unsigned long hva, int n, unsigned int flags, struct pa
 	struct host_pte *pte = host_pte(hva);
 	int got = 0;
 
+	pthread_mutex_lock(&host_lock);
 	if (pte && pte->pfn && !pte->forbidden && !pte->poisoned && (!(flags & FOLL_WRITE) || pte->writable))
 		got = host_give(pte, pages);
+	pthread_mutex_unlock(&host_lock);
 	if (got)
 		host_hook();
 	return got;
 }
 
-/* The slow way faults the page in: a new frame if there is none or it must be copied. */
-static long host_gup(unsigned long hva, unsigned long n, struct page **pages, unsigned int flags)
+/* The slow way faults the page in: a new frame if there is none. */
+static long host_fault_in(struct host_pte *pte, unsigned int flags)
 {
-	struct host_pte *pte = host_pte(hva);
-	long err = host_gup_error;
-
-	might_sleep();
-	host_slow_gups++;
-	host_gup_error = 0;
-	if (err)
-		return err;
 	if (!pte || pte->forbidden)
 		return -EFAULT;
 	if (pte->poisoned)
@@ -85,14 +86,46 @@ static long host_gup(unsigned long hva, unsigned long n, struct page **pages, un
 	if (!pte->pfn)
 		*pte = (struct host_pte){ .pfn = host_next_pfn++, .writable = true, .level = 1 };
 	if ((flags & FOLL_WRITE) && !pte->writable) {
-		if (pte->cow)
-			return -EFAULT;	/* the tests break COW themselves, with its invalidation */
-		pte->writable = true;
+		const u64 unit = host_unit(pte->level);
+		struct host_pte *first = pte - (pte - host_ptes) % unit;
+
+		/* All of a large page at once. */
+		for (u64 i = 0; i < unit; i++)
+			first[i].writable = true;
 	}
-	host_give(pte, pages);
+	return 0;
+}
+
+static long host_gup(unsigned long hva, unsigned long n, struct page **pages, unsigned int flags)
+{
+	struct host_pte *pte = host_pte(hva);
+	long err = host_gup_error;
+
+	might_sleep();
+	host_gup_error = 0;
+	pthread_mutex_lock(&host_lock);
+	host_slow_gups++;
+	if (!err)
+		err = host_fault_in(pte, flags);
+	if (!err)
+		host_give(pte, pages);
+	pthread_mutex_unlock(&host_lock);
+	if (err)
+		return err;
 	host_hook();
 	return 1;
 }
+
+/* A large page of 2M is one folio: its head has the flags of all. */
+static struct page *host_head(struct page *page)
+{
+	return page->mapping ? page->mapping : page;
+}
+
+#undef PageDirty
+#undef set_page_dirty
+#define PageDirty(p)		(host_head(p)->dirty)
+#define set_page_dirty(p)	(host_head(p)->dirty = true)
 
 #define get_user_pages_fast_only	host_gup_fast
 #define get_user_pages_unlocked		host_gup
@@ -107,7 +140,11 @@ static __thread pmd_t host_pmd;
 static void host_walk_tables(unsigned long hva)
 {
 	struct host_pte *pte = host_pte(hva);
-	int level = pte && pte->pfn ? pte->level : 0;
+	int level;
+
+	pthread_mutex_lock(&host_lock);
+	level = pte && pte->pfn ? pte->level : 0;
+	pthread_mutex_unlock(&host_lock);
 
 	host_pgd.v = host_p4d.v = !!pte;
 	host_pud.v = level ? 1 | (level == 3) << 1 : 0;
@@ -300,12 +337,14 @@ static enum tdp_state state_of(gfn_t gfn)
 /* The host maps [hva, + pages) anew: consecutive frames, aligned to @level. */
 static void host_map(hva_t hva, u64 pages, int level, bool writable)
 {
-	const u64 unit = 1ull << (9 * (level - 1));
+	const u64 unit = host_unit(level);
 	u64 i;
 
 	host_next_pfn = (host_next_pfn + unit - 1) & ~(unit - 1);
 	for (i = 0; i < pages; i++)
 		*host_pte(hva + (i << 12)) = (struct host_pte){ .pfn = host_next_pfn + i, .writable = writable, .level = level };
+	for (i = 0; level == 2 && i < pages; i++)
+		pfn_to_page(host_next_pfn + i)->mapping = pfn_to_page((host_next_pfn + i) & ~511ul);
 	host_next_pfn += pages;
 }
 

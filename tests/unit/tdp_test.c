@@ -162,8 +162,18 @@ TEST(door)
 	val = tdp_make_claim(2);
 	CHECK(!tdp_cas(&entry, &val, 0, 1));
 	CHECK_EQ(val, tdp_make_claim(1));
-	CHECK_EQ(tdp_take(&entry, 1), tdp_make_claim(1));
-	CHECK_EQ(tdp_take(&entry, 1), 0);
+	val = tdp_make_claim(2);
+	CHECK(tdp_take(&entry, &val, 1));
+	CHECK_EQ(val, tdp_make_claim(1));
+	CHECK_EQ(entry, 0);
+	CHECK(!tdp_take(&entry, &val, 1));
+	CHECK_EQ(val, 0);
+	/* A leaf was split when we came to take it: the table stays. */
+	entry = hw_tdp_table(0x5000);
+	val = hw_tdp_leaf(0x200000, 2, ACCESS_READ, HW_MEM_WB);
+	CHECK(!tdp_take(&entry, &val, 2));
+	CHECK_EQ(val, hw_tdp_table(0x5000));
+	CHECK_EQ(entry, val);
 }
 
 /* ------------------------------------------------------------------ walks */
