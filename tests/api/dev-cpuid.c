@@ -13,45 +13,58 @@ static struct kvm_cpuid2 *get(int kvm, u32 nent)
 	return c;
 }
 
-/* Numbers of the host's (topology, addresses, speeds) are not said, features are. */
-static void see_features(struct kvm_cpuid2 *c)
+static struct kvm_cpuid_entry2 *leaf(struct kvm_cpuid2 *c, u32 function, u32 index)
 {
 	for (u32 i = 0; i < c->nent; i++) {
-		struct kvm_cpuid_entry2 *e = &c->entries[i];
+		if (c->entries[i].function == function && c->entries[i].index == index)
+			return &c->entries[i];
+	}
+	return NULL;
+}
 
-		switch (e->function) {
-		case 0:
-		case 0x80000000:
-			see("%08x: eax=%08x vendor %.4s%.4s%.4s", e->function, e->eax, (char *)&e->ebx, (char *)&e->edx,
-			    (char *)&e->ecx);
-			break;
-		case 1:
-			see("00000001: ecx=%08x edx=%08x", e->ecx, e->edx & ~0u);
-			break;
-		case 7:
-			see("00000007.%u: eax=%08x ebx=%08x ecx=%08x edx=%08x flags=%u", e->index, e->eax, e->ebx,
-			    e->ecx, e->edx, e->flags);
-			break;
-		case 0xd:
-			see("0000000d.%u: eax=%08x ebx=%08x ecx=%08x edx=%08x flags=%u", e->index, e->eax, e->ebx,
-			    e->ecx, e->edx, e->flags);
-			break;
-		case 0x80000001:
-		case 0x80000008:
-		case 0x8000000a:
-		case 0x80000021:
-			see("%08x: eax=%08x ebx=%08x ecx=%08x edx=%08x", e->function,
-			    e->function == 0x80000001 ? 0 : e->eax, e->ebx, e->ecx, e->edx);
-			break;
-		case KVM_CPUID_SIGNATURE:
-			see("40000000: eax=%08x signature %.4s%.4s%.4s", e->eax, (char *)&e->ebx, (char *)&e->ecx,
-			    (char *)&e->edx);
-			break;
-		case KVM_CPUID_FEATURES:
-			see("40000001: eax=%08x edx=%08x", e->eax, e->edx);
-			break;
+enum reg { EAX, EBX, ECX, EDX };
+
+/* Where features are; a line each, so that a difference can be listed by itself. */
+static const struct {
+	u32 function, index;
+	enum reg reg;
+} features[] = {
+	{ 1, 0, ECX }, { 1, 0, EDX }, { 7, 0, EBX }, { 7, 0, ECX }, { 7, 0, EDX }, { 7, 1, EAX }, { 0xd, 0, EAX }, { 0xd, 1, EAX },
+	{ 0x80000001, 0, ECX }, { 0x80000001, 0, EDX }, { 0x80000007, 0, EDX }, { 0x80000008, 0, EBX },
+	{ 0x8000000a, 0, EDX }, { 0x80000021, 0, EAX }, { KVM_CPUID_FEATURES, 0, EAX }, { KVM_CPUID_FEATURES, 0, EDX },
+};
+
+static void see_features(struct kvm_cpuid2 *c)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(features); i++) {
+		struct kvm_cpuid_entry2 *e = leaf(c, features[i].function, features[i].index);
+		u32 bits = e ? (&e->eax)[features[i].reg] : 0;
+
+		for (int bit = 0; bit < 32; bit++) {
+			if (bits >> bit & 1)
+				see("cpuid %08x.%u e%cx bit %d", features[i].function, features[i].index,
+				    "abcd"[features[i].reg], bit);
 		}
 	}
+}
+
+static void see_range(struct kvm_cpuid2 *c, u32 function)
+{
+	struct kvm_cpuid_entry2 *e = leaf(c, function, 0);
+
+	if (!e)
+		see("leaf %08x is missing", function);
+	else
+		see("leaf %08x: up to %08x, %08x %08x %08x", function, e->eax, e->ebx, e->ecx, e->edx);
+}
+
+static void see_table(struct kvm_cpuid2 *c)
+{
+	see_range(c, 0);
+	see_range(c, 0x80000000);
+	see_range(c, KVM_CPUID_SIGNATURE);
+	see("address sizes: %08x", leaf(c, 0x80000008, 0) ? leaf(c, 0x80000008, 0)->eax : 0);
+	see_features(c);
 }
 
 void test(void)
@@ -66,7 +79,7 @@ void test(void)
 	c = get(vm.kvm, 0);
 	free(c);
 	c = get(vm.kvm, MAX);
-	see_features(c);
+	see_table(c);
 	for (u32 i = 0; i < c->nent; i++)
 		check_eq(c->entries[i].padding[0] | c->entries[i].padding[1] | c->entries[i].padding[2], 0);
 	free(c);

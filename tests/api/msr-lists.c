@@ -51,7 +51,7 @@ static void features(struct vm *vm)
 		if (ioctl(vm->kvm, KVM_GET_MSRS, &m) != 1)
 			fail_at(__FILE__, __LINE__, "feature MSR 0x%x cannot be read", l->indices[i]);
 	}
-	m.e.index = 0x174;
+	m.e.index = 0xdead0000;
 	see_result("an MSR that is no feature", ioctl(vm->kvm, KVM_GET_MSRS, &m));
 }
 
