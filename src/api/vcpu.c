@@ -211,6 +211,19 @@ static long vcpu_ioctl_nmi(struct vcpu_x86 *v)
 	return 0;
 }
 
+/*
+ * The guest's copy of TPR, for guests that are patched to write it in memory. There is none (KVM_CAP_VAPIC): what can be said is that it
+ * is off, as VMMs do when they reset a vCPU.
+ */
+static long vcpu_ioctl_set_vapic_addr(struct vcpu_x86 *v, void __user *argp)
+{
+	struct kvm_vapic_addr vapic;
+
+	if (copy_from_user(&vapic, argp, sizeof(vapic)))
+		return -EFAULT;
+	return v->has_apic && !vapic.vapic_addr ? 0 : -EINVAL;
+}
+
 static long vcpu_ioctl_setup_mce(struct vcpu_x86 *v, void __user *argp)
 {
 	u64 mcg_cap;
@@ -484,6 +497,7 @@ static long vcpu_state_ioctl(struct vcpu_x86 *v, unsigned int ioctl, unsigned lo
 	case KVM_TRANSLATE:		return vcpu_ioctl_translate(v, argp);
 	case KVM_INTERRUPT:		return vcpu_ioctl_interrupt(v, argp);
 	case KVM_NMI:			return vcpu_ioctl_nmi(v);
+	case KVM_SET_VAPIC_ADDR:	return vcpu_ioctl_set_vapic_addr(v, argp);
 	case KVM_X86_SETUP_MCE:		return vcpu_ioctl_setup_mce(v, argp);
 	case KVM_X86_SET_MCE:		return vcpu_ioctl_set_mce(v, argp);
 	case KVM_SET_TSC_KHZ:		return vcpu_ioctl_set_tsc_khz(v, arg);
