@@ -145,7 +145,7 @@ class Host:
     def _command(self, image, bulk):
         accelerator_and_cpu = accelerator()[0]
         accelerator_and_cpu[-1] += self.cpu
-        command = ["qemu-system-x86_64", *accelerator_and_cpu, "-smp", str(self.smp), "-m", str(self.mem),
+        command = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", *accelerator_and_cpu, "-smp", str(self.smp), "-m", str(self.mem),
                    "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
                    "-kernel", paths.vmlinuz(), "-initrd", image,
                    "-append", f"console=ttyS0 quiet panic=-1 oops=panic {self.append}",
@@ -245,6 +245,7 @@ class Watch:
         return self.fatal_at and time.monotonic() > self.fatal_at + 2
 
 
-def restore_terminal_on_exit():
-    """SIGTERM must end the emulator and reset the terminal like any other way out."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+def end_on_signals():
+    """SIGTERM and Ctrl-C end the emulator and reset the terminal like any other way out."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
