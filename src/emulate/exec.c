@@ -25,7 +25,7 @@ static enum emu_result exec_xadd(struct emu *e, struct emu_operand *dst, struct 
 	return emu_store_operand(e, dst, sum);
 }
 
-/* The destination is written in either case, as the processor does (APM 3). */
+/* Memory is written in either case, as the processor does (APM 3); a register only if equal. */
 static enum emu_result exec_cmpxchg(struct emu *e, struct emu_operand *dst, struct emu_operand *src)
 {
 	u64 acc = emu_reg(e, REG_RAX, dst->size);
@@ -33,8 +33,6 @@ static enum emu_result exec_cmpxchg(struct emu *e, struct emu_operand *dst, stru
 	emu_alu(OP_CMP, dst->size, acc, dst->val, &e->priv.rflags);
 	if (acc == dst->val)
 		return emu_store_operand(e, dst, src->val);
-	if (dst->kind == OPERAND_REG && dst->reg != REG_RAX)
-		emu_set_reg(e, dst->reg, dst->size == 4 ? 4 : dst->size, dst->val);
 	emu_set_reg(e, REG_RAX, dst->size, dst->val);
 	return dst->kind == OPERAND_MEM ? emu_store_operand(e, dst, dst->val) : EMU_DONE;
 }
