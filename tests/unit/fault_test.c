@@ -3,6 +3,20 @@
 #define MMU_LIB_OWN_FLUSH
 #include <unistd.h>
 #include "mmu_lib.h"
+
+/* Acts after the invalidations were looked at, for the n-th time from now: between steps 4 and 5 of a fault. */
+static int seq_hook_in;
+static void (*seq_hook)(void);
+
+static void seq_looked_at(void)
+{
+	if (seq_hook_in && !--seq_hook_in)
+		seq_hook();
+}
+
+#undef read_seqcount_retry
+#define read_seqcount_retry(s, v) ({ bool _again; smp_rmb(); _again = READ_ONCE((s)->sequence) != (v); seq_looked_at(); _again; })
+
 #include "mmu/tdp.c"
 #include "mmu/hostmem.c"
 #include "mmu/notifier.c"
@@ -398,6 +412,8 @@ TEST(huge_goes_whole)
 
 /* ------------------------------------------------------------------ races, made to happen */
 
+static u64 *claimed_entry;
+
 static void hook_remap(void)
 {
 	host_remap(HOST_HVA, 1, 1, true);
@@ -478,21 +494,53 @@ TEST(race_other_vcpu_wins)
 	vm_unmake();
 }
 
+static void hook_late_remap(void)
+{
+	hook_remap();
+	/* ... and vCPU 1 is about to map the new frame. */
+	if (claimed_entry)
+		*claimed_entry = tdp_make_claim(1);
+}
+
+static u64 *entry_of(gfn_t gfn)
+{
+	struct tdp_walk w;
+
+	tdp_walk_begin(&w, &test_mmu, TDP_4K, gfn, gfn + 1);
+	while (tdp_walk_next(&w))
+		;
+	tdp_walk_end(&w);
+	return w.entry;
+}
+
+/* Invalidated after the last look: the claim is gone, or someone else's, and the old frame must not come in. */
+TEST(race_before_install)
+{
+	for (int other = 0; other < 2; other++) {
+		make(0);
+		host_map(HOST_HVA, 2, 1, true);
+		CHECK_EQ(fault(BASE + 1, ACCESS_READ), FAULT_FIXED);
+		claimed_entry = other ? entry_of(BASE) : NULL;
+		seq_hook = hook_late_remap;
+		seq_hook_in = 2;
+		CHECK_EQ(fault(BASE, ACCESS_WRITE), other ? FAULT_RETRY : FAULT_FIXED);
+		CHECK_EQ(seq_hook_in, 0);
+		CHECK_EQ(state_of(BASE), other ? TDP_NONE : TDP_RW);
+		if (other)
+			CHECK_EQ(*claimed_entry, tdp_make_claim(1));
+		else
+			CHECK_EQ(leaf_pfn(BASE), host_pte(HOST_HVA)->pfn);
+		vm_unmake();
+	}
+}
+
 /* Someone else holds a claim: we come again later. */
 TEST(race_claimed)
 {
-	u64 *entry;
-	struct tdp_walk w;
-
 	make(0);
 	host_map(HOST_HVA, 2, 1, true);
 	CHECK_EQ(fault(BASE + 1, ACCESS_READ), FAULT_FIXED);
-	tdp_walk_begin(&w, &test_mmu, TDP_4K, BASE, BASE + 1);
-	while (tdp_walk_next(&w))
-		;
-	entry = w.entry;
-	*entry = tdp_make_claim(3);
-	tdp_walk_end(&w);
+	*entry_of(BASE) = tdp_make_claim(3);
 	CHECK_EQ(fault(BASE, ACCESS_READ), FAULT_RETRY);
 	test_flushes = 0;
 	host_remap(HOST_HVA, 1, 1, true);

@@ -197,6 +197,7 @@ static struct mmu test_mmu;
 static struct mm_struct test_mm;
 static struct vcpu test_vcpus[4];
 static int test_flushes;
+static long test_live, test_live_pages;		/* before there was a VM */
 static void (*flush_hook)(void);
 
 #ifndef MMU_LIB_OWN_FLUSH
@@ -211,6 +212,8 @@ void vm_flush_remote_tlbs(struct vm *vm)
 
 static void vm_make(void)
 {
+	test_live = shim_live;
+	test_live_pages = shim_live_pages;
 	host_ptes = calloc(HOST_PAGES, sizeof(*host_ptes));
 	host_gup_error = 0;
 	host_gup_hook = NULL;
@@ -244,6 +247,8 @@ static void vm_unmake(void)
 	free(host_ptes);
 	host_ptes = NULL;
 	shim_user_reset();
+	CHECK_EQ(shim_live_pages, test_live_pages);
+	CHECK_EQ(shim_live, test_live);
 }
 
 /* As the door does it (api/memory.c). */
