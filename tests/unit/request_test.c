@@ -200,11 +200,6 @@ TEST(without_memory)
 	shim_fail_alloc = 1;
 	CHECK_EQ(vcpu_init(&v, &vm, 1), -ENOMEM);
 	end();
-	/* The masks are one allocation per CPU. */
-	shim_fail_alloc = 2;
-	CHECK_EQ(core_setup(), -ENOMEM);
-	shim_fail_alloc = 0;
-	CHECK_EQ(shim_live, 0);
 }
 
 /*
