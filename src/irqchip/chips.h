@@ -17,7 +17,7 @@
 void apic_map_invalidate(struct irqchip *chip);
 /** lapic_error() - note an APIC_ESR_* error and raise the error LVT. Any context. */
 void lapic_error(struct lapic *apic, u32 error);
-/** lapic_receive() - what one LAPIC does with a message that addresses it. 1: accepted, 0: coalesced or refused. Any context. */
+/** lapic_receive() - what one LAPIC does with a message that addresses it. 1: accepted (or merged with one that waits), 0: refused. Any context. */
 int lapic_receive(struct lapic *apic, const struct lapic *source, const struct apic_msg *msg);
 
 /** lapic_timer_take() - lapic_timer_latch() without the request: the caller looks at IRR right away. One load when nothing fired. */

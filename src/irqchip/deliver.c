@@ -42,11 +42,10 @@ static int lapic_receive_fixed(struct lapic *apic, const struct lapic *source, c
 	lapic_set_trigger(apic, msg->vector, msg->level);
 	/*
 	 * Locked, because other senders set other bits of this word. It is a full barrier too: TMR is seen before IRR, and IRR before
-	 * the request that makes the vCPU look at it. Whoever finds the bit set leaves the request to whoever set it.
+	 * the request that makes the vCPU look at it. Whoever finds the bit set leaves the request to whoever set it: merged is accepted.
 	 */
-	if (test_and_set_bit(msg->vector & 31, lapic_vector_word(apic, APIC_IRR, msg->vector)))
-		return 0;
-	lapic_notify(apic, source, REQ_EVENT);
+	if (!test_and_set_bit(msg->vector & 31, lapic_vector_word(apic, APIC_IRR, msg->vector)))
+		lapic_notify(apic, source, REQ_EVENT);
 	return 1;
 }
 
@@ -279,5 +278,6 @@ int irqchip_send_msi(struct irqchip *chip, u64 address, u32 data)
 	if (chip->x2apic_format && (address >> 32 & 0xff))
 		return -EINVAL;
 	msi_decode(chip, address, data, &msg);
-	return lapic_deliver(chip, NULL, &msg);
+	/* That nobody has the address is no error of whoever sends. */
+	return max(lapic_deliver(chip, NULL, &msg), 0);
 }

@@ -27,8 +27,8 @@ enum { IOAPICID = 0, IOAPICVER = 1, IOAPICARB = 2, IOREDTBL = 0x10 };
 #define REDIR_MASKED		BIT_ULL(16)
 #define REDIR_DEST_SHIFT	56
 #define REDIR_READ_ONLY		(REDIR_STATUS | REDIR_REMOTE_IRR)
-/* The rest is reserved: zero. */
-#define REDIR_VALID		(GENMASK_ULL(16, 0) | 0xffULL << REDIR_DEST_SHIFT)
+/* What is read where no register is. */
+#define IOAPIC_NOTHING		(~0u)
 
 /* ------------------------------------------------------------------ pins */
 
@@ -72,7 +72,7 @@ static int pin_deliver(struct ioapic *ioapic, u32 pin)
 	/* Before it is sent: its EOI looks here. Tested first to leave the line alone once it is set. */
 	if (!msg.level && pin_wants_ack(ioapic, pin) && !test_bit(msg.vector, ioapic->chip->edge_acks))
 		set_bit(msg.vector, ioapic->chip->edge_acks);
-	ret = lapic_deliver(ioapic->chip, NULL, &msg);
+	ret = max(lapic_deliver(ioapic->chip, NULL, &msg), 0);
 	if (!msg.level)
 		ioapic->delivered |= BIT(pin);
 	else if (ret > 0)
@@ -183,7 +183,6 @@ static void redir_write(struct ioapic *ioapic, u32 pin, enum redir_half half, u3
 		new = (u32)old | (u64)val << 32;
 	else
 		new = (old & ~(u64)U32_MAX) | (val & ~REDIR_READ_ONLY) | (old & REDIR_READ_ONLY);
-	new &= REDIR_VALID;
 	/* Guests end a level by making the pin edge-triggered for a moment, where there is no EOI register. */
 	if (!(new & REDIR_LEVEL))
 		new &= ~REDIR_REMOTE_IRR;
@@ -219,7 +218,7 @@ static u32 ioapic_read_reg(const struct ioapic *ioapic)
 		return IOAPIC_VERSION | (IOAPIC_NUM_PINS - 1) << 16;
 	}
 	if (reg < IOREDTBL || reg >= IOREDTBL + 2 * IOAPIC_NUM_PINS)
-		return 0;
+		return IOAPIC_NOTHING;
 	pin = array_index_nospec((reg - IOREDTBL) / 2, IOAPIC_NUM_PINS);
 	return ioapic->redir[pin] >> (reg & 1 ? 32 : 0);
 }
@@ -320,7 +319,7 @@ void ioapic_set_state(struct ioapic *ioapic, const struct kvm_ioapic_state *stat
 	ioapic->line = state->irr & GENMASK(IOAPIC_NUM_PINS - 1, 0);
 	ioapic->delivered = 0;
 	for (pin = 0; pin < IOAPIC_NUM_PINS; pin++) {
-		ioapic->redir[pin] = state->redirtbl[pin].bits & REDIR_VALID;
+		ioapic->redir[pin] = state->redirtbl[pin].bits;
 		ioapic->sources[pin] = ioapic->line & BIT(pin) ? BIT(IRQ_SOURCE_USER) : 0;
 	}
 	for (pin = 0; pin < IOAPIC_NUM_PINS; pin++)

@@ -184,7 +184,8 @@ static bool irqfd_args_valid(const struct irqchip *chip, const struct kvm_irqfd 
 {
 	enum irqchip_mode mode = READ_ONCE(chip->mode);
 
-	if (args->flags & ~(KVM_IRQFD_FLAG_DEASSIGN | KVM_IRQFD_FLAG_RESAMPLE) || args->gsi >= GSI_MAX)
+	/* Any GSI is taken: one that has no route drives nothing, and a route may come. */
+	if (args->flags & ~(KVM_IRQFD_FLAG_DEASSIGN | KVM_IRQFD_FLAG_RESAMPLE))
 		return false;
 	/* Resampling hangs on the EOI of a pin. */
 	return args->flags & KVM_IRQFD_FLAG_RESAMPLE ? mode == IRQCHIP_KERNEL : mode != IRQCHIP_NONE;

@@ -79,7 +79,7 @@ enum lapic_reset { LAPIC_RESET, LAPIC_INIT };
 void lapic_reset(struct lapic *apic, enum lapic_reset how);
 
 /** lapic_deliver() - send a message to all LAPICs that it addresses. @source NULL: not from a LAPIC. Any context incl. IRQs off (never sleeps).
- * Returns the number of LAPICs that accepted it, 0: coalesced or refused, -1: nobody has this address. */
+ * Returns the number of LAPICs that accepted it, 0: all refused, -1: nobody has this address. */
 int lapic_deliver(struct irqchip *chip, struct lapic *source, const struct apic_msg *msg);
 
 /* ---- the guest's accesses. vCPU thread; may be called with IRQs off (fast exits). */

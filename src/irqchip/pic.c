@@ -102,22 +102,21 @@ static void pic_unlock(struct pic *pic, unsigned long flags)
 
 /* ------------------------------------------------------------------ pins */
 
+/* -1: masked; 0: a request that was there already; 1: all else. */
 static int half_set_pin(struct kvm_pic_state *s, u8 bit, bool level)
 {
-	bool fresh = !(s->irr & bit);
+	bool requests = level && (s->elcr & bit || !(s->last_irr & bit));
+	bool merged = requests && (s->irr & bit);
 
-	if (s->elcr & bit) {
-		s->irr = level ? s->irr | bit : s->irr & ~bit;
-	} else if (level && !(s->last_irr & bit)) {
-		/* An edge stays requested when the line falls: a pulse counts. */
+	if (requests)
 		s->irr |= bit;
-	} else {
-		fresh = false;
-	}
+	else if (s->elcr & bit)
+		s->irr &= ~bit;
+	/* An edge stays requested when the line falls: a pulse counts. */
 	s->last_irr = level ? s->last_irr | bit : s->last_irr & ~bit;
 	if (s->imr & bit)
 		return -1;
-	return fresh && level;
+	return !merged;
 }
 
 int pic_set_pin(struct pic *pic, u32 pin, enum irq_source source, int level)

@@ -14,9 +14,8 @@
 /* kvm_pit_channel_state: rw_mode is 1, 2 or 3 as in the control word; the states of the two flip-flops are these. */
 enum { RW_LOW = 1, RW_HIGH, RW_WORD_LOW, RW_WORD_HIGH };
 
-#define PIT_CHANNEL_PORT	0x40
-#define PIT_CONTROL_PORT	0x43
 #define PIT_GSI			0
+#define PIT_MODE_NONE		0xff	/* no control word yet; the VMM sees it */
 /* A guest that acknowledges no tick for long gets no more than this many of those that it missed. */
 #define PIT_MAX_PENDING		(1 << 16)
 #define SPEAKER_GATE		BIT(0)
@@ -167,16 +166,18 @@ static ktime_t pit_next_tick(struct pit *pit)
 	return ktime_get() + pit->period_ns - into;
 }
 
+enum pit_start { PIT_LOADED, PIT_RESTORED };
+
 /* Channel 0 was changed: its hrtimer follows. pit->lock held; the callback doesn't take it. */
-static void pit_rearm(struct pit *pit)
+static void pit_rearm(struct pit *pit, enum pit_start how)
 {
 	ktime_t next;
 
 	hrtimer_cancel(&pit->hrtimer);
 	pit_forget_ticks(pit);
 	next = pit_next_tick(pit);
-	/* A one-shot that is over stays over. */
-	if (next > ktime_get())
+	/* A restored one-shot that is over stays over; one that was loaded just now fires, however slow this host is. */
+	if (next && (how == PIT_LOADED || next > ktime_get()))
 		hrtimer_start(&pit->hrtimer, next, HRTIMER_MODE_ABS);
 }
 
@@ -190,7 +191,7 @@ static void channel_load(struct pit *pit, u32 nr, u32 count)
 	c->count = count ? count : 0x10000;
 	c->count_load_time = ktime_get();
 	if (nr == 0)
-		pit_rearm(pit);
+		pit_rearm(pit, PIT_LOADED);
 }
 
 static void channel_set_gate(struct kvm_pit_channel_state *c, bool gate)
@@ -384,10 +385,7 @@ static void channel_reset(struct kvm_pit_channel_state *c, u32 nr)
 {
 	*c = (struct kvm_pit_channel_state){
 		.count = 0x10000,
-		.rw_mode = RW_WORD_LOW,
-		.read_state = RW_WORD_LOW,
-		.write_state = RW_WORD_LOW,
-		.mode = 3,
+		.mode = PIT_MODE_NONE,
 		.gate = nr != 2,
 		.count_load_time = ktime_get(),
 	};
@@ -447,19 +445,11 @@ int pit_get_state(struct irqchip *chip, struct kvm_pit_state2 *state)
 	return 0;
 }
 
-/* Divisors that are not 0, states that exist, times that have been. */
+/* Divisors that are not 0, and times that have been. Modes and states that don't exist have a default where they are used. */
 static void channel_sanitize(struct kvm_pit_channel_state *c)
 {
-	if (c->mode > 5)
-		c->mode &= 3;
 	if (!c->count || c->count > 0x10000)
 		c->count = 0x10000;
-	c->rw_mode = c->rw_mode & 3 ? c->rw_mode & 3 : RW_WORD_LOW;
-	c->bcd &= 1;
-	c->gate = !!c->gate;
-	if (c->count_latched > RW_WORD_HIGH)
-		c->count_latched = 0;
-	c->status_latched = !!c->status_latched;
 	c->count_load_time = clamp_t(s64, c->count_load_time, 0, ktime_get());
 }
 
@@ -479,7 +469,7 @@ int pit_set_state(struct irqchip *chip, const struct kvm_pit_state2 *state)
 		channel_sanitize(&pit->channel[nr]);
 	pit->flags = state->flags & KVM_PIT_FLAGS_HPET_LEGACY;
 	pit->speaker_data = state->flags & KVM_PIT_FLAGS_SPEAKER_DATA_ON;
-	pit_rearm(pit);
+	pit_rearm(pit, PIT_RESTORED);
 	spin_unlock_irqrestore(&pit->lock, flags);
 	return 0;
 }

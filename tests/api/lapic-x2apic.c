@@ -30,6 +30,24 @@ static void op(const char *name, const char *entry, u32 msr, u64 value)
 		see_log(&vm);
 }
 
+static void eoi_of_1(void)
+{
+	struct vcpu *v = &vm.vcpu[0];
+	struct kvm_regs r;
+
+	vcpu_long(v, wr);
+	get_regs(v, &r);
+	r.rdi = 0x80b;
+	r.rsi = 1;
+	r.rbp = 0;
+	set_regs(v, &r);
+	shared(&vm)->nlog = 0;
+	shared(&vm)->resume = (uintptr_t)over;
+	v->nreports = 0;
+	check_eq(vcpu_go(v), GO_DONE);
+	see("EOI of 1: %s", shared(&vm)->nlog ? "#GP" : "accepted");
+}
+
 static void see_arrived(bool which)
 {
 	int n = 0;
@@ -73,7 +91,7 @@ static void registers(void)
 	op("TPR, reserved bits", wr, 0x808, 0x100000020);
 	op("TPR", wr, 0x808, 0);
 	op("EOI of 0", wr, 0x80b, 0);
-	op("EOI of 1", wr, 0x80b, 1);
+	eoi_of_1();
 }
 
 static void destinations(void)

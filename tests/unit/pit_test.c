@@ -370,6 +370,39 @@ TEST(hostile_period)
 	drop_irqchip();
 }
 
+/* The host may be so slow that a short count is over before its timer is started. */
+TEST(one_shot_that_is_late)
+{
+	make_pit();
+	route_ticks();
+	load(0, 0, 1);
+	shim_advance(1000000);
+	CHECK_EQ(drain(), 1);
+	pit->channel[0].count_load_time -= 1000000;
+	pit_rearm(pit, PIT_LOADED);
+	shim_advance(1);
+	CHECK_EQ(drain(), 1);
+	pit_rearm(pit, PIT_RESTORED);
+	shim_advance(1000000);
+	CHECK_EQ(drain(), 0);
+	drop_irqchip();
+}
+
+TEST(fresh_state)
+{
+	struct kvm_pit_state2 s;
+
+	make_pit();
+	CHECK_EQ(pit_get_state(&chip, &s), 0);
+	CHECK_EQ(s.channels[0].mode, 0xff);
+	CHECK_EQ(s.channels[0].count, 0x10000);
+	CHECK_EQ(s.channels[0].gate, 1);
+	CHECK_EQ(s.channels[2].gate, 0);
+	shim_advance(1000000000);
+	CHECK_EQ(drain(), 0);
+	drop_irqchip();
+}
+
 TEST(state)
 {
 	struct kvm_pit_state2 one, two;
