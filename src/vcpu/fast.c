@@ -9,6 +9,7 @@
 #include <asm/processor-flags.h>
 #include "core/iobus.h"
 #include "core/ioeventfd.h"
+#include "vcpu/fpu_inline.h"
 #include "vcpu/vcpu.h"
 
 /* ------------------------------------------------------------------ how long is the instruction? */
@@ -191,6 +192,9 @@ static __always_inline bool fast_cpuid(struct vcpu_x86 *v, u32 len)
 {
 	u32 eax = hw_reg(&v->hw, REG_RAX), ebx, ecx = hw_reg(&v->hw, REG_RCX), edx;
 
+	/* Leaf 0xd depends on XCR0, which may have moved unseen. */
+	if (eax == 0xd && fpu_xcr0_may_move(v))
+		return false;
 	v->vcpu.stats.cpuid_exits++;
 	cpuid_lookup(v, &eax, &ebx, &ecx, &edx);
 	hw_set_reg(&v->hw, REG_RAX, eax);

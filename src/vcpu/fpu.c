@@ -12,7 +12,7 @@ u64 fpu_host_xcr0, fpu_host_xss;
 /** fpu_create() - allocate the guest's fpstate, in the state of FNINIT. May sleep. -ENOMEM. */
 int fpu_create(struct vcpu_x86 *v)
 {
-	if (boot_cpu_has(X86_FEATURE_OSXSAVE))
+	if (boot_cpu_has(X86_FEATURE_XSAVE))
 		fpu_host_xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
 	if (boot_cpu_has(X86_FEATURE_XSAVES))
 		rdmsrl(MSR_IA32_XSS, fpu_host_xss);
@@ -43,10 +43,21 @@ void fpu_update_switch(struct vcpu_x86 *v)
 	u64 cr4 = hw_cr4(&v->hw);
 	bool xsave = cr4 & X86_CR4_OSXSAVE;
 
+	v->xsave_on = xsave;
 	v->xcr0_switch = xsave && v->xcr0 != fpu_host_xcr0;
 	v->xss_switch = xsave && hw_caps.xsaves && v->ia32_xss != fpu_host_xss;
 	v->pkru_switch = cpu_feature_enabled(X86_FEATURE_OSPKE) &&
 			 ((cr4 & X86_CR4_PKE) || (xsave && (v->xcr0 & XFEATURE_MASK_PKRU)));
+}
+
+/*
+ * fpu_xcr0_moved() - the guest has changed XCR0 behind our back: take its value over, or put the old one back when it may not have it. IRQs off;
+ * XCR0 is still the guest's.
+ */
+void fpu_xcr0_moved(struct vcpu_x86 *v)
+{
+	if (vcpu_set_xcr(v, 0, xgetbv(XCR_XFEATURE_ENABLED_MASK)))
+		xsetbv(XCR_XFEATURE_ENABLED_MASK, v->xcr0);
 }
 
 /** fpu_load_guest() - KVM_RUN begins. Process context. */

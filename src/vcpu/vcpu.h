@@ -92,6 +92,7 @@ struct vcpu_x86 {
 	struct fpu_guest guest_fpu;
 	u64 xcr0, guest_supported_xcr0, ia32_xss;
 	u32 host_pkru, pkru;
+	bool xsave_on;			/* CR4.OSXSAVE */
 	bool xcr0_switch, xss_switch, pkru_switch;	/* differs from the host's and this guest can tell: fpu_update_switch() */
 
 	/* Debug */
