@@ -397,7 +397,7 @@ static enum emu_result exec_compute(struct emu *e, struct emu_operand *dst, cons
 		res = emu_imul3(size, src->val, third, flags);
 	else
 		res = emu_scan(op, size, dst->val, src->val, flags);
-	if (in->row.flags & F_RO)
+	if (in->row.flags & ROW_RO)
 		return EMU_DONE;
 	/* Where nothing was found the whole register stays, its upper half too. */
 	if ((op == OP_BSF || op == OP_BSR) && !src->val)
@@ -485,7 +485,7 @@ enum emu_result emu_execute(struct emu *e)
 
 	r = emu_load_operand(e, row->src, &src, true);
 	if (!r)
-		r = emu_load_operand(e, row->dst, &dst, !own && !(row->flags & F_WO));
+		r = emu_load_operand(e, row->dst, &dst, !own && !(row->flags & ROW_WO));
 	if (!r)
 		r = emu_load_operand(e, row->src2, &third, true);
 	return r ? r : exec_operation(e, &dst, &src, third.val);

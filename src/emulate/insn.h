@@ -60,21 +60,21 @@ enum emu_arg {
 };
 
 enum emu_row_flags {
-	F_MODRM = 1 << 0,
-	F_BYTE = 1 << 1,	/* operand size 1 */
-	F_D64 = 1 << 2,		/* 64 bits by default in 64-bit mode, and no 32 */
-	F_LOCK = 1 << 3,	/* may be locked when its destination is memory */
-	F_NO64 = 1 << 4,	/* #UD in 64-bit mode */
-	F_PRIV = 1 << 5,	/* #GP unless CPL is 0 */
-	F_PROT = 1 << 6,	/* #UD in real and virtual-8086 mode */
-	F_WO = 1 << 7,		/* the destination isn't read */
-	F_RO = 1 << 8,		/* the destination isn't written */
-	F_GROUP = 1 << 9,	/* op is an enum emu_group: ModRM.reg chooses */
-	F_SSE = 1 << 10,	/* the table of SSE moves chooses, by prefix */
-	F_MEMONLY = 1 << 11,	/* a register operand is #UD */
-	F_64 = 1 << 12,		/* 64 bits in 64-bit mode, whatever prefixes say */
-	F_SUFFIX = 1 << 13,	/* 0F 01 with a register operand: the ModRM byte chooses */
-	F_PREFIXED = 1 << 14,	/* another instruction with F2, F3: not known */
+	ROW_MODRM = 1 << 0,
+	ROW_BYTE = 1 << 1,	/* operand size 1 */
+	ROW_D64 = 1 << 2,		/* 64 bits by default in 64-bit mode, and no 32 */
+	ROW_LOCK = 1 << 3,	/* may be locked when its destination is memory */
+	ROW_NO64 = 1 << 4,	/* #UD in 64-bit mode */
+	ROW_PRIV = 1 << 5,	/* #GP unless CPL is 0 */
+	ROW_PROT = 1 << 6,	/* #UD in real and virtual-8086 mode */
+	ROW_WO = 1 << 7,		/* the destination isn't read */
+	ROW_RO = 1 << 8,		/* the destination isn't written */
+	ROW_GROUP = 1 << 9,	/* op is an enum emu_group: ModRM.reg chooses */
+	ROW_SSE = 1 << 10,	/* the table of SSE moves chooses, by prefix */
+	ROW_MEMONLY = 1 << 11,	/* a register operand is #UD */
+	ROW_64 = 1 << 12,		/* 64 bits in 64-bit mode, whatever prefixes say */
+	ROW_SUFFIX = 1 << 13,	/* 0F 01 with a register operand: the ModRM byte chooses */
+	ROW_PREFIXED = 1 << 14,	/* another instruction with F2, F3: not known */
 };
 
 struct emu_row {

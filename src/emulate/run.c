@@ -120,13 +120,13 @@ static enum emu_result check_privilege(struct emu *e)
 
 	if (in->row.op == OP_UNHANDLED || in->row.op == OP_KNOWN)
 		return EMU_UNHANDLED;
-	if (in->row.op == OP_UD || (flags & F_NO64 && e->mode == EMU_PROT64) || (flags & F_PROT && !emu_protected(e)) ||
-	    (flags & F_MEMONLY && !in->is_mem))
+	if (in->row.op == OP_UD || (flags & ROW_NO64 && e->mode == EMU_PROT64) || (flags & ROW_PROT && !emu_protected(e)) ||
+	    (flags & ROW_MEMONLY && !in->is_mem))
 		return emu_raise_plain(e, X86_TRAP_UD);
 	/* LOCK CR0 is another name of CR8 (APM 3, MOV CRn). */
-	if (in->lock && !(flags & F_LOCK && in->is_mem) && in->row.op != OP_READ_CR && in->row.op != OP_WRITE_CR)
+	if (in->lock && !(flags & ROW_LOCK && in->is_mem) && in->row.op != OP_READ_CR && in->row.op != OP_WRITE_CR)
 		return emu_raise_plain(e, X86_TRAP_UD);
-	if (flags & F_PRIV && e->cpl)
+	if (flags & ROW_PRIV && e->cpl)
 		return emu_raise(e, X86_TRAP_GP, 0);
 	return EMU_DONE;
 }

@@ -61,7 +61,7 @@ struct llist_node { struct llist_node *next; };
 struct llist_head { struct llist_node *first; };
 #define LLIST_HEAD(n)	struct llist_head n = { NULL }
 static inline void init_llist_head(struct llist_head *h) { h->first = NULL; }
-static inline bool llist_add(struct llist_node *n, struct llist_head *h) { n->next = h->first; while (!try_cmpxchg(&h->first, &n->next, n)) ; return !n->next; }
+static inline bool llist_add(struct llist_node *n, struct llist_head *h) { n->next = h->first; while (!try_cmpxchg(&h->first, &n->next, n)) { } return !n->next; }
 static inline struct llist_node *llist_del_all(struct llist_head *h) { return xchg(&h->first, NULL); }
 #define llist_entry(p, t, m)	container_of(p, t, m)
 #define llist_for_each_entry_safe(p, n, node, m) for (p = hlist_entry_safe(node, typeof(*p), m); p && ({ n = hlist_entry_safe((p)->m.next, typeof(*p), m); 1; }); p = n)
