@@ -425,7 +425,7 @@ static bool pre_fault_is_valid(const struct kvm_pre_fault_memory *range)
 	       range->gpa + range->size > range->gpa;
 }
 
-/* Maps one stretch and moves the range behind it. */
+/* Maps one stretch and moves the range behind it. 0 without progress: lost a race, to be tried again with the memslots of then. */
 static long pre_fault_step(struct vcpu_x86 *v, struct kvm_pre_fault_memory *range)
 {
 	struct vm *vm = v->vcpu.vm;
@@ -433,8 +433,8 @@ static long pre_fault_step(struct vcpu_x86 *v, struct kvm_pre_fault_memory *rang
 	long done = mmu_prefault(&v_vm(v)->mmu, &v->vcpu, range->gpa, 0);
 
 	srcu_read_unlock(&vm->srcu, idx);
-	if (done <= 0)
-		return done ? done : -EIO;
+	if (done < 0)
+		return done == -EAGAIN ? 0 : done;
 	done = min_t(u64, done, range->size);
 	range->gpa += done;
 	range->size -= done;

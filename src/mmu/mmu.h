@@ -37,7 +37,7 @@ enum fault_result mmu_fault(struct mmu *mmu, struct vcpu *vcpu, gpa_t gpa, u32 a
 bool mmu_fault_fast(struct mmu *mmu, struct vcpu *vcpu, gpa_t gpa, u32 access);
 /**
  * mmu_prefault() - KVM_PRE_FAULT_MEMORY: as if the guest had read @gpa, but the page doesn't count as accessed. Returns the bytes now mapped from gpa on,
- * or -ENOENT (no memslot), -EFAULT, -EHWPOISON, -ENOMEM, -EINTR. @error_code: kept for memory attributes; no bit means anything yet. vcpu->mutex and vm->srcu held; sleeps.
+ * or -ENOENT (no memslot), -EFAULT, -EHWPOISON, -ENOMEM, -EINTR, -EAGAIN (lost a race: drop vm->srcu and ask again). @error_code: kept for memory attributes; no bit means anything yet. vcpu->mutex and vm->srcu held; sleeps.
  */
 long mmu_prefault(struct mmu *mmu, struct vcpu *vcpu, gpa_t gpa, u64 error_code);
 
