@@ -28,7 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <linux/kvm.h>
-#include <asm/kvm_para.h>
+#include <linux/kvm_para.h>
 #include "guest.h"
 
 typedef uint8_t u8;
@@ -174,6 +174,7 @@ bool lapic_pending(struct vcpu *v, int vector);		/* in IRR */
 void see_irr(struct vcpu *v);				/* all that is in IRR */
 void wait_count(struct vcpu *v, int vector, u32 count);	/* until the handler has run so often */
 void msleep(int ms);
+bool host_tsc_is_clock(void);				/* Linux in L1 keeps time by the TSC */
 
 /*
  * Guest code: GUEST16/32/64(label, instructions). It is assembled into a section that is linked at the guest address it

@@ -9,6 +9,17 @@ void msleep(int ms)
 	nanosleep(&t, NULL);
 }
 
+bool host_tsc_is_clock(void)
+{
+	char name[32] = "";
+	int fd = open("/sys/devices/system/clocksource/clocksource0/current_clocksource", O_RDONLY);
+	bool is = fd >= 0 && read(fd, name, sizeof(name) - 1) > 0 && strncmp(name, "tsc", 3) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return is;
+}
+
 void irq_line(struct vm *vm, u32 gsi, int level)
 {
 	struct kvm_irq_level l = { .irq = gsi, .level = level };
