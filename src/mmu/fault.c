@@ -488,8 +488,11 @@ static long prefault_error(enum fault_result res)
 long mmu_prefault(struct mmu *mmu, struct vcpu *vcpu, gpa_t gpa, u64 error_code)
 {
 	struct fault f = { .mmu = mmu, .vcpu = vcpu, .gfn = gpa_to_gfn(gpa), .access = ACCESS_READ, .prefault = true };
-	enum fault_result res = fault_handle(&f);
+	enum fault_result res;
 
+	if (signal_pending(current))
+		return -EINTR;
+	res = fault_handle(&f);
 	/* Not tried again here: a change of memslots that keeps us from it may wait for the caller's vm->srcu. */
 	if (res == FAULT_RETRY)
 		return -EAGAIN;
