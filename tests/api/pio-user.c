@@ -45,7 +45,7 @@ void test(void)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		vcpu_long(v, to_user);
 		/* The guest loads TR itself: available, with room for the bitmap. */
-		gdt[SEL_TSS / 8] = (gdt[SEL_TSS / 8] & ~0x20000000ffffull) | (0x68 + 0x40 - 1);
+		gdt[SEL_TSS / 8] = (gdt[SEL_TSS / 8] & ~(1ull << 41 | 0xffff)) | (0x68 + 0x40 - 1);
 		get_regs(v, &r);
 		r.rdi = (uintptr_t)rows[i].entry;
 		r.rsi = rows[i].flags;

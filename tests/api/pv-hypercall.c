@@ -38,6 +38,7 @@ void test(void)
 	hypercall("999", 999, 0);
 	vcpu_long(w, waiter);
 	set_mp_state(w, KVM_MP_STATE_RUNNABLE);
+	lapic_enable(w);
 	vcpu_go_thread(w);
 	msleep(20);
 	hypercall("KVM_HC_KICK_CPU", KVM_HC_KICK_CPU, 1);
