@@ -137,7 +137,7 @@ static void vcpu_free(struct vcpu_x86 *v)
 {
 	kvfree(v->emu);
 	free_page((unsigned long)v->pio.data);
-	kfree(v->cpuid);
+	kvfree(v->cpuid);
 	kfree(v);
 }
 
