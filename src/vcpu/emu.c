@@ -90,6 +90,14 @@ static int effect_answer(struct vcpu_x86 *v, int r)
 	return EFFECT_OK;
 }
 
+/* KVM_RUN returns in the middle of an instruction. Registers and RIP are still those of its beginning. */
+static int emu_ask_user(struct vcpu_x86 *v)
+{
+	v->completion = COMPLETE_EMULATION;
+	v->pio.linear_rip = vcpu_linear_rip(v);
+	return NEXT_USER;
+}
+
 /* Hand the next piece of an MMIO access to the VMM: at most 8 bytes at a time (api.rst 5, KVM_EXIT_MMIO). */
 static int mmio_ask_user(struct vcpu_x86 *v)
 {
@@ -103,9 +111,8 @@ static int mmio_ask_user(struct vcpu_x86 *v)
 	run->mmio.is_write = ef->kind == EFFECT_MMIO_WRITE;
 	if (ef->kind == EFFECT_MMIO_WRITE)
 		memcpy(run->mmio.data, ef->data + v->mmio_done, len);
-	v->completion = COMPLETE_EMULATION;
 	v->vcpu.stats.mmio_exits++;
-	return NEXT_USER;
+	return emu_ask_user(v);
 }
 
 /* One piece to the devices in the kernel. */
@@ -181,9 +188,8 @@ static int effect_io(struct vcpu_x86 *v)
 	run->io.data_offset = KVM_PIO_PAGE_OFFSET * PAGE_SIZE;
 	if (ef->kind == EFFECT_IO_WRITE)
 		memcpy(v->pio.data, ef->data, ef->len * ef->count);
-	v->completion = COMPLETE_EMULATION;
 	v->vcpu.stats.io_exits++;
-	return NEXT_USER;
+	return emu_ask_user(v);
 }
 
 static void io_user_done(struct vcpu_x86 *v)
@@ -486,6 +492,9 @@ int vcpu_emulate_continue(struct vcpu_x86 *v)
 	int r;
 
 	v->completion = COMPLETE_NOTHING;
+	/* The VMM has moved the vCPU elsewhere (a reset, say): what is left of the instruction is forgotten. */
+	if (vcpu_linear_rip(v) != v->pio.linear_rip)
+		return NEXT_GUEST;
 	if (ef->kind == EFFECT_MMIO_READ || ef->kind == EFFECT_MMIO_WRITE) {
 		mmio_user_done(v);
 		r = effect_mmio(v);
