@@ -120,6 +120,37 @@ void debugfs_add_vcpu(struct vcpu *vcpu)
 	debugfs_create_file("last_exits", 0444, dir, to_x86(vcpu), &last_exits_fops);
 }
 
+/* ------------------------------------------------------------------ exits by kind, of all vCPUs */
+
+#define KIND(name) [EXIT_##name] = #name
+static const char * const exit_names[NR_EXIT_KINDS] = {
+	KIND(INTR), KIND(NMI), KIND(SMI), KIND(INTR_WINDOW), KIND(NMI_WINDOW), KIND(EXCEPTION), KIND(CPUID), KIND(HLT), KIND(PAUSE),
+	KIND(INVD), KIND(WBINVD), KIND(RDTSC), KIND(RDTSCP), KIND(RDPMC), KIND(MONITOR), KIND(MWAIT), KIND(XSETBV), KIND(HYPERCALL),
+	KIND(INVLPG), KIND(INVPCID), KIND(RSM), KIND(VIRT_INSN), KIND(CR_READ), KIND(CR_WRITE), KIND(CLTS), KIND(LMSW), KIND(DR_READ),
+	KIND(DR_WRITE), KIND(MSR_READ), KIND(MSR_WRITE), KIND(IO), KIND(NPF), KIND(NPF_MISCONFIG), KIND(DESC_TABLE), KIND(TASK_SWITCH),
+	KIND(TRIPLE_FAULT), KIND(TPR_BELOW_THRESHOLD), KIND(APIC_ACCESS), KIND(APIC_WRITE), KIND(EOI_INDUCED), KIND(PREEMPTION_TIMER),
+	KIND(PML_FULL), KIND(MTF), KIND(BUS_LOCK), KIND(ENTRY_FAILED), KIND(UNKNOWN),
+};
+
+static int exit_kinds_show(struct seq_file *m, void *unused)
+{
+	struct vm *vm = m->private;
+	struct vcpu *vcpu;
+	unsigned long n;
+	int kind;
+
+	for (kind = 0; kind < NR_EXIT_KINDS; kind++) {
+		u64 sum = 0;
+
+		vm_for_each_vcpu(n, vcpu, vm)
+			sum += READ_ONCE(to_x86(vcpu)->exit_counts[kind]);
+		if (sum)
+			seq_printf(m, "%s %llu\n", exit_names[kind], sum);
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(exit_kinds);
+
 /* ------------------------------------------------------------------ directories */
 
 void debugfs_add_vm(struct vm *vm, int fd)
@@ -129,6 +160,7 @@ void debugfs_add_vm(struct vm *vm, int fd)
 	snprintf(name, sizeof(name), "%d-%d", vm->pid, fd);
 	vm->debugfs = debugfs_create_dir(name, kvm_debugfs);
 	debugfs_create_file("params", 0444, vm->debugfs, vm, &params_fops);
+	debugfs_create_file("exit_kinds", 0444, vm->debugfs, vm, &exit_kinds_fops);
 	add_stats(vm->debugfs, vm);
 }
 

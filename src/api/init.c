@@ -18,6 +18,10 @@ module_param_named(pause_filter_count_shrink, vm_default_params.ple_window_shrin
 module_param_named(pause_filter_count_max, vm_default_params.ple_window_max, uint, 0644);
 module_param_named(huge_pages, vm_default_params.huge_pages, bool, 0644);
 
+static bool exit_ring;
+module_param(exit_ring, bool, 0444);
+MODULE_PARM_DESC(exit_ring, "keep each vCPU's last 64 exits in debugfs (last_exits); costs a few instructions per exit");
+
 /* One line says why the module isn't there. */
 static int refuse(int err, const char *why)
 {
@@ -40,6 +44,8 @@ static int __init kvmono_init(void)
 	err = hw_setup();
 	if (err)
 		goto teardown_core;
+	if (exit_ring)
+		static_branch_enable(&exit_ring_on);
 	cpuid_setup();
 	msr_setup();
 	err = clock_setup();

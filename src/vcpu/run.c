@@ -7,6 +7,7 @@
  */
 #include <linux/context_tracking.h>
 #include <linux/entry-kvm.h>
+#include <linux/jump_label.h>
 #include <linux/kernel.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
@@ -179,6 +180,17 @@ static void guest_time_end(void)
 	}
 }
 
+/* Parameter exit_ring: for whoever looks for the reason of a hang. Off, it is a branch that is patched out. */
+DEFINE_STATIC_KEY_FALSE(exit_ring_on);
+
+static void exit_ring_add(struct vcpu_x86 *v, const struct hw_exit *exit)
+{
+	struct exit_record *r = &v->last_exits[v->last_exits_pos];
+
+	*r = (struct exit_record) { .rip = hw_rip(&v->hw), .reason = exit->hw_reason, .qual = exit->qual, .tsc = rdtsc() };
+	WRITE_ONCE(v->last_exits_pos, (v->last_exits_pos + 1) % ARRAY_SIZE(v->last_exits));
+}
+
 /* One entry. With nohz_full RCU must not watch while the guest runs; elsewhere both calls are a patched-out branch. */
 static __always_inline struct hw_exit guest_enter_once(struct vcpu_x86 *v)
 {
@@ -187,27 +199,32 @@ static __always_inline struct hw_exit guest_enter_once(struct vcpu_x86 *v)
 	context_tracking_guest_enter();
 	exit = hw_enter_guest(&v->hw);
 	context_tracking_guest_exit();
-	v->vcpu.stats.exits++;
+	v->exit_counts[exit.kind]++;
+	if (static_branch_unlikely(&exit_ring_on))
+		exit_ring_add(v, &exit);
 	return exit;
 }
 
 static __always_inline struct hw_exit guest_loop(struct vcpu_x86 *v)
 {
 	struct hw_exit exit;
+	u32 turns;
 
-	for (;;) {
+	for (turns = 1;; turns++) {
 		exit = guest_enter_once(v);
 		if (unlikely(exit.vectoring.kind != EVENT_NONE))
 			break;
 		if (!fast_exit(v, &exit))
 			break;
-		v->vcpu.stats.fast_exits++;
 		/* Whoever made a request also sends an IPI, which would end the next entry at once: this only saves it. */
 		if (vcpu_request_pending(&v->vcpu)) {
 			exit.kind = EXIT_INTR;
+			v->vcpu.stats.fast_exits++;
 			break;
 		}
 	}
+	v->vcpu.stats.exits += turns;
+	v->vcpu.stats.fast_exits += turns - 1;
 	return exit;
 }
 

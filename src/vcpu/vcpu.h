@@ -144,8 +144,9 @@ struct vcpu_x86 {
 
 	u64 mmio_gpa, mmio_gva;
 	u32 pause_window;
+	u64 exit_counts[NR_EXIT_KINDS];	/* by enum exit_kind */
 	u8 last_exits_pos;
-	struct exit_record { u64 rip, reason, qual, tsc; } last_exits[64];	/* ring for debugfs */
+	struct exit_record { u64 rip, reason, qual, tsc; } last_exits[64];	/* ring for debugfs; filled while exit_ring_on */
 };
 
 static inline struct vm_x86 *to_vm_x86(struct vm *vm)
@@ -179,6 +180,8 @@ void vcpu_put_cpu(struct vcpu *vcpu);
 
 /** vcpu_run() - KVM_RUN. vcpu->mutex held, vCPU loaded, signal mask applied by the caller. 0, -EINTR, -EFAULT, -EINVAL, -ENOMEM ... (api.rst 4.10). */
 int vcpu_run(struct vcpu_x86 *v);
+
+DECLARE_STATIC_KEY_FALSE(exit_ring_on);	/* vcpu_x86.last_exits is kept */
 
 /* run.c: what other files of this floor use */
 void vcpu_skip_insn(struct vcpu_x86 *v, const struct hw_exit *exit);	/* RIP past the instruction, shadow gone, single-step trap queued */
