@@ -11,6 +11,7 @@ import re
 import selectors
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -75,6 +76,15 @@ def to_stdout(data):
     sys.stdout.buffer.flush()
 
 
+def ask_where(monitor):
+    """An NMI makes a kernel that hangs panic, so that its log says where it was."""
+    try:
+        monitor.sendall(b"nmi\n")
+        time.sleep(5)
+    except OSError:
+        pass
+
+
 def covered(path):
     """L1 has its own /tmp and /dev; what lies there on this machine must be put back on top."""
     return re.match(r"/(tmp|dev|proc|sys)(/|$)", str(path))
@@ -119,18 +129,23 @@ class Host:
         image = self.folder / "image"
         image.write_bytes(initramfs.cached_base("l1", paths.TOP / "tools/init/l1", MODULES) + self._job(script))
         bulk, bulk_inside = os.pipe()
-        qemu = subprocess.Popen(self._command(image, bulk_inside), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        monitor, monitor_inside = socket.socketpair()
+        qemu = subprocess.Popen(self._command(image, bulk_inside, monitor_inside.fileno()), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                 stderr=(self.folder / "qemu").open("wb"), start_new_session=True,
-                                pass_fds=[bulk_inside])
+                                pass_fds=[bulk_inside, monitor_inside.fileno()])
         os.close(bulk_inside)
+        monitor_inside.close()
         try:
             ended = Watch(self, qemu, bulk).until_end(started + self.timeout)
+            if ended == "timeout":
+                ask_where(monitor)
         finally:
             qemu.kill()
             qemu.wait()
             image.unlink()
             os.close(bulk)
             os.close(self._lock)
+            monitor.close()
         return self._judge(ended, time.monotonic() - started)
 
     def _job(self, script):
@@ -142,13 +157,14 @@ class Host:
         job.file("job/script", f"cd {shlex.quote(str(paths.TOP))}\nexport KVM={shlex.quote(self.kvm)}\n{script}\n")
         return job.finish()
 
-    def _command(self, image, bulk):
+    def _command(self, image, bulk, monitor):
         accelerator_and_cpu = accelerator()[0]
         accelerator_and_cpu[-1] += self.cpu
         command = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", *accelerator_and_cpu, "-smp", str(self.smp), "-m", str(self.mem),
                    "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
                    "-kernel", paths.vmlinuz(), "-initrd", image,
-                   "-append", f"console=ttyS0 quiet panic=-1 oops=panic {self.append}",
+                   "-append", f"console=ttyS0 quiet panic=-1 oops=panic unknown_nmi_panic {self.append}",
+                   "-chardev", f"socket,id=monitor,fd={monitor}", "-mon", "chardev=monitor",
                    "-serial", f"file:{self.log}",
                    "-device", "virtio-serial-pci", "-chardev", "stdio,id=job,signal=off",
                    "-device", "virtconsole,chardev=job",

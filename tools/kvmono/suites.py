@@ -123,7 +123,7 @@ class InL1:
         return complaints, result.log
 
     def _victim(self, name, result):
-        last = result.log.read_text(errors="replace").splitlines()[-10:]
+        last = result.log.read_text(errors="replace").splitlines()[-30:]
         why = [*last, *result.complaints, f"L1 ended with status {result.status}, log {result.log}"]
         return Run(name, result.status or l1.BROKEN, result.seconds, "", "\n".join(why))
 
