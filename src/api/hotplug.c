@@ -75,6 +75,8 @@ static int virt_cpu_offline(unsigned int cpu)
 	unsigned long flags;
 
 	local_irq_save(flags);
+	/* No task returns to user space here any more that would do it. */
+	user_return_msrs_cpu_down();
 	disable_cpu_ipi(NULL);
 	local_irq_restore(flags);
 	return 0;
@@ -116,6 +118,7 @@ static void hotplug_unregister(void)
 /* The last CPU of a suspend doesn't go through hotplug; all tasks are frozen. IRQs off. */
 static int virt_suspend(void)
 {
+	user_return_msrs_cpu_down();
 	disable_cpu_ipi(NULL);
 	return 0;
 }

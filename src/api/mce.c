@@ -9,7 +9,7 @@ enum { BANK_CTL, BANK_STATUS, BANK_ADDR, BANK_MISC, BANK_MSRS };
 
 u64 mce_supported(void)
 {
-	return MCG_CTL_P | MCG_SER_P | MCE_BANKS;
+	return MCG_CTL_P | MCG_SER_P;
 }
 
 int vcpu_setup_mce(struct vcpu_x86 *v, u64 mcg_cap)

@@ -33,18 +33,23 @@ static u32 stat_flags(const char *name)
 	return STAT_COUNT;
 }
 
+/* struct kvm_stats_desc as user space has it; inside newer kernels its name has a length. */
 struct stats_desc_entry {
-	struct kvm_stats_desc desc;
+	u32 flags;
+	s16 exponent;
+	u16 size;
+	u32 offset;
+	u32 bucket_size;
 	char name[STATS_NAME_SIZE];
 };
 
 static void fill_desc(struct stats_desc_entry *entry, const struct stats_table *table, u32 i)
 {
 	memset(entry, 0, sizeof(*entry));
-	entry->desc.flags = stat_flags(table->names[i]);
-	entry->desc.exponent = entry->desc.flags == STAT_TIME ? -9 : 0;
-	entry->desc.size = 1;
-	entry->desc.offset = i * sizeof(u64);
+	entry->flags = stat_flags(table->names[i]);
+	entry->exponent = entry->flags == STAT_TIME ? -9 : 0;
+	entry->size = 1;
+	entry->offset = i * sizeof(u64);
 	strscpy(entry->name, table->names[i], sizeof(entry->name));
 }
 
@@ -84,6 +89,7 @@ ssize_t stats_read(const struct stats_table *table, const char *id, const u64 *v
 	ssize_t err;
 	u32 i;
 
+	BUILD_BUG_ON(offsetof(struct kvm_stats_desc, name) != offsetof(struct stats_desc_entry, name));
 	BUILD_BUG_ON(sizeof(struct kvm_stats_header) % 8 || STATS_NAME_SIZE % 8 || sizeof(entry) % 8);
 	if (*pos < 0)
 		return -EINVAL;

@@ -727,6 +727,12 @@ static void user_return_restore_cpu(void *unused)
 		user_return_restore(&c->notifier);
 }
 
+/** user_return_msrs_cpu_down() - this CPU goes offline or to sleep. On it, IRQs off. */
+void user_return_msrs_cpu_down(void)
+{
+	user_return_restore_cpu(NULL);
+}
+
 /** user_return_msrs_teardown() - the module goes: no CPU keeps a notifier of ours. May sleep. */
 void user_return_msrs_teardown(void)
 {

@@ -279,6 +279,7 @@ int vm_set_msr_filter(struct vm_x86 *vm, const struct kvm_msr_filter *filter);
 void vm_destroy_msr_filter(struct vm_x86 *vm);
 void msr_setup(void);
 void user_return_msrs_load(struct vcpu_x86 *v);	/* preemption off */
+void user_return_msrs_cpu_down(void);	/* this CPU goes offline; IRQs off */
 void user_return_msrs_teardown(void);
 
 /* clock.c */

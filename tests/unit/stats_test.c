@@ -42,7 +42,7 @@ static struct kvm_stats_desc *find(const char *name)
 	struct kvm_stats_header *h = (void *)file;
 
 	for (u32 i = 0; i < h->num_desc; i++) {
-		struct kvm_stats_desc *d = (void *)(file + h->desc_offset + i * (sizeof(*d) + h->name_size));
+		struct kvm_stats_desc *d = (void *)(file + h->desc_offset + i * (offsetof(struct kvm_stats_desc, name) + h->name_size));
 
 		if (!strcmp(d->name, name))
 			return d;
