@@ -45,6 +45,7 @@
 #include "emulate/string.c"
 #include "emulate/far.c"
 #include "emulate/system.c"
+#include "emulate/fpu.c"
 #include "emulate/exec.c"
 #include "emulate/run.c"
 

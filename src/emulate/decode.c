@@ -196,7 +196,7 @@ static const struct { u8 modrm; struct emu_row row; } suffixes[] = {
 	{ 0xfb, INSN0(OP_KNOWN, 0) },			/* MWAITX */
 };
 
-/* Moves between XMM registers and memory: what drivers of frame buffers and VMMs' own tests use on MMIO. prefix: 0, 66, F2 or F3. */
+/* Moves between XMM or MMX registers and memory: what drivers of frame buffers and VMMs' own tests use on MMIO. prefix: 0, 66, F2 or F3. */
 static const struct { u8 opcode, prefix, op, size, flags; } sse_moves[] = {
 	{ 0x10, 0x00, OP_SSE_LOAD, 16, 0 }, { 0x10, 0x66, OP_SSE_LOAD, 16, 0 },
 	{ 0x10, 0xf3, OP_SSE_LOAD, 4, SSE_ZERO }, { 0x10, 0xf2, OP_SSE_LOAD, 8, SSE_ZERO },
@@ -216,6 +216,8 @@ static const struct { u8 opcode, prefix, op, size, flags; } sse_moves[] = {
 	{ 0x6f, 0x66, OP_SSE_LOAD, 16, SSE_ALIGNED }, { 0x6f, 0xf3, OP_SSE_LOAD, 16, 0 },
 	{ 0x7f, 0x66, OP_SSE_STORE, 16, SSE_ALIGNED }, { 0x7f, 0xf3, OP_SSE_STORE, 16, 0 },
 	{ 0xe7, 0x66, OP_SSE_STORE, 16, SSE_ALIGNED },
+	{ 0x6e, 0x00, OP_MMX_LOAD, 0, 0 }, { 0x7e, 0x00, OP_MMX_STORE, 0, 0 },
+	{ 0x6f, 0x00, OP_MMX_LOAD, 8, 0 }, { 0x7f, 0x00, OP_MMX_STORE, 8, 0 }, { 0xe7, 0x00, OP_MMX_STORE, 8, 0 },
 };
 
 /* ------------------------------------------------------------------ bytes */
@@ -465,6 +467,19 @@ static void choose_sse(struct emu_insn *in)
 	}
 }
 
+/* x87: storing the control or status word, and FNINIT. */
+static void choose_x87(struct emu_insn *in)
+{
+	u8 reg = in->modrm >> 3 & 7;
+
+	if (in->opcode == 0xd9 && in->is_mem && reg == 7)
+		in->row.op = OP_FNSTCW;
+	else if ((in->opcode == 0xdd && in->is_mem && reg == 7) || (in->opcode == 0xdf && in->modrm == 0xe0))
+		in->row.op = OP_FNSTSW;
+	else if (in->opcode == 0xdb && in->modrm == 0xe3)
+		in->row.op = OP_FNINIT;
+}
+
 /* The few opcodes whose meaning depends on more than the tables say. */
 static void choose_special(const struct emu *e, struct emu_insn *in)
 {
@@ -472,6 +487,8 @@ static void choose_special(const struct emu *e, struct emu_insn *in)
 		in->row.op = OP_UNHANDLED;
 	if (in->map)
 		return;
+	if ((in->opcode & 0xf8) == 0xd8)
+		choose_x87(in);
 	if (in->opcode == 0x63 && e->mode != EMU_PROT64)
 		in->row = (struct emu_row) INSN0(OP_KNOWN, ROW_MODRM | ROW_PROT);
 	/* 90 is NOP unless REX.B makes it XCHG R8, rAX; with F3 it is PAUSE. */

@@ -3,7 +3,6 @@
 #include <linux/kernel.h>
 #include <linux/swab.h>
 #include "emulate/private.h"
-#include "emulate/xmm.h"
 
 /* ------------------------------------------------------------------ data */
 
@@ -124,39 +123,6 @@ static void exec_widen(struct emu *e)
 		emu_set_reg(e, REG_RAX, size, emu_sign_extend(emu_reg(e, REG_RAX, size / 2), size / 2));
 	else
 		emu_set_reg(e, REG_RDX, size, emu_reg(e, REG_RAX, size) & emu_sign_bit(size) ? ~0ull : 0);
-}
-
-/* #UD and #NM of SSE instructions (APM 2, 8.2 and 11.3). */
-static enum emu_result sse_allowed(struct emu *e)
-{
-	if (e->paging.cr0 & X86_CR0_EM || !(e->paging.cr4 & X86_CR4_OSFXSR))
-		return emu_raise_plain(e, X86_TRAP_UD);
-	return e->paging.cr0 & X86_CR0_TS ? emu_raise_plain(e, X86_TRAP_NM) : EMU_DONE;
-}
-
-static enum emu_result exec_sse(struct emu *e)
-{
-	const struct emu_insn *in = &e->priv.insn;
-	u64 ea = emu_ea(e), xmm[2] = { 0 };
-	enum emu_result r = sse_allowed(e);
-
-	if (r)
-		return r;
-	if (!in->is_mem)
-		return EMU_UNHANDLED;
-	if (in->sse_flags & SSE_ALIGNED && ea & 15)
-		return emu_raise(e, X86_TRAP_GP, 0);
-	if (in->row.op == OP_SSE_STORE) {
-		xmm_read(in->reg, xmm);
-		return emu_write_mem(e, in->mem_seg, ea, in->sse_size, in->sse_flags & SSE_HIGH ? &xmm[1] : &xmm[0]);
-	}
-	if (in->sse_flags & (SSE_LOW | SSE_HIGH))
-		xmm_read(in->reg, xmm);
-	r = emu_read_mem(e, in->mem_seg, ea, in->sse_size, in->sse_flags & SSE_HIGH ? &xmm[1] : &xmm[0]);
-	/* The register is no copy, but there is nothing behind this that could fail. */
-	if (!r)
-		xmm_write(in->reg, xmm);
-	return r;
 }
 
 /* ------------------------------------------------------------------ flags */
@@ -465,8 +431,8 @@ static enum emu_result exec_operation(struct emu *e, struct emu_operand *dst, st
 		return emu_string(e);
 	case OP_IN: case OP_OUT:
 		return emu_port_io(e, src->val);
-	case OP_SSE_LOAD: case OP_SSE_STORE:
-		return exec_sse(e);
+	case OP_SSE_LOAD ... OP_FNINIT:
+		return emu_fpu(e);
 	case OP_MOV_FROM_SREG ... OP_INTO:
 		return emu_segment_op(e);
 	default:

@@ -107,6 +107,9 @@ enum emu_result emu_set_flags(struct emu *e, u64 val, u8 size);
 enum emu_result emu_load_segment(struct emu *e, u8 seg, u16 selector);
 enum emu_result emu_segment_op(struct emu *e);
 
+/* fpu.c */
+enum emu_result emu_fpu(struct emu *e);
+
 /* exec.c */
 enum emu_result emu_execute(struct emu *e);
 

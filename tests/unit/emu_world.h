@@ -14,6 +14,7 @@
 #include "emulate/string.c"
 #include "emulate/far.c"
 #include "emulate/system.c"
+#include "emulate/fpu.c"
 #include "emulate/exec.c"
 #include "emulate/run.c"
 
@@ -26,7 +27,8 @@
 #define HOLE		(RAM + 0xe0000)	/* a slot without memory of the VMM: 4 KiB */
 #define MMIO		0x40000000ul	/* any address that isn't memory */
 
-u64 shim_xmm[16][2];
+u64 shim_xmm[16][2], shim_mmx[8];
+u16 shim_fcw = 0x37f, shim_fsw;
 static struct emu *E;
 static struct memslot ram_slot = { .base_gfn = RAM >> 12, .npages = (ROM - RAM) >> 12, .hva = RAM };
 static struct memslot rom_slot = { .base_gfn = ROM >> 12, .npages = 16, .hva = ROM, .flags = KVM_MEM_READONLY };

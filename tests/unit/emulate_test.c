@@ -1058,6 +1058,37 @@ TEST(sse_moves)
 	CHECK_FAULT("\x0f\x10\x0f", X86_TRAP_UD, 0);
 }
 
+TEST(mmx_and_x87)
+{
+	world_mode(EMU_PROT64);
+	E->regs[REG_RDI] = MMIO;
+	shim_mmx[2] = 0x1122334455667788;
+	CHECK_EQ(RUN("\x0f\x7f\x17"), EMU_DONE);		/* movq [rdi], mm2 */
+	CHECK_EQ(seen[0].len, 8);
+	CHECK_EQ(seen[0].value, 0x1122334455667788);
+	mmio_answer = 0x99;
+	CHECK_EQ(RUN("\x0f\x6e\x1f"), EMU_DONE);		/* movd mm3, [rdi] */
+	CHECK_EQ(seen[0].len, 4);
+	CHECK_EQ(shim_mmx[3], 0x99);
+	CHECK_EQ(RUN("\xd9\x3f"), EMU_DONE);			/* fnstcw */
+	CHECK_EQ(seen[0].value, 0x37f);
+	CHECK_EQ(seen[0].len, 2);
+	shim_fsw = 0x3881;
+	CHECK_EQ(RUN("\xdf\xe0"), EMU_DONE);
+	CHECK_EQ(E->regs[REG_RAX], 0x3881);
+	CHECK_EQ(RUN("\xdd\x3f"), EMU_DONE);
+	CHECK_EQ(seen[0].value, 0x3881);
+	CHECK_FAULT("\x0f\x7f\x17", X86_TRAP_MF, 0);
+	CHECK_FAULT("\x0f\x6f\x17", X86_TRAP_MF, 0);
+	CHECK_EQ(RUN("\xdb\xe3"), EMU_DONE);
+	CHECK_EQ(shim_fsw, 0);
+	CHECK_EQ(RUN("\xd9\x07"), EMU_UNHANDLED);
+	CHECK_EQ(RUN("\x0f\x6f\xc1"), EMU_UNHANDLED);
+	E->paging.cr0 |= X86_CR0_EM;
+	CHECK_FAULT("\xd9\x3f", X86_TRAP_NM, 0);
+	CHECK_FAULT("\x0f\x6f\x17", X86_TRAP_UD, 0);
+}
+
 /* ---- the odds and ends */
 
 TEST(bytes_given_by_the_hardware)
