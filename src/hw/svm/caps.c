@@ -15,6 +15,7 @@
 #include <asm/processor-flags.h>
 #include "hw/hw.h"
 #include "hw/svm/flaws.h"
+#include "hw/svm/ops.h"
 
 /* CPUID 8000_000A: EBX the number of ASIDs, EDX features (APM 3, E.4.9). */
 enum svm_feature {
@@ -180,6 +181,7 @@ static int svm_alloc_cpu(struct svm_cpu *cpu)
 		return -ENOMEM;
 	}
 	cpu->host_save = __sme_set(virt_to_phys(cpu->host_save_page));
+	cpu->asid_generation = GENERATION_CPU_OFF;
 	return 0;
 }
 
@@ -254,13 +256,13 @@ void hw_disable_cpu(void)
 	struct svm_cpu *cpu = this_cpu_ptr(&svm_cpus);
 	u64 efer;
 
-	/* No vCPU enters any more: its generation can't be 0. */
-	WRITE_ONCE(cpu->asid_generation, 0);
+	/* No vCPU enters any more. */
+	WRITE_ONCE(cpu->asid_generation, GENERATION_CPU_OFF);
 	rdmsrl(MSR_EFER, efer);
 	if (!(efer & EFER_SVME))
 		return;
 	/* From a crash that came between CLGI and STGI: NMI and INIT would stay blocked for the next kernel. Only possible while SVME is set. */
-	asm volatile("stgi" : : : "memory");
+	svm_stgi();
 	flaws_disable_cpu();
 	wrmsrl(MSR_VM_HSAVE_PA, 0);
 	wrmsrl(MSR_EFER, efer & ~EFER_SVME);
@@ -297,7 +299,7 @@ static void asid_assign(struct hw_vcpu *hw)
 
 bool asid_renew(struct hw_vcpu *hw)
 {
-	if (!READ_ONCE(hw->cpu->asid_generation))
+	if (READ_ONCE(hw->cpu->asid_generation) == GENERATION_CPU_OFF)
 		return false;
 	asid_assign(hw);
 	return true;
@@ -322,5 +324,5 @@ void hw_flush_tlb_gva(struct hw_vcpu *hw, gva_t gva)
 {
 	/* Of an ASID that is void nothing will be used anyway. */
 	if (hw->asid_generation && hw->asid_generation == hw->cpu->asid_generation)
-		asm volatile("invlpga %%rax, %%ecx" : : "a"(gva), "c"(hw->vmcb->control.asid) : "memory");
+		svm_invlpga(gva, hw->vmcb->control.asid);
 }

@@ -7,7 +7,7 @@
 #include <asm/mmu.h>
 #include <asm/msr.h>
 #include "hw/hw.h"
-#include "hw/svm/flaws.h"
+#include "hw/svm/ops.h"
 
 void hw_load(struct hw_vcpu *hw, int cpu, bool scheduled_out)
 {
@@ -52,7 +52,7 @@ void hw_prepare_guest_switch(struct hw_vcpu *hw)
 
 static void host_save(struct hw_vcpu *hw)
 {
-	asm volatile("vmsave %%rax" : : "a"(hw->cpu->host_save) : "memory");
+	svm_vmsave(hw->cpu->host_save);
 	hw->cpu->host_owner = hw->id;
 	if (!(hw->work & WORK_KEEP_SAVING))
 		hw->work &= ~WORK_SAVE_HOST;

@@ -34,9 +34,12 @@ enum svm_work {
 	WORK_SOFT_EVENT = BIT(3),	/* a soft event was injected: look whether it got through */
 };
 
+/* A vCPU's generation 0 is none; no vCPU's is this one. */
+#define GENERATION_CPU_OFF	(~0ull)
+
 /* Per CPU. Used by its own CPU with preemption off; asid_generation with IRQs off. */
 struct svm_cpu {
-	u64 asid_generation;	/* ASIDs given out under another one are void; 0: SVM is off here */
+	u64 asid_generation;	/* ASIDs given out under another one are void; GENERATION_CPU_OFF: SVM is off here */
 	u64 last_generation;	/* never goes back, so that a generation is never used twice */
 	u32 next_asid;
 	hpa_t host_save;	/* of the page that VMSAVE fills with the host's state, for VMLOAD after #VMEXIT */
