@@ -122,7 +122,7 @@ static bool fetch_gpa(struct vcpu_x86 *v, u64 linear, gpa_t *gpa)
 
 static struct insn_site *site_slot(struct vcpu_x86 *v, u64 rip)
 {
-	BUILD_BUG_ON(!is_power_of_2(ARRAY_SIZE(v->insn_sites)));
+	BUILD_BUG_ON(ARRAY_SIZE(v->insn_sites) & (ARRAY_SIZE(v->insn_sites) - 1));
 	return &v->insn_sites[(rip ^ rip >> 4) & (ARRAY_SIZE(v->insn_sites) - 1)];
 }
 

@@ -300,6 +300,7 @@ static int run_once(struct vcpu_x86 *v)
 {
 	struct vm *vm = v->vcpu.vm;
 	struct hw_exit exit;
+	bool cut = v->cut_guest_time;
 	int r, idx;
 
 	preempt_disable();
@@ -315,6 +316,8 @@ static int run_once(struct vcpu_x86 *v)
 
 	tpr_from_hardware(v);
 	vcpu_forget_injected(v);
+	if (unlikely(cut))
+		vcpu_request(&v->vcpu, REQ_EVENT);	/* the event that waited for the slot */
 	/* An event that goes through a task gate is delivered by the task switch itself. */
 	if (unlikely(exit.vectoring.kind != EVENT_NONE) && exit.kind != EXIT_TASK_SWITCH)
 		vcpu_requeue_interrupted(v, &exit.vectoring);

@@ -167,6 +167,16 @@ u64 hw_cr0(struct hw_vcpu *hw)
 	return hw->cr0;
 }
 
+u64 hw_cr2(struct hw_vcpu *hw)
+{
+	return hw->cr2;
+}
+
+void hw_set_cr2(struct hw_vcpu *hw, u64 cr2)
+{
+	hw->cr2 = cr2;
+}
+
 u64 hw_cr3(struct hw_vcpu *hw)
 {
 	return hw->cr3;

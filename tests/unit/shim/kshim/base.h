@@ -44,6 +44,7 @@ typedef unsigned __int128 u128;
 #define ENOIOCTLCMD	515
 #define EPROBE_DEFER	517
 #define ERESTARTSYS	512
+#define ERESTARTNOHAND	514
 #define ENOTSUPP	524
 #endif
 #define MAX_ERRNO	4095

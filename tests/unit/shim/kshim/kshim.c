@@ -1107,6 +1107,8 @@ void kthread_destroy_worker(struct kthread_worker *w)
 /* ---- x86 */
 
 u32 shim_pkru;
+bool shim_breakpoints_active;
+unsigned long shim_dr[8], shim_breakpoints_restored;
 unsigned int tsc_khz = shim_tsc_khz;
 u64 shim_xcr0 = 7, shim_cr4;
 struct cpuinfo_x86 boot_cpu_data = { .x86 = 0x17, .x86_vendor = X86_VENDOR_AMD, .x86_phys_bits = 48, .x86_virt_bits = 48 };

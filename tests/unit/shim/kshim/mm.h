@@ -164,6 +164,7 @@ unsigned long shim_copy(void *to, const void *from, unsigned long user, unsigned
 #define __copy_to_user		copy_to_user
 #define __copy_from_user_inatomic(t, f, n)	shim_copy(t, f, (unsigned long)(f), n, false)
 #define __copy_to_user_inatomic(t, f, n)	shim_copy(t, f, (unsigned long)(t), n, true)
+#define copy_to_user_nofault(t, f, n)	(shim_copy(t, f, (unsigned long)(t), n, true) ? -EFAULT : 0)
 #define copy_from_user_nofault(t, f, n)	(shim_copy(t, f, (unsigned long)(f), n, false) ? -EFAULT : 0)
 #define get_user(x, p)	({ typeof(*(p)) _gu = 0; int _r = copy_from_user(&_gu, p, sizeof(_gu)) ? -EFAULT : 0; (x) = (typeof(x))_gu; _r; })
 #define put_user(x, p)	({ typeof(*(p)) _pu = (x); copy_to_user(p, &_pu, sizeof(_pu)) ? -EFAULT : 0; })

@@ -51,7 +51,7 @@ void shim_advance(s64 ns);	/* move the clock, run due timers in order, as interr
 /* Runs at once: an interrupt that this CPU sends to itself. */
 struct irq_work { void (*func)(struct irq_work *); };
 #define init_irq_work(w, f)	((w)->func = (f))
-#define irq_work_queue(w)	((w)->func(w), true)
+#define irq_work_queue(w)	({ (w)->func(w); true; })
 #define irq_work_sync(w)	do { } while (0)
 
 enum hrtimer_restart { HRTIMER_NORESTART, HRTIMER_RESTART };
@@ -79,7 +79,7 @@ u64 hrtimer_forward(struct hrtimer *t, ktime_t now, ktime_t interval);
 
 /* Tasks. `current' is one per thread. */
 struct pid { int nr; refcount_t refs; };
-struct task_struct { unsigned int __state; int pid, tgid, prio; struct mm_struct *mm; sigset_t blocked, real_blocked; bool signal, on_rq; u64 flags; struct { u64 run_delay; } sched_info; struct pid *thread_pid; char comm[16]; refcount_t usage; unsigned long kicks; };
+struct task_struct { unsigned int __state; int pid, tgid, prio; struct mm_struct *mm; sigset_t blocked, real_blocked; bool signal, on_rq; u64 flags; struct { u64 run_delay; } sched_info; struct pid *thread_pid; char comm[16]; refcount_t usage; unsigned long kicks, tif; bool task_works; };
 extern __thread struct task_struct *shim_current;
 struct task_struct *shim_get_current(void);
 #define current		shim_get_current()

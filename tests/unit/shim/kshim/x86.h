@@ -62,10 +62,20 @@ extern u32 shim_pkru;
 #define cr4_read_shadow()	shim_cr4
 #define __read_cr3()	0ul
 #define native_get_debugreg(n)	0ul
-#define hw_breakpoint_active()	false
-#define get_debugreg(v, n)	((v) = 0)
-#define set_debugreg(v, n)	((void)(v))
+extern bool shim_breakpoints_active;
+extern unsigned long shim_dr[8], shim_breakpoints_restored;
+#define hw_breakpoint_active()	shim_breakpoints_active
+#define hw_breakpoint_restore()	((void)shim_breakpoints_restored++)
+#define get_debugreg(v, n)	((v) = shim_dr[n])
+#define set_debugreg(v, n)	((void)(shim_dr[n] = (v)))
+#ifndef DR_STEP
+#define DR_STEP		0x4000
+#endif
+#define read_pkru()	shim_pkru
 
+struct fxregs_state { u16 cwd, swd, twd, fop; u64 rip, rdp; u32 mxcsr, mxcsr_mask, st_space[32], xmm_space[64], padding[24]; };
+struct xstate_header { u64 xfeatures, xcomp_bv, reserved[6]; };
+struct xregs_state { struct fxregs_state i387; struct xstate_header header; u8 extended_state_area[]; };
 struct fpstate { u64 user_xfeatures, xfeatures; unsigned int size, user_size; bool is_guest; u8 regs[4096] __aligned(64); };
 struct fpu_guest { u64 xfeatures, perm, xfd_err; unsigned int uabi_size; struct fpstate *fpstate; };
 #define kernel_fpu_begin()	do { } while (0)
@@ -77,10 +87,10 @@ struct fpu_guest { u64 xfeatures, perm, xfd_err; unsigned int uabi_size; struct 
 #define fpregs_unlock	preempt_enable
 bool fpu_alloc_guest_fpstate(struct fpu_guest *g);
 void fpu_free_guest_fpstate(struct fpu_guest *g);
-#define fpu_swap_kvm_fpstate(g, enter)	0
+#define fpu_swap_kvm_fpstate(g, enter)	({ (void)(g); 0; })
 #define fpu_sync_guest_vmexit_xfd_state()	do { } while (0)
 #define fpstate_clear_xstate_component(f, c)	do { } while (0)
-#define fpu_copy_guest_fpstate_to_uabi(g, b, s, x, p)	memcpy(b, (g)->fpstate->regs, min_t(unsigned int, s, 4096))
+#define fpu_copy_guest_fpstate_to_uabi(g, b, s, x, p)	((void)(x), memcpy(b, (g)->fpstate->regs, min_t(unsigned int, s, 4096)))
 #define fpu_copy_uabi_to_guest_fpstate(g, b, x, p)	(memcpy((g)->fpstate->regs, b, 4096), 0)
 #define xstate_required_size(x, c)	(576u)
 
@@ -91,6 +101,12 @@ enum cpuid_leafs { CPUID_1_EDX, CPUID_8000_0001_EDX, CPUID_8086_0001_EDX, CPUID_
 #define XFEATURE_MASK_SSE	0x2ull
 #define XFEATURE_MASK_FPSSE	0x3ull
 #define XFEATURE_MASK_YMM	0x4ull
+#define XFEATURE_MASK_BNDREGS	0x8ull
+#define XFEATURE_MASK_BNDCSR	0x10ull
+#define XFEATURE_MASK_OPMASK	0x20ull
+#define XFEATURE_MASK_ZMM_Hi256	0x40ull
+#define XFEATURE_MASK_Hi16_ZMM	0x80ull
+#define XFEATURE_MASK_XTILE	0x60000ull
 #define XFEATURE_MASK_AVX512	0xe0ull
 #define XFEATURE_MASK_PKRU	0x200ull
 #define __sme_set(x)	(x)
@@ -105,6 +121,26 @@ struct desc_ptr { u16 size; unsigned long address; } __packed;
 struct pvclock_shim { char c; };
 #define check_tsc_unstable()	0
 #define mark_tsc_unstable(s)	do { } while (0)
+/* What a thread is asked for on its way to user mode or to a guest; bits of task_struct.tif. */
+#define TIF_NOTIFY_RESUME	1
+#define TIF_SIGPENDING		2
+#define TIF_NEED_RESCHED	3
+#define TIF_NEED_FPU_LOAD	14
+#define _TIF_NOTIFY_RESUME	(1ul << TIF_NOTIFY_RESUME)
+#define _TIF_SIGPENDING		(1ul << TIF_SIGPENDING)
+#define _TIF_NEED_RESCHED	(1ul << TIF_NEED_RESCHED)
+#define XFER_TO_GUEST_MODE_WORK	(_TIF_NOTIFY_RESUME | _TIF_SIGPENDING | _TIF_NEED_RESCHED)
+#define test_thread_flag(f)	(!!(read_thread_flags() & (1ul << (f))))
+#define set_thread_flag(f)	((void)(current->tif |= 1ul << (f)))
+#define read_thread_flags()	(current->tif | (shim_need_resched ? _TIF_NEED_RESCHED : 0) | (signal_pending(current) ? _TIF_SIGPENDING : 0))
+#define task_work_pending(t)	((t)->task_works)
+#define PF_VCPU			1
+#define vtime_account_guest_enter()	((void)(current->flags |= PF_VCPU))
+#define vtime_account_guest_exit()	((void)(current->flags &= ~(u64)PF_VCPU))
+#define vtime_accounting_enabled_this_cpu()	false
+#define context_tracking_enabled_this_cpu()	false
+#define context_tracking_guest_enter()	do { } while (0)
+#define context_tracking_guest_exit()	do { } while (0)
 #define guest_state_enter_irqoff()	do { } while (0)
 #define guest_state_exit_irqoff()	do { } while (0)
 #define guest_timing_enter_irqoff()	do { } while (0)
