@@ -433,8 +433,6 @@ static int x2apic_read(struct lapic *apic, u32 reg, u64 *val)
 int lapic_msr_read(struct lapic *apic, u32 msr, u64 *val)
 {
 	if (msr == MSR_IA32_TSC_DEADLINE) {
-		if (!apic->tsc_deadline_allowed)
-			return -EINVAL;
 		*val = lapic_timer_deadline(apic);
 		return 0;
 	}
@@ -446,8 +444,6 @@ int lapic_msr_read(struct lapic *apic, u32 msr, u64 *val)
 int lapic_msr_write(struct lapic *apic, u32 msr, u64 val)
 {
 	if (msr == MSR_IA32_TSC_DEADLINE) {
-		if (!apic->tsc_deadline_allowed)
-			return -EINVAL;
 		lapic_timer_set_deadline(apic, val);
 		return 0;
 	}

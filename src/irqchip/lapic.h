@@ -87,7 +87,8 @@ int lapic_deliver(struct irqchip *chip, struct lapic *source, const struct apic_
 /** lapic_mmio_read/write() - xAPIC registers at @offset from the base. */
 void lapic_mmio_read(struct lapic *apic, u32 offset, u32 len, void *data);
 void lapic_mmio_write(struct lapic *apic, u32 offset, u32 len, const void *data);
-/** lapic_msr_read/write() - x2APIC MSRs 0x800-0x8ff, TSC_DEADLINE. 0, or -EINVAL: #GP. */
+/** lapic_msr_read/write() - x2APIC MSRs 0x800-0x8ff, TSC_DEADLINE. 0, or -EINVAL: #GP. TSC_DEADLINE is never refused: a write out of its mode is
+ * ignored, which a guest without the mode can't get into, and a VMM may write 0 there. */
 int lapic_msr_read(struct lapic *apic, u32 msr, u64 *val);
 int lapic_msr_write(struct lapic *apic, u32 msr, u64 val);
 /** lapic_set_base() - IA32_APIC_BASE. @host: an ioctl's write, not the guest's. 0, or -EINVAL: an illegal transition or reserved bits (#GP). Requests REQ_APIC_MODE. */

@@ -168,13 +168,19 @@ static ktime_t pit_next_tick(struct pit *pit)
 
 enum pit_start { PIT_LOADED, PIT_RESTORED };
 
-/* Channel 0 was changed: its hrtimer follows. pit->lock held; the callback doesn't take it. */
+/* pit->lock held; the callback that may be waited for doesn't take it. */
+static void pit_stop(struct pit *pit)
+{
+	hrtimer_cancel(&pit->hrtimer);
+	pit_forget_ticks(pit);
+}
+
+/* Channel 0 was changed: its hrtimer follows. pit->lock held. */
 static void pit_rearm(struct pit *pit, enum pit_start how)
 {
 	ktime_t next;
 
-	hrtimer_cancel(&pit->hrtimer);
-	pit_forget_ticks(pit);
+	pit_stop(pit);
 	next = pit_next_tick(pit);
 	/* A restored one-shot that is over stays over; one that was loaded just now fires, however slow this host is. */
 	if (next && (how == PIT_LOADED || next > ktime_get()))
@@ -321,6 +327,9 @@ static void pit_control(struct pit *pit, u8 val)
 	c->mode = mode > 5 ? mode & 3 : mode;
 	/* Kept and read back; the counters count in binary. */
 	c->bcd = val & 1;
+	/* A counter waits for its count now. */
+	if (c == &pit->channel[0])
+		pit_stop(pit);
 }
 
 void pit_write(struct pit *pit, u16 port, u8 val)

@@ -265,6 +265,25 @@ TEST(ticks_one_shot)
 	}
 }
 
+/* A control word stops channel 0 until its next count. */
+TEST(ticks_stop)
+{
+	make_pit();
+	route_ticks();
+	load(0, 2, 11932);
+	shim_advance(10100000);
+	CHECK_EQ(drain(), 1);
+	pit_write(pit, 0x43, 0x30);
+	shim_advance(100000000);
+	CHECK_EQ(drain(), 0);
+	pit_write(pit, 0x43, 0x00);			/* a latch is no control word */
+	load(0, 2, 11932);
+	pit_write(pit, 0x43, 0x00);
+	shim_advance(10100000);
+	CHECK_EQ(drain(), 1);
+	drop_irqchip();
+}
+
 TEST(reinjection)
 {
 	make_pit();
