@@ -37,6 +37,9 @@ static u64 vm_stat_by_name(struct vm *vm, const char *name)
 	if (i >= 0)
 		return sum_vcpu_stat(vm, i);
 	i = stat_index(&vm_stats_table, name);
+	/* Mapped pages aren't counted as they come and go. */
+	if (strstr(name, "pages"))
+		mmu_update_stats(&to_vm_x86(vm)->mmu);
 	return i >= 0 ? READ_ONCE(((const u64 *)&vm->stats)[i]) : 0;
 }
 

@@ -13,6 +13,7 @@ static ssize_t stats_vm_read(struct file *file, char __user *buf, size_t len, lo
 	char id[STATS_NAME_SIZE] = {};
 
 	snprintf(id, sizeof(id), "kvm-%d", vm->pid);
+	mmu_update_stats(&to_vm_x86(vm)->mmu);
 	return stats_read(&vm_stats_table, id, (const u64 *)&vm->stats, buf, len, pos);
 }
 

@@ -165,7 +165,6 @@ bool mmu_fault_fast(struct mmu *mmu, struct vcpu *vcpu, gpa_t gpa, u32 access)
 	if (!tdp_cas(entry, &val, to, level))
 		return false;
 	leaf_changed(slot, gfn, val, to);
-	vcpu->stats.pf_fast++;
 	return true;
 }
 
@@ -461,12 +460,8 @@ static enum fault_result fault_handle(struct fault *f)
 enum fault_result mmu_fault(struct mmu *mmu, struct vcpu *vcpu, gpa_t gpa, u32 access)
 {
 	struct fault f = { .mmu = mmu, .vcpu = vcpu, .gfn = gpa_to_gfn(gpa), .access = access };
-	enum fault_result res = fault_handle(&f);
 
-	vcpu->stats.pf_taken++;
-	if (res == FAULT_FIXED)
-		vcpu->stats.pf_fixed++;
-	return res;
+	return fault_handle(&f);
 }
 
 static long prefault_error(enum fault_result res)
