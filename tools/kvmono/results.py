@@ -23,6 +23,7 @@ class Result:
     verdict: str
     seconds: float = 0
     why: str = ""
+    note: str = ""      # worth a look although all is well
 
 
 @dataclasses.dataclass
@@ -80,7 +81,7 @@ class Report:
         if sys.stdout.isatty():
             word = f"\033[{self.COLOURS[result.verdict]}m{word}\033[0m"
         print(f"{word}  {result.name:36} {result.seconds:7.1f} s", flush=True)
-        for line in result.why.splitlines()[-40:]:
+        for line in (result.why or result.note).splitlines()[-40:]:
             print(f"          {line}", flush=True)
 
     def part(self, part, seconds):

@@ -6,6 +6,7 @@ import concurrent.futures
 import hashlib
 import os
 import re
+import shlex
 import subprocess
 import threading
 import time
@@ -37,8 +38,9 @@ def build(part, add, *arguments):
         return False
 
 
-def execute(part, name, command, timeout):
-    """Runs a program here and judges it by its exit status."""
+def execute(part, name, command, timeout, note=None):
+    """Runs a program here and judges it by its exit status. The note of a success is the last line that it wrote, or
+    all those that match."""
     started = time.monotonic()
     try:
         done = subprocess.run(command, cwd=paths.TOP, timeout=timeout, stdin=subprocess.DEVNULL,
@@ -47,29 +49,44 @@ def execute(part, name, command, timeout):
     except subprocess.TimeoutExpired as late:
         run = Run(name, l1.TIMEOUT, 0, "", f"{(late.stdout or b'').decode(errors='replace')}\nno end after {timeout} s")
     result = run.result(part)
+    lines = run.err.strip().splitlines()
+    result.note = "\n".join([line for line in lines if re.fullmatch(note, line)] if note else lines[-1:])
     result.seconds = time.monotonic() - started
     return result
 
 
 class Unit:
-    """Programs in user space. tests/unit/Makefile: `all` builds them into build/unit/, `list` prints their names,
-    `coverage` runs them and fails when a floor has less than it must."""
+    """Programs in user space (tests/unit/README.md), the fuzz targets for a short while, and line coverage per floor."""
 
     folder = paths.TOP / "tests/unit"
+    out = paths.BUILD / "unit"
+    fuzz_seconds = 10
 
     def names(self):
-        return listed(self.folder) + ["coverage"]
+        tests = sorted(p.name.removesuffix("_test.c") for p in self.folder.glob("*_test.c"))
+        fuzz = sorted("fuzz-" + p.name.removesuffix("_fuzz.c") for p in self.folder.glob("*_fuzz.c"))
+        return tests + fuzz + ["coverage"]
 
     def run(self, names, add):
-        if not build("unit", add, "-s", "-j2", "-C", self.folder, "all"):
+        if not build("unit", add, "-s", "-C", self.folder, f"OUT={self.out}", self.out / "libbase.a"):
             return
-        programs = [n for n in names if n != "coverage"]
         with concurrent.futures.ThreadPoolExecutor(LANES) as pool:
-            jobs = [pool.submit(execute, "unit", n, [paths.BUILD / "unit" / n], 300) for n in programs]
+            jobs = [pool.submit(self._one, name) for name in names if name != "coverage"]
             for job in concurrent.futures.as_completed(jobs):
                 add(job.result())
         if "coverage" in names:
-            add(execute("unit", "coverage", ["make", "-s", "-C", self.folder, "coverage"], 600))
+            add(execute("unit", "coverage", self._make("coverage"), 600, note=r"(not )?ok .*"))
+
+    def _make(self, *arguments):
+        return ["make", "-s", "-C", self.folder, f"OUT={self.out}", *arguments]
+
+    def _one(self, name):
+        if not name.startswith("fuzz-"):
+            return execute("unit", name, self._make(f"T={name}"), 600)
+        program = self.out / f"{name.removeprefix('fuzz-')}_fuzz"
+        script = f"{shlex.join(map(str, self._make(program)))} && {program} -max_total_time={self.fuzz_seconds} -print_final_stats=1"
+        return execute("unit", name, ["sh", "-c", f"cd {self.out} && {script}"], 600, 
+                       note="stat::number_of_executed_units.*")
 
 
 class Static:
