@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The SVM backend with a processor of this test's own in the place of enter.S: what it finds in the VMCB, and what becomes of what
- * it leaves there. So nRIP, decode assists and flush by ASID are tried too, which the emulated host lacks.
+ * The SVM backend with a processor of this test's own in the place of enter.S: what it finds in the
+ * VMCB, and what becomes of what it leaves there. So nRIP, decode assists and flush by ASID are
+ * tried too, which the emulated host lacks.
  */
 #include "check.h"
 
@@ -122,7 +123,8 @@ static void host_cpu(u32 features, u32 asids, u8 phys_bits)
 	shim_cpuid[0] = (struct shim_cpuid){ .leaf = 0x80000000, .eax = 0x8000001f };
 	shim_cpuid[1] = (struct shim_cpuid){ .leaf = 0x80000001, .ecx = BIT(2) };
 	shim_cpuid[2] = (struct shim_cpuid){ .leaf = 0x80000008, .eax = phys_bits };
-	shim_cpuid[3] = (struct shim_cpuid){ .leaf = SVM_CPUID_FUNC, .ebx = asids, .edx = features };
+	shim_cpuid[3] =
+		(struct shim_cpuid){ .leaf = SVM_CPUID_FUNC, .ebx = asids, .edx = features };
 	shim_cpuid[4] = (struct shim_cpuid){ .leaf = 0x8000001f };
 	*shim_msr(MSR_EFER) = 0;
 	*shim_msr(MSR_VM_CR) = 0;
@@ -264,12 +266,14 @@ TEST(tdp_entries)
 	begin(NO_FEATURES);
 	e = hw_tdp_leaf(0x123456000, 1, ACCESS_READ, HW_MEM_WB);
 	CHECK_EQ(e & HW_TDP_PA_MASK, 0x123456000);
-	CHECK((e & HW_TDP_PRESENT_MASK) && (e & HW_TDP_USER) && (e & HW_TDP_NX) && !(e & HW_TDP_WRITE) && !(e & HW_TDP_LARGE));
+	CHECK((e & HW_TDP_PRESENT_MASK) && (e & HW_TDP_USER) && (e & HW_TDP_NX) &&
+	      !(e & HW_TDP_WRITE) && !(e & HW_TDP_LARGE));
 	e = hw_tdp_leaf(0x40000000, 3, ACCESS_READ | ACCESS_WRITE | ACCESS_FETCH, HW_MEM_UC);
 	CHECK((e & HW_TDP_WRITE) && (e & HW_TDP_LARGE) && !(e & HW_TDP_NX));
 	CHECK(e & 0x18);
 	e = hw_tdp_table(0x1000);
-	CHECK((e & HW_TDP_PRESENT_MASK) && (e & HW_TDP_WRITE) && (e & HW_TDP_USER) && !(e & HW_TDP_NX));
+	CHECK((e & HW_TDP_PRESENT_MASK) && (e & HW_TDP_WRITE) && (e & HW_TDP_USER) &&
+	      !(e & HW_TDP_NX));
 	end();
 }
 
@@ -277,18 +281,44 @@ TEST(tdp_entries)
 
 TEST(plain_exits)
 {
-	static const struct { u32 code; u8 kind; } rows[] = {
-		{ SVM_EXIT_CPUID, EXIT_CPUID }, { SVM_EXIT_HLT, EXIT_HLT }, { SVM_EXIT_INTR, EXIT_INTR }, { SVM_EXIT_NMI, EXIT_NMI },
-		{ SVM_EXIT_SMI, EXIT_SMI }, { SVM_EXIT_INIT, EXIT_INTR }, { SVM_EXIT_PAUSE, EXIT_PAUSE }, { SVM_EXIT_INVD, EXIT_INVD },
-		{ SVM_EXIT_WBINVD, EXIT_WBINVD }, { SVM_EXIT_RDTSC, EXIT_RDTSC }, { SVM_EXIT_RDTSCP, EXIT_RDTSCP },
-		{ SVM_EXIT_RDPMC, EXIT_RDPMC }, { SVM_EXIT_MONITOR, EXIT_MONITOR }, { SVM_EXIT_MWAIT, EXIT_MWAIT },
-		{ SVM_EXIT_MWAIT_COND, EXIT_MWAIT }, { SVM_EXIT_XSETBV, EXIT_XSETBV }, { SVM_EXIT_VMMCALL, EXIT_HYPERCALL },
-		{ SVM_EXIT_INVLPG, EXIT_INVLPG }, { SVM_EXIT_INVPCID, EXIT_INVPCID }, { SVM_EXIT_RSM, EXIT_RSM },
-		{ SVM_EXIT_VMRUN, EXIT_VIRT_INSN }, { SVM_EXIT_VMLOAD, EXIT_VIRT_INSN }, { SVM_EXIT_VMSAVE, EXIT_VIRT_INSN },
-		{ SVM_EXIT_STGI, EXIT_VIRT_INSN }, { SVM_EXIT_CLGI, EXIT_VIRT_INSN }, { SVM_EXIT_SKINIT, EXIT_VIRT_INSN },
-		{ SVM_EXIT_INVLPGA, EXIT_VIRT_INSN }, { SVM_EXIT_RDPRU, EXIT_VIRT_INSN }, { SVM_EXIT_SHUTDOWN, EXIT_TRIPLE_FAULT },
-		{ SVM_EXIT_IDTR_READ, EXIT_DESC_TABLE }, { SVM_EXIT_TR_WRITE, EXIT_DESC_TABLE },
-		{ SVM_EXIT_PUSHF, EXIT_UNKNOWN }, { 0xff, EXIT_UNKNOWN }, { 0x100, EXIT_UNKNOWN }, { 0x401, EXIT_UNKNOWN }, { ~1u, EXIT_UNKNOWN },
+	static const struct { u32 code; u8 kind;
+	} rows[] = {
+		{ SVM_EXIT_CPUID, EXIT_CPUID },
+		{ SVM_EXIT_HLT, EXIT_HLT },
+		{ SVM_EXIT_INTR, EXIT_INTR },
+		{ SVM_EXIT_NMI, EXIT_NMI },
+		{ SVM_EXIT_SMI, EXIT_SMI },
+		{ SVM_EXIT_INIT, EXIT_INTR },
+		{ SVM_EXIT_PAUSE, EXIT_PAUSE },
+		{ SVM_EXIT_INVD, EXIT_INVD },
+		{ SVM_EXIT_WBINVD, EXIT_WBINVD },
+		{ SVM_EXIT_RDTSC, EXIT_RDTSC },
+		{ SVM_EXIT_RDTSCP, EXIT_RDTSCP },
+		{ SVM_EXIT_RDPMC, EXIT_RDPMC },
+		{ SVM_EXIT_MONITOR, EXIT_MONITOR },
+		{ SVM_EXIT_MWAIT, EXIT_MWAIT },
+		{ SVM_EXIT_MWAIT_COND, EXIT_MWAIT },
+		{ SVM_EXIT_XSETBV, EXIT_XSETBV },
+		{ SVM_EXIT_VMMCALL, EXIT_HYPERCALL },
+		{ SVM_EXIT_INVLPG, EXIT_INVLPG },
+		{ SVM_EXIT_INVPCID, EXIT_INVPCID },
+		{ SVM_EXIT_RSM, EXIT_RSM },
+		{ SVM_EXIT_VMRUN, EXIT_VIRT_INSN },
+		{ SVM_EXIT_VMLOAD, EXIT_VIRT_INSN },
+		{ SVM_EXIT_VMSAVE, EXIT_VIRT_INSN },
+		{ SVM_EXIT_STGI, EXIT_VIRT_INSN },
+		{ SVM_EXIT_CLGI, EXIT_VIRT_INSN },
+		{ SVM_EXIT_SKINIT, EXIT_VIRT_INSN },
+		{ SVM_EXIT_INVLPGA, EXIT_VIRT_INSN },
+		{ SVM_EXIT_RDPRU, EXIT_VIRT_INSN },
+		{ SVM_EXIT_SHUTDOWN, EXIT_TRIPLE_FAULT },
+		{ SVM_EXIT_IDTR_READ, EXIT_DESC_TABLE },
+		{ SVM_EXIT_TR_WRITE, EXIT_DESC_TABLE },
+		{ SVM_EXIT_PUSHF, EXIT_UNKNOWN },
+		{ 0xff, EXIT_UNKNOWN },
+		{ 0x100, EXIT_UNKNOWN },
+		{ 0x401, EXIT_UNKNOWN },
+		{ ~1u, EXIT_UNKNOWN },
 	};
 
 	begin(NO_FEATURES);
@@ -329,10 +359,12 @@ TEST(io)
 
 	begin(NO_FEATURES);
 	e = exit_with(SVM_EXIT_IOIO, 0x3f8ull << 16 | 1 << 4, 0x1002);
-	CHECK(e.kind == EXIT_IO && e.io.port == 0x3f8 && e.io.size == 1 && !e.io.in && !e.io.string && !e.io.rep);
+	CHECK(e.kind == EXIT_IO && e.io.port == 0x3f8 && e.io.size == 1 && !e.io.in &&
+	      !e.io.string && !e.io.rep);
 	CHECK_EQ(e.io.next_rip, 0x1002);
 	e = exit_with(SVM_EXIT_IOIO, 0xfffcull << 16 | 4 << 10 | 4 << 4 | 8 | 4 | 1, 0);
-	CHECK(e.io.port == 0xfffc && e.io.size == 4 && e.io.in && e.io.string && e.io.rep && e.io.seg == SEG_DS);
+	CHECK(e.io.port == 0xfffc && e.io.size == 4 && e.io.in && e.io.string && e.io.rep &&
+	      e.io.seg == SEG_DS);
 	end();
 	begin(MANY_FEATURES);
 	e = exit_with(SVM_EXIT_IOIO, 0x70ull << 16 | 4 << 10 | 2 << 4 | 4, 0);
@@ -346,7 +378,8 @@ TEST(npf)
 
 	begin(NO_FEATURES);
 	e = exit_with(SVM_EXIT_NPF, BIT_ULL(32) | 4, 0x123456789000);
-	CHECK(e.kind == EXIT_NPF && e.npf.gpa == 0x123456789000 && e.npf.access == ACCESS_READ && !e.npf.present && !e.npf.in_walk);
+	CHECK(e.kind == EXIT_NPF && e.npf.gpa == 0x123456789000 && e.npf.access == ACCESS_READ &&
+	      !e.npf.present && !e.npf.in_walk);
 	e = exit_with(SVM_EXIT_NPF, BIT_ULL(33) | 7, 0x1000);
 	CHECK(e.npf.access == ACCESS_WRITE && e.npf.present && e.npf.in_walk);
 	e = exit_with(SVM_EXIT_NPF, BIT_ULL(32) | 0x14, 0x1000);
@@ -379,7 +412,8 @@ TEST(msr_cr_dr)
 	begin(MANY_FEATURES);
 	hw_set_reg(&hw, REG_RBX, 0x1234);
 	e = exit_with(SVM_EXIT_WRITE_CR0 + 4, BIT_ULL(63) | REG_RBX, 0);
-	CHECK(e.kind == EXIT_CR_WRITE && e.cr.nr == 4 && e.cr.operand_known && e.cr.reg == REG_RBX && e.cr.value == 0x1234);
+	CHECK(e.kind == EXIT_CR_WRITE && e.cr.nr == 4 && e.cr.operand_known &&
+	      e.cr.reg == REG_RBX && e.cr.value == 0x1234);
 	hw_set_reg(&hw, REG_RSP, 0x5678);
 	e = exit_with(SVM_EXIT_WRITE_CR0, BIT_ULL(63) | REG_RSP, 0);
 	CHECK_EQ(e.cr.value, 0x5678);
@@ -396,7 +430,8 @@ TEST(exceptions)
 
 	begin(MANY_FEATURES);
 	e = exit_with(SVM_EXIT_EXCP_BASE + 14, 2, 0xdead000);
-	CHECK(e.kind == EXIT_EXCEPTION && e.event.vector == 14 && e.event.has_error && e.event.error == 2 && e.qual == 0xdead000);
+	CHECK(e.kind == EXIT_EXCEPTION && e.event.vector == 14 && e.event.has_error &&
+	      e.event.error == 2 && e.qual == 0xdead000);
 	e = exit_with(SVM_EXIT_EXCP_BASE + 6, 0x55, 0);
 	CHECK(e.event.vector == 6 && !e.event.has_error && e.event.error == 0);
 	e = exit_with(SVM_EXIT_EXCP_BASE + 17, 0, 0);
@@ -426,17 +461,23 @@ TEST(task_switch)
 
 	begin(NO_FEATURES);
 	e = exit_with(SVM_EXIT_TASK_SWITCH, 0x28, 0);
-	CHECK(e.kind == EXIT_TASK_SWITCH && e.task.selector == 0x28 && e.task.reason == 0 && !e.task.has_error);
+	CHECK(e.kind == EXIT_TASK_SWITCH && e.task.selector == 0x28 && e.task.reason == 0 &&
+	      !e.task.has_error);
 	CHECK_EQ(exit_with(SVM_EXIT_TASK_SWITCH, 0x28, BIT_ULL(36)).task.reason, 1);
 	CHECK_EQ(exit_with(SVM_EXIT_TASK_SWITCH, 0x28, BIT_ULL(38)).task.reason, 2);
-	next = (typeof(next)){ .code = SVM_EXIT_TASK_SWITCH, .info1 = 0x30, .info2 = BIT_ULL(44) | 0x10,
-			       .intinfo = SVM_EXITINTINFO_VALID | SVM_EXITINTINFO_TYPE_EXEPT | SVM_EXITINTINFO_VALID_ERR | 13 };
+	next = (typeof(next)){ .code = SVM_EXIT_TASK_SWITCH,
+			       .info1 = 0x30,
+			       .info2 = BIT_ULL(44) | 0x10,
+			       .intinfo = SVM_EXITINTINFO_VALID | SVM_EXITINTINFO_TYPE_EXEPT |
+					  SVM_EXITINTINFO_VALID_ERR | 13 };
 	e = enter();
 	CHECK(e.task.reason == 3 && e.task.has_error && e.task.error == 0x10);
 	CHECK(e.vectoring.kind == EVENT_EXCEPTION && e.vectoring.vector == 13);
 	/* INTn through a task gate: told, since the new task's RIP depends on it. */
-	e = exit_during(SVM_EXIT_TASK_SWITCH, SVM_EXITINTINFO_VALID | SVM_EXITINTINFO_TYPE_SOFT | 0x40, 0);
-	CHECK(e.task.reason == 3 && e.vectoring.kind == EVENT_SOFT_INTR && e.vectoring.vector == 0x40);
+	e = exit_during(SVM_EXIT_TASK_SWITCH,
+			SVM_EXITINTINFO_VALID | SVM_EXITINTINFO_TYPE_SOFT | 0x40, 0);
+	CHECK(e.task.reason == 3 && e.vectoring.kind == EVENT_SOFT_INTR &&
+	      e.vectoring.vector == 0x40);
 	end();
 }
 
@@ -471,11 +512,13 @@ TEST(shutdown_looks_at_nothing)
 
 TEST(injection_bits)
 {
-	static const struct { struct hw_event ev; u32 bits; } rows[] = {
+	static const struct { struct hw_event ev; u32 bits;
+	} rows[] = {
 		{ { .kind = EVENT_INTR, .vector = 0x30 }, 0x80000030 },
 		{ { .kind = EVENT_NMI }, 0x80000202 },
 		{ { .kind = EVENT_EXCEPTION, .vector = 6 }, 0x80000306 },
-		{ { .kind = EVENT_EXCEPTION, .vector = 14, .has_error = true, .error = 7 }, 0x80000b0e },
+		{ { .kind = EVENT_EXCEPTION, .vector = 14, .has_error = true, .error = 7 },
+		  0x80000b0e },
 		{ { .kind = EVENT_SOFT_INTR, .vector = 0x80, .insn_len = 2 }, 0x80000480 },
 		{ { .kind = EVENT_SOFT_EXCEPTION, .vector = 3, .insn_len = 1 }, 0x80000303 },
 		{ { .kind = EVENT_PRIV_EXCEPTION, .vector = 1, .insn_len = 1 }, 0x80000301 },
@@ -521,7 +564,8 @@ static void soft_event(u32 features)
 	/* Interrupted: comes back as it was, RIP too. */
 	hw_inject(&hw, &ev);
 	e = exit_during(SVM_EXIT_NPF, SVM_EXITINTINFO_VALID | SVM_EXITINTINFO_TYPE_SOFT | 0x31, 0);
-	CHECK(e.vectoring.kind == EVENT_SOFT_INTR && e.vectoring.vector == 0x31 && e.vectoring.insn_len == 2);
+	CHECK(e.vectoring.kind == EVENT_SOFT_INTR && e.vectoring.vector == 0x31 &&
+	      e.vectoring.insn_len == 2);
 	CHECK_EQ(hw_rip(&hw), 0x1000);
 	if (hw_caps.nrips)
 		CHECK(seen.rip == 0x1000 && seen.next_rip == 0x1002);
@@ -563,11 +607,21 @@ TEST(interrupted_delivery)
 	begin(NO_FEATURES);
 	e = exit_during(SVM_EXIT_NPF, SVM_EXITINTINFO_VALID | SVM_EXITINTINFO_TYPE_INTR | 0x55, 0);
 	CHECK(e.vectoring.kind == EVENT_INTR && e.vectoring.vector == 0x55);
-	e = exit_during(SVM_EXIT_NPF, SVM_EXITINTINFO_VALID | SVM_EXITINTINFO_TYPE_EXEPT | SVM_EXITINTINFO_VALID_ERR | 13, 0x18);
-	CHECK(e.vectoring.kind == EVENT_EXCEPTION && e.vectoring.vector == 13 && e.vectoring.has_error && e.vectoring.error == 0x18);
+	e = exit_during(SVM_EXIT_NPF,
+			SVM_EXITINTINFO_VALID | SVM_EXITINTINFO_TYPE_EXEPT |
+				SVM_EXITINTINFO_VALID_ERR | 13,
+			0x18);
+	CHECK(e.vectoring.kind == EVENT_EXCEPTION && e.vectoring.vector == 13 &&
+	      e.vectoring.has_error && e.vectoring.error == 0x18);
 	/* The guest's own INT3 and INTn run again by themselves. */
-	CHECK_EQ(exit_during(SVM_EXIT_NPF, SVM_EXITINTINFO_VALID | SVM_EXITINTINFO_TYPE_EXEPT | 3, 0).vectoring.kind, EVENT_NONE);
-	CHECK_EQ(exit_during(SVM_EXIT_NPF, SVM_EXITINTINFO_VALID | SVM_EXITINTINFO_TYPE_SOFT | 0x80, 0).vectoring.kind, EVENT_NONE);
+	CHECK_EQ(
+		exit_during(SVM_EXIT_NPF, SVM_EXITINTINFO_VALID | SVM_EXITINTINFO_TYPE_EXEPT | 3, 0)
+			.vectoring.kind,
+		EVENT_NONE);
+	CHECK_EQ(exit_during(SVM_EXIT_NPF, SVM_EXITINTINFO_VALID | SVM_EXITINTINFO_TYPE_SOFT | 0x80,
+			     0)
+			 .vectoring.kind,
+		 EVENT_NONE);
 	/* #BP that was injected as an exception doesn't. */
 	hw_inject(&hw, &(struct hw_event){ .kind = EVENT_EXCEPTION, .vector = 3 });
 	e = exit_during(SVM_EXIT_NPF, SVM_EXITINTINFO_VALID | SVM_EXITINTINFO_TYPE_EXEPT | 3, 0);
@@ -586,7 +640,8 @@ TEST(interrupt_window)
 {
 	begin(NO_FEATURES);
 	hw_request_intr_window(&hw);
-	CHECK((c->int_ctl & V_IRQ_MASK) && (c->int_ctl & V_IGN_TPR_MASK) && vmcb_intercepts(&hw, INTERCEPT_VINTR));
+	CHECK((c->int_ctl & V_IRQ_MASK) && (c->int_ctl & V_IGN_TPR_MASK) &&
+	      vmcb_intercepts(&hw, INTERCEPT_VINTR));
 	CHECK_EQ(exit_with(SVM_EXIT_INTR, 0, 0).kind, EXIT_INTR);
 	CHECK(c->int_ctl & V_IRQ_MASK);
 	CHECK_EQ(exit_with(SVM_EXIT_VINTR, 0, 0).kind, EXIT_INTR_WINDOW);
@@ -690,7 +745,8 @@ TEST(single_step)
 	next.rip = s->rip + 1;
 	next.dr6 = 0xffff4ff0;
 	e = enter();
-	CHECK((seen.rflags & X86_EFLAGS_TF) && e.kind == EXIT_EXCEPTION && e.qual == 0x4000 && !(hw_rflags(&hw) & X86_EFLAGS_TF));
+	CHECK((seen.rflags & X86_EFLAGS_TF) && e.kind == EXIT_EXCEPTION && e.qual == 0x4000 &&
+	      !(hw_rflags(&hw) & X86_EFLAGS_TF));
 	/* The guest's own TF stays. */
 	hw_set_rflags(&hw, X86_EFLAGS_FIXED | X86_EFLAGS_TF);
 	exit_with(SVM_EXIT_HLT, 0, 0);
@@ -702,7 +758,9 @@ TEST(single_step)
 	end();
 }
 
-/* ------------------------------------------------------------------ ASIDs, clean bits, host state */
+/*
+ * ------------------------------------------------------------------ ASIDs, clean bits, host state
+ */
 
 TEST(asids_without_flush_by_asid)
 {
@@ -715,7 +773,8 @@ TEST(asids_without_flush_by_asid)
 		last = seen.asid;
 		hw_flush_tlb_all(&hw);
 		exit_with(SVM_EXIT_HLT, 0, 0);
-		CHECK(seen.asid >= 1 && seen.asid <= 7 && seen.asid != last && !(seen.clean & CLEAN_ASID));
+		CHECK(seen.asid >= 1 && seen.asid <= 7 && seen.asid != last &&
+		      !(seen.clean & CLEAN_ASID));
 		CHECK_EQ(seen.tlb_ctl != 0, seen.asid == 1);
 		flushes += !!seen.tlb_ctl;
 	}
@@ -839,7 +898,8 @@ TEST(machine_check_enable_is_the_hosts)
 {
 	begin(NO_FEATURES);
 	hw_set_cr4(&hw, 0x20);
-	CHECK(hw_cr4(&hw) == 0x20 && s->cr4 == (0x20 | BIT(6)) && vmcb_intercepts(&hw, INTERCEPT_CR4_READ));
+	CHECK(hw_cr4(&hw) == 0x20 && s->cr4 == (0x20 | BIT(6)) &&
+	      vmcb_intercepts(&hw, INTERCEPT_CR4_READ));
 	hw_set_cr4(&hw, 0x20 | BIT(6));
 	CHECK(!vmcb_intercepts(&hw, INTERCEPT_CR4_READ));
 	end();
@@ -871,9 +931,11 @@ TEST(reset_and_init)
 	CHECK_EQ(hw_cr0(&hw), 0x60000010);
 	CHECK_EQ(s->cr0, 0x10);
 	CHECK(vmcb_intercepts(&hw, INTERCEPT_CR0_READ));
-	CHECK(hw_rip(&hw) == 0xfff0 && hw_rflags(&hw) == 2 && hw_efer(&hw) == 0 && (s->efer & EFER_SVME));
+	CHECK(hw_rip(&hw) == 0xfff0 && hw_rflags(&hw) == 2 && hw_efer(&hw) == 0 &&
+	      (s->efer & EFER_SVME));
 	hw_get_segment(&hw, SEG_CS, &cs);
-	CHECK(cs.base == 0xffff0000 && cs.selector == 0xf000 && cs.limit == 0xffff && cs.present && !cs.unusable);
+	CHECK(cs.base == 0xffff0000 && cs.selector == 0xf000 && cs.limit == 0xffff && cs.present &&
+	      !cs.unusable);
 	hw_set_msr(&hw, MSR_LSTAR, 0x1234);
 	hw_set_cr0(&hw, 0x80000011);
 	CHECK(!vmcb_intercepts(&hw, INTERCEPT_CR0_READ));
@@ -897,10 +959,13 @@ TEST(msr_permission_map)
 	CHECK_EQ(msrpm_bit(0xc0002000), -1);
 	CHECK_EQ(msrpm_bit(0xc0012000), -1);
 	CHECK_EQ(msrpm_bit(0xffffffff), -1);
-	CHECK(test_bit(msrpm_bit(MSR_EFER), hw.msrpm) && test_bit(msrpm_bit(MSR_EFER) + 1, hw.msrpm));
-	CHECK(!test_bit(msrpm_bit(MSR_LSTAR), hw.msrpm) && !test_bit(msrpm_bit(MSR_LSTAR) + 1, hw.msrpm));
+	CHECK(test_bit(msrpm_bit(MSR_EFER), hw.msrpm) &&
+	      test_bit(msrpm_bit(MSR_EFER) + 1, hw.msrpm));
+	CHECK(!test_bit(msrpm_bit(MSR_LSTAR), hw.msrpm) &&
+	      !test_bit(msrpm_bit(MSR_LSTAR) + 1, hw.msrpm));
 	hw_set_msr_intercept(&hw, MSR_LSTAR, ACCESS_WRITE);
-	CHECK(!test_bit(msrpm_bit(MSR_LSTAR), hw.msrpm) && test_bit(msrpm_bit(MSR_LSTAR) + 1, hw.msrpm));
+	CHECK(!test_bit(msrpm_bit(MSR_LSTAR), hw.msrpm) &&
+	      test_bit(msrpm_bit(MSR_LSTAR) + 1, hw.msrpm));
 	hw_set_msr_intercept(&hw, 0x40000000, 0);	/* not in the map: nothing to write to */
 	CHECK(!hw.spec_ctrl_open);
 	hw_set_msr_intercept(&hw, MSR_IA32_SPEC_CTRL, 0);
@@ -916,8 +981,17 @@ TEST(segments_round_trip)
 
 	begin(NO_FEATURES);
 	for (int i = 0; i < NR_SEGS; i++) {
-		in = (struct kvm_segment){ .base = 0x123456789000 + i, .limit = 0xfffff + i, .selector = 8 * i + 3, .type = 3, .present = 1,
-					   .dpl = 3, .db = 1, .s = 1, .l = 1, .g = i > 0, .avl = 1 };
+		in = (struct kvm_segment){ .base = 0x123456789000 + i,
+					   .limit = 0xfffff + i,
+					   .selector = 8 * i + 3,
+					   .type = 3,
+					   .present = 1,
+					   .dpl = 3,
+					   .db = 1,
+					   .s = 1,
+					   .l = 1,
+					   .g = i > 0,
+					   .avl = 1 };
 		hw_set_segment(&hw, i, &in);
 		hw_get_segment(&hw, i, &out);
 		CHECK_MEM(&in, &out, sizeof(in));
@@ -927,7 +1001,7 @@ TEST(segments_round_trip)
 	hw_set_segment(&hw, SEG_FS, &in);
 	hw_get_segment(&hw, SEG_FS, &out);
 	CHECK(out.unusable && !out.present);
-	in = (struct kvm_segment){ .type = 9, .present = 1 };	/* an available TSS can't be loaded */
+	in = (struct kvm_segment){ .type = 9, .present = 1 }; /* an available TSS can't be loaded */
 	hw_set_segment(&hw, SEG_TR, &in);
 	hw_get_segment(&hw, SEG_TR, &out);
 	CHECK_EQ(out.type, 11);
@@ -936,8 +1010,20 @@ TEST(segments_round_trip)
 
 TEST(msrs)
 {
-	static const u32 held[] = { MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SYSCALL_MASK, MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE, MSR_IA32_SYSENTER_CS,
-				    MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP, MSR_IA32_CR_PAT, MSR_TSC_AUX, MSR_IA32_SPEC_CTRL, MSR_AMD64_VIRT_SPEC_CTRL };
+	static const u32 held[] = { MSR_STAR,
+				    MSR_LSTAR,
+				    MSR_CSTAR,
+				    MSR_SYSCALL_MASK,
+				    MSR_FS_BASE,
+				    MSR_GS_BASE,
+				    MSR_KERNEL_GS_BASE,
+				    MSR_IA32_SYSENTER_CS,
+				    MSR_IA32_SYSENTER_ESP,
+				    MSR_IA32_SYSENTER_EIP,
+				    MSR_IA32_CR_PAT,
+				    MSR_TSC_AUX,
+				    MSR_IA32_SPEC_CTRL,
+				    MSR_AMD64_VIRT_SPEC_CTRL };
 	u64 val;
 
 	begin(NO_FEATURES);
@@ -954,17 +1040,23 @@ TEST(msrs)
 TEST(intercepts)
 {
 	begin(NO_FEATURES);
-	CHECK(vmcb_intercepts(&hw, INTERCEPT_INTR) && vmcb_intercepts(&hw, INTERCEPT_NMI) && vmcb_intercepts(&hw, INTERCEPT_VMRUN) &&
-	      vmcb_intercepts(&hw, INTERCEPT_MSR_PROT) && vmcb_intercepts(&hw, INTERCEPT_IOIO_PROT) && vmcb_intercepts(&hw, INTERCEPT_SHUTDOWN) &&
-	      vmcb_intercepts(&hw, INTERCEPT_XSETBV) && vmcb_intercepts(&hw, INTERCEPT_SKINIT) && vmcb_intercepts(&hw, INTERCEPT_INVLPGA));
-	CHECK(!vmcb_intercepts(&hw, INTERCEPT_CR3_READ) && !vmcb_intercepts(&hw, INTERCEPT_CR3_WRITE));
+	CHECK(vmcb_intercepts(&hw, INTERCEPT_INTR) && vmcb_intercepts(&hw, INTERCEPT_NMI) &&
+	      vmcb_intercepts(&hw, INTERCEPT_VMRUN) && vmcb_intercepts(&hw, INTERCEPT_MSR_PROT) &&
+	      vmcb_intercepts(&hw, INTERCEPT_IOIO_PROT) &&
+	      vmcb_intercepts(&hw, INTERCEPT_SHUTDOWN) && vmcb_intercepts(&hw, INTERCEPT_XSETBV) &&
+	      vmcb_intercepts(&hw, INTERCEPT_SKINIT) && vmcb_intercepts(&hw, INTERCEPT_INVLPGA));
+	CHECK(!vmcb_intercepts(&hw, INTERCEPT_CR3_READ) &&
+	      !vmcb_intercepts(&hw, INTERCEPT_CR3_WRITE));
 	CHECK_EQ(c->intercepts[INTERCEPT_EXCEPTION], BIT(1) | BIT(17) | BIT(18));
 	hw_set_exception_intercepts(&hw, BIT(6));
 	CHECK_EQ(c->intercepts[INTERCEPT_EXCEPTION], BIT(1) | BIT(6) | BIT(17) | BIT(18));
 	hw_set_intercept(&hw, INTERCEPT_INSN_DESC_TABLE, true);
-	CHECK(vmcb_intercepts(&hw, INTERCEPT_STORE_IDTR) && vmcb_intercepts(&hw, INTERCEPT_LOAD_TR));
+	CHECK(vmcb_intercepts(&hw, INTERCEPT_STORE_IDTR) &&
+	      vmcb_intercepts(&hw, INTERCEPT_LOAD_TR));
 	hw_set_intercept(&hw, INTERCEPT_INSN_DESC_TABLE, false);
-	CHECK(!vmcb_intercepts(&hw, INTERCEPT_STORE_IDTR) && !vmcb_intercepts(&hw, INTERCEPT_LOAD_TR) && vmcb_intercepts(&hw, INTERCEPT_SELECTIVE_CR0) == 0);
+	CHECK(!vmcb_intercepts(&hw, INTERCEPT_STORE_IDTR) &&
+	      !vmcb_intercepts(&hw, INTERCEPT_LOAD_TR) &&
+	      vmcb_intercepts(&hw, INTERCEPT_SELECTIVE_CR0) == 0);
 	hw_set_intercept(&hw, INTERCEPT_INSN_RDTSC, true);
 	CHECK(vmcb_intercepts(&hw, INTERCEPT_RDTSC) && vmcb_intercepts(&hw, INTERCEPT_RDTSCP));
 	hw_set_pause_window(&hw, 128, 1 << 20);

@@ -31,8 +31,9 @@ enum svm_feature {
 };
 
 /* What we make use of: a CPU that comes online must have those that the first one had. */
-#define SVM_USED	(SVM_NPT | SVM_NRIPS | SVM_TSC_RATE | SVM_FLUSH_BY_ASID | SVM_DECODE_ASSISTS | SVM_PAUSE_FILTER | \
-			 SVM_PAUSE_THRESHOLD | SVM_V_SPEC_CTRL)
+#define SVM_USED	(SVM_NPT | SVM_NRIPS | SVM_TSC_RATE | SVM_FLUSH_BY_ASID | \
+			 SVM_DECODE_ASSISTS | SVM_PAUSE_FILTER | SVM_PAUSE_THRESHOLD | \
+			 SVM_V_SPEC_CTRL)
 
 #define IOPM_ORDER	2	/* 12 KB are asked for; pages come in powers of two */
 
@@ -86,7 +87,8 @@ static const char *svm_missing(void)
 {
 	u64 vm_cr;
 
-	if (boot_cpu_data.x86_vendor != X86_VENDOR_AMD && boot_cpu_data.x86_vendor != X86_VENDOR_HYGON)
+	if (boot_cpu_data.x86_vendor != X86_VENDOR_AMD &&
+	    boot_cpu_data.x86_vendor != X86_VENDOR_HYGON)
 		return "not an AMD processor";
 	if (cpuid_eax(0x80000000) < SVM_CPUID_FUNC || !(cpuid_ecx(0x80000001) & BIT(2)))
 		return "this processor has no SVM";
@@ -118,12 +120,16 @@ bool hw_cpu_compatible(void)
 {
 	if (svm_missing())
 		return false;
-	return (cpuid_edx(SVM_CPUID_FUNC) & svm.features) == svm.features && cpuid_ebx(SVM_CPUID_FUNC) > svm.max_asid;
+	return (cpuid_edx(SVM_CPUID_FUNC) & svm.features) == svm.features &&
+	       cpuid_ebx(SVM_CPUID_FUNC) > svm.max_asid;
 }
 
 /* ------------------------------------------------------------------ set-up and teardown */
 
-/* The widest GPA that nested paging can translate: the CPU's own limit, and that of the host's paging mode, which it shares. */
+/*
+ * The widest GPA that nested paging can translate: the CPU's own limit, and that of the host's
+ * paging mode, which it shares.
+ */
 static u8 svm_max_phys_bits(void)
 {
 	u32 eax = cpuid_eax(0x80000008);
@@ -133,8 +139,9 @@ static u8 svm_max_phys_bits(void)
 }
 
 /*
- * A present entry with a physical address bit that the CPU doesn't have always faults with RSV set (APM 2, 5.3). Without such
- * a bit, or where memory encryption gave some of them another meaning, there is no such entry.
+ * A present entry with a physical address bit that the CPU doesn't have always faults with RSV set
+ * (APM 2, 5.3). Without such a bit, or where memory encryption gave some of them another meaning,
+ * there is no such entry.
  */
 static u64 svm_find_mmio_entry(void)
 {
@@ -201,7 +208,7 @@ int hw_setup(void)
 
 	svm.features = cpuid_edx(SVM_CPUID_FUNC) & SVM_USED;
 	svm.max_asid = cpuid_ebx(SVM_CPUID_FUNC) - 1;
-	/* NPT memory types index the host's PAT (APM 2, 15.25.8), as the kernel's own page tables do. */
+	/* NPT memory types index the host's PAT (APM 2, 15.25.8), like the kernel's own tables. */
 	svm_memtypes[HW_MEM_WB] = cachemode2protval(_PAGE_CACHE_MODE_WB);
 	svm_memtypes[HW_MEM_UC] = cachemode2protval(_PAGE_CACHE_MODE_UC);
 	svm_memtypes[HW_MEM_WC] = cachemode2protval(_PAGE_CACHE_MODE_WC);
@@ -240,13 +247,17 @@ int hw_enable_cpu(void)
 		return -EBUSY;
 	wrmsrl(MSR_EFER, efer | EFER_SVME);
 	wrmsrl(MSR_VM_HSAVE_PA, __sme_set(virt_to_phys(cpu->hsave_page)));
-	if (svm_has(SVM_TSC_RATE))
-		wrmsrl(MSR_AMD64_TSC_RATIO, SVM_TSC_RATIO_DEFAULT);
 	cpu->tsc_ratio = SVM_TSC_RATIO_DEFAULT;
+	/* Of a constant sparse says that the header's macro cuts it. */
+	if (svm_has(SVM_TSC_RATE))
+		wrmsrl(MSR_AMD64_TSC_RATIO, READ_ONCE(cpu->tsc_ratio));
 	cpu->host_owner = 0;
 	cpu->last_vcpu = 0;
 	flaws_enable_cpu();
-	/* Whatever the TLB holds under guests' ASIDs is from someone else's time: the first entry flushes all. */
+	/*
+	 * Whatever the TLB holds under guests' ASIDs is from someone else's time: the first entry
+	 * flushes all.
+	 */
 	hw_flush_tlb_cpu();
 	return 0;
 }
@@ -261,7 +272,10 @@ void hw_disable_cpu(void)
 	rdmsrl(MSR_EFER, efer);
 	if (!(efer & EFER_SVME))
 		return;
-	/* From a crash that came between CLGI and STGI: NMI and INIT would stay blocked for the next kernel. Only possible while SVME is set. */
+	/*
+	 * From a crash that came between CLGI and STGI: NMI and INIT would stay blocked for the
+	 * next kernel. Only possible while SVME is set.
+	 */
 	svm_stgi();
 	flaws_disable_cpu();
 	wrmsrl(MSR_VM_HSAVE_PA, 0);
@@ -274,14 +288,14 @@ void hw_flush_tlb_cpu(void)
 {
 	struct svm_cpu *cpu = this_cpu_ptr(&svm_cpus);
 
-	/* Everyone needs a new ASID, and the first to ask for one finds none left, which flushes. */
+	/* Everyone needs a new ASID; the first to ask for one finds none left, which flushes. */
 	cpu->next_asid = svm.max_asid + 1;
 	cpu->asid_generation = ++cpu->last_generation;
 }
 
 /*
- * Give @hw an ASID of its CPU that no translation is tagged with. IRQs off.
- * When they are used up all begin again: VMRUN flushes the whole TLB once, and every ASID given before is void.
+ * Give @hw an ASID of its CPU that no translation is tagged with. IRQs off. When they are used up
+ * all begin again: VMRUN flushes the whole TLB once, and every ASID given before is void.
  */
 static void asid_assign(struct hw_vcpu *hw)
 {
@@ -313,7 +327,10 @@ void asid_distrust(struct hw_vcpu *hw)
 
 void hw_flush_tlb_all(struct hw_vcpu *hw)
 {
-	/* TLB_CONTROL is 0 again after the entry. Without flush by ASID a fresh ASID is cheaper than flushing everybody. */
+	/*
+	 * TLB_CONTROL is 0 again after the entry. Without flush by ASID a fresh ASID is cheaper
+	 * than flushing everybody.
+	 */
 	if (svm_has(SVM_FLUSH_BY_ASID))
 		hw->vmcb->control.tlb_ctl = TLB_CONTROL_FLUSH_ASID;
 	else

@@ -2,15 +2,16 @@
 /*
  * svm_enter(): into the guest and back.
  *
- *	%rdi	struct hw_vcpu *hw: regs[] are loaded and stored here, but for RAX and RSP, which VMRUN and #VMEXIT move
+ *	%rdi	struct hw_vcpu *hw: regs[] are loaded and stored here, but for RAX and RSP
  *	%rsi	physical address of the CPU's host VMSAVE area
  *
  * In:  IRQs off, GIF set. RAX, RSP, RIP, RFLAGS and all else of the guest is in the VMCB.
  * Out: IRQs off, GIF set, host state as before; the host's DR7 is disabled (APM 2, 15.6).
  *
- * With V_INTR_MASKING the host's IF says whether interrupts end the guest's time (APM 2, 15.21.1), so it must be set at VMRUN;
- * CLGI keeps them, and NMIs, away in between. An interrupt then ends the guest as #VMEXIT(INTR) and is still waiting
- * when the run loop sets IF. An NMI is served at STGI, which for that reason comes when everything is the host's again.
+ * With V_INTR_MASKING the host's IF says whether interrupts end the guest's time (APM 2, 15.21.1),
+ * so it must be set at VMRUN; CLGI keeps them, and NMIs, away in between. An interrupt then ends
+ * the guest as #VMEXIT(INTR) and is still waiting when the run loop sets IF. An NMI is served at
+ * STGI, which for that reason comes when everything is the host's again.
  */
 #include <linux/linkage.h>
 #include <linux/objtool.h>
@@ -67,7 +68,10 @@ SYM_FUNC_START(svm_enter)
 	mov	REGS_R15(%rdi), %r15
 	mov	REGS_RDI(%rdi), %rdi
 
-	/* FS, GS, TR, LDTR, KERNEL_GS_BASE, STAR..SFMASK, SYSENTER_*: VMRUN doesn't switch them. Per-CPU data is out of reach until the second VMLOAD. */
+	/*
+	 * FS, GS, TR, LDTR, KERNEL_GS_BASE, STAR..SFMASK, SYSENTER_*: VMRUN doesn't switch them.
+	 * Per-CPU data is out of reach until the second VMLOAD.
+	 */
 	vmload	%rax
 	CLEAR_BUFFERS
 	vmrun	%rax
@@ -98,7 +102,10 @@ SYM_FUNC_START(svm_enter)
 	SWITCH_TO_HOST_SPEC_CTRL %rdi
 	UNTRAIN_RETURNS
 
-	/* What the guest left in registers that the next code may use speculatively. RBX, RBP, R12-R15 are popped. */
+	/*
+	 * What the guest left in registers that the next code may use speculatively. RBX, RBP,
+	 * R12-R15 are popped.
+	 */
 	xor	%ecx, %ecx
 	xor	%edx, %edx
 	xor	%esi, %esi

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Events on their way into the guest: injection, interrupted delivery, the windows in which one could be taken, and stepping.
+ * Events on their way into the guest: injection, interrupted delivery, the windows in which one
+ * could be taken, and stepping.
  */
 #include "hw/hw.h"
 
 /* ------------------------------------------------------------------ NMIs */
 
 /*
- * SVM doesn't know that an NMI is in service. It is from its injection until the IRET of its handler has been executed; IRET is
- * intercepted to see that moment come. #VMEXIT(IRET) is before the instruction: it is done when RIP has moved.
+ * SVM doesn't know that an NMI is in service. It is from its injection until the IRET of its
+ * handler has been executed; IRET is intercepted to see that moment come. #VMEXIT(IRET) is before
+ * the instruction: it is done when RIP has moved.
  */
 static void nmi_update(struct hw_vcpu *hw)
 {
@@ -50,7 +52,10 @@ static void nmi_step(struct hw_vcpu *hw)
 void hw_request_nmi_window(struct hw_vcpu *hw)
 {
 	nmi_update(hw);
-	/* While the handler runs the intercept of its IRET is on. Otherwise one instruction is in the way: that IRET, or one in a shadow. */
+	/*
+	 * While the handler runs the intercept of its IRET is on. Otherwise one instruction is in
+	 * the way: that IRET, or one in a shadow.
+	 */
 	if (!hw->nmi_masked || hw->nmi_iret)
 		nmi_step(hw);
 }
@@ -90,8 +95,9 @@ static u32 event_type_bits(u8 kind)
 }
 
 /*
- * A soft event returns behind its instruction. The CPU that saves nRIP pushes nRIP (APM 2, 15.20); another pushes RIP, which
- * is moved for the time of the delivery, and back should that be interrupted (soft_undo()).
+ * A soft event returns behind its instruction. The CPU that saves nRIP pushes nRIP (APM 2, 15.20);
+ * another pushes RIP, which is moved for the time of the delivery, and back should that be
+ * interrupted (soft_undo()).
  */
 static void soft_prepare(struct hw_vcpu *hw, const struct hw_event *ev)
 {
@@ -123,13 +129,17 @@ void hw_inject(struct hw_vcpu *hw, const struct hw_event *ev)
 	hw_cancel_injection(hw);
 	if (ev->kind == EVENT_NONE)
 		return;
-	/* #BP and #OF as plain exceptions too: interrupted, they must not be taken for the guest's own INT3 or INTO. */
+	/*
+	 * #BP and #OF as plain exceptions too: interrupted, they must not be taken for the guest's
+	 * own INT3 or INTO.
+	 */
 	if (event_is_soft(ev->kind) || (ev->kind == EVENT_EXCEPTION && vector_is_soft(ev->vector)))
 		soft_prepare(hw, ev);
 	if (ev->kind == EVENT_NMI)
 		hw_set_nmi_masked(hw, true);
 	c->event_inj_err = ev->has_error ? ev->error : 0;
-	c->event_inj = SVM_EVTINJ_VALID | event_type_bits(ev->kind) | (ev->has_error ? SVM_EVTINJ_VALID_ERR : 0) |
+	c->event_inj = SVM_EVTINJ_VALID | event_type_bits(ev->kind) |
+		       (ev->has_error ? SVM_EVTINJ_VALID_ERR : 0) |
 		       (ev->kind == EVENT_NMI ? 2 : ev->vector);
 }
 
@@ -178,10 +188,12 @@ struct hw_event hw_cancel_injection(struct hw_vcpu *hw)
 /* ------------------------------------------------------------------ interrupted delivery */
 
 /**
- * event_interrupted() - the event whose delivery this #VMEXIT interrupted, to be delivered again; EVENT_NONE: nothing to do.
+ * event_interrupted() - the event whose delivery this #VMEXIT interrupted, to be delivered again;
+ * EVENT_NONE: nothing to do.
  *
- * A soft event that the guest raised by its own INTn, INT3 or INTO comes again by itself: RIP is still at the instruction, and
- * nothing of it has happened. Only a task switch needs to know of it. One that was injected goes back with RIP as it was before.
+ * A soft event that the guest raised by its own INTn, INT3 or INTO comes again by itself: RIP is
+ * still at the instruction, and nothing of it has happened. Only a task switch needs to know of it.
+ * One that was injected goes back with RIP as it was before.
  */
 struct hw_event event_interrupted(struct hw_vcpu *hw, u8 exit_kind)
 {
@@ -206,7 +218,10 @@ struct hw_event event_interrupted(struct hw_vcpu *hw, u8 exit_kind)
 
 /* ------------------------------------------------------------------ the interrupt window */
 
-/* A virtual interrupt that ignores the TPR is never delivered: #VMEXIT(VINTR) comes first, as soon as RFLAGS.IF and shadow allow it (APM 2, 15.21.4). */
+/*
+ * A virtual interrupt that ignores the TPR is never delivered: #VMEXIT(VINTR) comes first, as soon
+ * as RFLAGS.IF and shadow allow it (APM 2, 15.21.4).
+ */
 #define WINDOW_BITS	(V_IRQ_MASK | V_IGN_TPR_MASK | V_INTR_PRIO_MASK)
 
 void hw_request_intr_window(struct hw_vcpu *hw)
@@ -239,7 +254,10 @@ void hw_set_single_step(struct hw_vcpu *hw, bool on)
 		hw->work &= ~WORK_STEP;
 }
 
-/* Before VMRUN: TF, remembering what the guest has. The trap comes after the next instruction, whatever that does to TF. */
+/*
+ * Before VMRUN: TF, remembering what the guest has. The trap comes after the next instruction,
+ * whatever that does to TF.
+ */
 void step_arm(struct hw_vcpu *hw)
 {
 	struct vmcb_save_area *s = &hw->vmcb->save;
@@ -256,9 +274,10 @@ static bool exit_is_db(const struct hw_exit *exit)
 }
 
 /*
- * After #VMEXIT: TF goes, unless the guest has loaded RFLAGS itself (the IRET that was stepped over). When the step was to the
- * NMI window only, its trap isn't the guest's: it becomes the window's exit, and DR6 is as it was.
- * Should the IRET fault, the frame of that exception has TF: a return through it traps once more.
+ * After #VMEXIT: TF goes, unless the guest has loaded RFLAGS itself (the IRET that was stepped
+ * over). When the step was to the NMI window only, its trap isn't the guest's: it becomes the
+ * window's exit, and DR6 is as it was. Should the IRET fault, the frame of that exception has TF: a
+ * return through it traps once more.
  */
 void step_disarm(struct hw_vcpu *hw, struct hw_exit *exit)
 {
@@ -272,7 +291,8 @@ void step_disarm(struct hw_vcpu *hw, struct hw_exit *exit)
 		return;
 	hw->nmi_step = false;
 	hw_set_single_step(hw, hw->step);
-	if (!exit_is_db(exit) || hw->step || hw->step_guest_tf || ((s->dr6 ^ hw->step_dr6) & ~(u64)DR_STEP))
+	if (!exit_is_db(exit) || hw->step || hw->step_guest_tf ||
+	    ((s->dr6 ^ hw->step_dr6) & ~(u64)DR_STEP))
 		return;
 	s->dr6 = hw->step_dr6;
 	vmcb_changed(hw, CLEAN_DR);

@@ -22,9 +22,9 @@ const u8 svm_exit_kinds[EXIT_CODES] = {
 	[SVM_EXIT_WRITE_DR0 ... SVM_EXIT_WRITE_DR0 + 15] = DETAILED(EXIT_DR_WRITE),
 	[SVM_EXIT_EXCP_BASE ... SVM_EXIT_LAST_EXCP] = DETAILED(EXIT_EXCEPTION),
 	[SVM_EXIT_INTR] = PLAIN(EXIT_INTR),
-	[SVM_EXIT_NMI] = PLAIN(EXIT_NMI),	/* taken at STGI */
-	[SVM_EXIT_SMI] = PLAIN(EXIT_SMI),	/* likewise */
-	[SVM_EXIT_INIT] = PLAIN(EXIT_INTR),	/* likewise, and the CPU is gone */
+	[SVM_EXIT_NMI] = PLAIN(EXIT_NMI), /* taken at STGI */
+	[SVM_EXIT_SMI] = PLAIN(EXIT_SMI), /* likewise */
+	[SVM_EXIT_INIT] = PLAIN(EXIT_INTR), /* likewise, and the CPU is gone */
 	[SVM_EXIT_VINTR] = DETAILED(EXIT_INTR_WINDOW),
 	[SVM_EXIT_CR0_SEL_WRITE] = DETAILED(EXIT_CR_WRITE),
 	[SVM_EXIT_IDTR_READ ... SVM_EXIT_TR_WRITE] = PLAIN(EXIT_DESC_TABLE),
@@ -41,7 +41,7 @@ const u8 svm_exit_kinds[EXIT_CODES] = {
 	[SVM_EXIT_IOIO] = DETAILED(EXIT_IO),
 	[SVM_EXIT_MSR] = DETAILED(EXIT_MSR_READ),
 	[SVM_EXIT_TASK_SWITCH] = DETAILED(EXIT_TASK_SWITCH),
-	[SVM_EXIT_FERR_FREEZE] = PLAIN(EXIT_INTR),	/* the guest waits for its FERR# interrupt: look for host work, go back */
+	[SVM_EXIT_FERR_FREEZE] = PLAIN(EXIT_INTR), /* it waits for its FERR#: back to it */
 	[SVM_EXIT_SHUTDOWN] = PLAIN(EXIT_TRIPLE_FAULT),
 	[SVM_EXIT_VMRUN] = PLAIN(EXIT_VIRT_INSN),
 	[SVM_EXIT_VMMCALL] = PLAIN(EXIT_HYPERCALL),
@@ -58,7 +58,10 @@ const u8 svm_exit_kinds[EXIT_CODES] = {
 	[SVM_EXIT_MCOMMIT ... SVM_EXIT_TLBSYNC] = PLAIN(EXIT_VIRT_INSN),
 };
 
-/* EXITINFO1 of a nested page fault: the error code of a page fault, and which walk it was (APM 2, 15.25.6). */
+/*
+ * EXITINFO1 of a nested page fault: the error code of a page fault, and which walk it was (APM 2,
+ * 15.25.6).
+ */
 #define NPF_PRESENT	BIT_ULL(0)
 #define NPF_WRITE	BIT_ULL(1)
 #define NPF_RESERVED	BIT_ULL(3)
@@ -71,12 +74,16 @@ static void decode_npf(const struct vmcb_control_area *c, struct hw_exit *exit)
 
 	exit->kind = info & NPF_RESERVED ? EXIT_NPF_MISCONFIG : EXIT_NPF;
 	exit->npf.gpa = c->exit_info_2;
-	exit->npf.access = info & NPF_WRITE ? ACCESS_WRITE : info & NPF_FETCH ? ACCESS_FETCH : ACCESS_READ;
+	exit->npf.access = info & NPF_WRITE ? ACCESS_WRITE :
+			   info & NPF_FETCH ? ACCESS_FETCH : ACCESS_READ;
 	exit->npf.present = info & NPF_PRESENT;
 	exit->npf.in_walk = info & NPF_IN_WALK;
 }
 
-/* APM 2, 15.10.2. The segment is there with decode assists; SEG_DS, the instructions' default, without. */
+/*
+ * APM 2, 15.10.2. The segment is there with decode assists; SEG_DS, the instructions' default,
+ * without.
+ */
 static void decode_io(const struct vmcb_control_area *c, struct hw_exit *exit)
 {
 	u32 info = c->exit_info_1;
@@ -117,12 +124,14 @@ static void decode_dr(const struct vmcb_control_area *c, struct hw_exit *exit)
 }
 
 /* Vectors whose exception pushes an error code (APM 2, 8.2). */
-#define ERROR_CODE_VECTORS	(BIT(8) | BIT(10) | BIT(11) | BIT(12) | BIT(13) | BIT(14) | BIT(17) | BIT(21) | BIT(29) | BIT(30))
+#define ERROR_CODE_VECTORS	(BIT(8) | BIT(10) | BIT(11) | BIT(12) | BIT(13) | BIT(14) | \
+				 BIT(17) | BIT(21) | BIT(29) | BIT(30))
 #define DR6_ACTIVE_LOW		0xffff0ff0ull
 
 /*
- * A machine check while the guest ran: the host's. The intercept left it undelivered (APM 2, 15.12.15), so the host's handler is called
- * as if user code had been interrupted: what the guest did is recoverable in the same way.
+ * A machine check while the guest ran: the host's. The intercept left it undelivered (APM 2,
+ * 15.12.15), so the host's handler is called as if user code had been interrupted: what the guest
+ * did is recoverable in the same way.
  */
 static void handle_machine_check(struct hw_exit *exit)
 {
@@ -164,7 +173,10 @@ static void decode_task_switch(const struct vmcb_control_area *c, struct hw_exit
 			    c->exit_info_2 & BIT_ULL(SVM_EXITINFOSHIFT_TS_REASON_JMP) ? 2 : 0;
 }
 
-/* Codes that aren't in the table. A failed VMRUN left the guest's state alone, and may have left the TLB alone too. */
+/*
+ * Codes that aren't in the table. A failed VMRUN left the guest's state alone, and may have left
+ * the TLB alone too.
+ */
 static void decode_unknown(struct hw_vcpu *hw, struct hw_exit *exit)
 {
 	struct vmcb_control_area *c = &hw->vmcb->control;
@@ -180,7 +192,10 @@ static void decode_unknown(struct hw_vcpu *hw, struct hw_exit *exit)
 	}
 }
 
-/* The bytes at RIP that the CPU had fetched: with decode assists, for nested and intercepted page faults (APM 2, 15.8.4). */
+/*
+ * The bytes at RIP that the CPU had fetched: with decode assists, for nested and intercepted page
+ * faults (APM 2, 15.8.4).
+ */
 static void decode_insn_bytes(const struct vmcb_control_area *c, struct hw_exit *exit)
 {
 	u32 i, len = min_t(u32, c->insn_len & 0xf, sizeof(exit->insn_bytes));
@@ -191,9 +206,11 @@ static void decode_insn_bytes(const struct vmcb_control_area *c, struct hw_exit 
 }
 
 /**
- * svm_decode() - the details of an exit whose kind needs some, or that interrupted the delivery of an event. IRQs off.
+ * svm_decode() - the details of an exit whose kind needs some, or that interrupted the delivery of
+ * an event. IRQs off.
  *
- * The VMCB after SHUTDOWN is undefined (APM 2, 15.14.3), but for the exit code: nothing of it is looked at.
+ * The VMCB after SHUTDOWN is undefined (APM 2, 15.14.3), but for the exit code: nothing of it is
+ * looked at.
  */
 void svm_decode(struct hw_vcpu *hw, struct hw_exit *exit)
 {
@@ -232,7 +249,8 @@ void svm_decode(struct hw_vcpu *hw, struct hw_exit *exit)
 	case PLAIN(EXIT_TRIPLE_FAULT):
 		return;
 	}
-	if (hw_caps.decode_assists && (exit->kind == EXIT_NPF || exit->kind == EXIT_NPF_MISCONFIG || exit->kind == EXIT_EXCEPTION))
+	if (hw_caps.decode_assists && (exit->kind == EXIT_NPF || exit->kind == EXIT_NPF_MISCONFIG ||
+				       exit->kind == EXIT_EXCEPTION))
 		decode_insn_bytes(c, exit);
 	if (exit->kind != EXIT_ENTRY_FAILED && (c->exit_int_info & SVM_EXITINTINFO_VALID))
 		exit->vectoring = event_interrupted(hw, exit->kind);

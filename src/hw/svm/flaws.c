@@ -6,8 +6,9 @@
 /**
  * flaws_switch_vcpu() - @hw is about to run on this CPU. Preemption off.
  *
- * Branch predictions that another vCPU trained must not steer this one. IBPB takes thousands of cycles: not when the same
- * vCPU comes back, and not at all (an alternative) where the kernel doesn't use it.
+ * Branch predictions that another vCPU trained must not steer this one. IBPB takes thousands of
+ * cycles: not when the same vCPU comes back, and not at all (an alternative) where the kernel
+ * doesn't use it.
  */
 void flaws_switch_vcpu(struct svm_cpu *cpu, const struct hw_vcpu *hw)
 {

@@ -1,31 +1,34 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The flaws of processors: for every file of /sys/devices/system/cpu/vulnerabilities, what entry and exit do about it on SVM.
- * The kernel decides once, at boot, by the CPU and its command line; we follow its feature bits. Each row's code is an
- * alternative that the kernel patches when it loads the module, so a CPU that isn't affected runs a NOP or one jump.
+ * The flaws of processors: for every file of /sys/devices/system/cpu/vulnerabilities, what entry
+ * and exit do about it on SVM. The kernel decides once, at boot, by the CPU and its command line;
+ * we follow its feature bits. Each row's code is an alternative that the kernel patches when it
+ * loads the module, so a CPU that isn't affected runs a NOP or one jump.
  *
- *	gather_data_sampling		Intel only. Nothing
- *	ghostwrite			not x86. Nothing
- *	indirect_target_selection	Intel only; our text has no indirect branch
- *	itlb_multihit			Intel only. Nothing
- *	l1tf				Intel only. Nothing
- *	mds, tsx_async_abort,
- *	mmio_stale_data,
- *	reg_file_data_sampling, srbds	Intel only. Nothing; CLEAR_BUFFERS would serve, were the bit ever set
- *	meltdown			not on AMD. Nothing
- *	old_microcode			advice only. Nothing
- *	retbleed			UNTRAIN_RETURNS at exit, before the first RET; or IBPB there, if the kernel chose that
- *	spec_rstack_overflow (SRSO)	UNTRAIN_RETURNS, in the variant that the kernel chose; or IBPB at exit; or BP_SPEC_REDUCE
- *					on as long as SVM is on (flaws_enable_cpu())
- *	spec_store_bypass		SPEC_CTRL.SSBD as the guest set it, by SWITCH_TO_GUEST/HOST_SPEC_CTRL, or by the
- *					kernel for CPUs that have it elsewhere (VIRT_SPEC_CTRL, LS_CFG: flaws_virt_spec_ctrl())
- *	spectre_v1			bounds of guest- and user-controlled indices: array_index_nospec() where they are used;
- *					guest registers are cleared at exit
- *	spectre_v2			RSB fill at exit; host's SPEC_CTRL back before the first RET; IBPB when another vCPU
- *					gets the CPU (flaws_switch_vcpu()); no indirect branch in our text
- *	tsa				CLEAR_BUFFERS (VERW) as the last thing before VMRUN
- *	vmscape				IBPB before this thread goes on in user space (flaws_after_exit())
- *	(division leak of Zen 1)	a division before entry, flaws_before_entry()
+ * Intel only, nothing to do: gather_data_sampling, indirect_target_selection (our text has no
+ * indirect branch anyway), itlb_multihit, l1tf, mds, mmio_stale_data, reg_file_data_sampling,
+ * srbds, tsx_async_abort. Not x86: ghostwrite. Not AMD: meltdown. Advice only: old_microcode.
+ *
+ * retbleed
+ *	UNTRAIN_RETURNS at exit, before the first RET; or IBPB there, if the kernel chose that.
+ * spec_rstack_overflow (SRSO)
+ *	UNTRAIN_RETURNS, in the variant that the kernel chose; or IBPB at exit; or BP_SPEC_REDUCE,
+ *	set as long as SVM is on (flaws_enable_cpu()).
+ * spec_store_bypass
+ *	SPEC_CTRL.SSBD as the guest set it (SWITCH_TO_GUEST_SPEC_CTRL, SWITCH_TO_HOST_SPEC_CTRL); on
+ *	CPUs that have it in VIRT_SPEC_CTRL or LS_CFG the kernel does it, x86_virt_spec_ctrl().
+ * spectre_v1
+ *	Guest- and user-controlled indices are bounded by array_index_nospec() where they are used;
+ *	guest registers are cleared at exit.
+ * spectre_v2
+ *	RSB fill at exit; the host's SPEC_CTRL is back before the first RET; IBPB when another vCPU
+ *	gets the CPU (flaws_switch_vcpu()).
+ * tsa
+ *	CLEAR_BUFFERS (VERW), the last thing before VMRUN.
+ * vmscape
+ *	IBPB before this thread goes on in user space (flaws_after_exit()).
+ * the division leak of Zen 1, which has no file
+ *	A division before entry (flaws_before_entry()).
  *
  * BHI is said of Intel only by the kernel, and has no file of its own.
  */
@@ -41,7 +44,10 @@
 #include <asm/percpu.h>
 #include "svm-asm-offsets.h"
 
-/* Clobbers RAX, RCX, RDX. With virtual SPEC_CTRL the CPU does it all. @hw: register that points to the struct hw_vcpu. */
+/*
+ * Clobbers RAX, RCX, RDX. With virtual SPEC_CTRL the CPU does it all. @hw: register that points to
+ * the struct hw_vcpu.
+ */
 .macro SWITCH_TO_GUEST_SPEC_CTRL hw:req
 	ALTERNATIVE_2 "jmp .Lguest_spec_ctrl_\@", "", X86_FEATURE_MSR_SPEC_CTRL, \
 		"jmp .Lguest_spec_ctrl_\@", X86_FEATURE_V_SPEC_CTRL
@@ -82,8 +88,8 @@
 .endm
 
 /*
- * UNTRAIN_RET_VM knows of the IBPB that the kernel wants at #VMEXIT only; a kernel without it has UNTRAIN_RET, which
- * covers the rest. Clobbers RAX, RCX, RDX.
+ * UNTRAIN_RET_VM knows of the IBPB that the kernel wants at #VMEXIT only; a kernel without it has
+ * UNTRAIN_RET, which covers the rest. Clobbers RAX, RCX, RDX.
  */
 .macro UNTRAIN_RETURNS
 #ifdef UNTRAIN_RET_VM

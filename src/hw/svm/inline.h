@@ -12,11 +12,13 @@
 #include "hw/svm/svm.h"
 #include "hw/svm/flaws.h"
 
-/* ------------------------------------------------------------------ nested page-table entries (APM 2, 15.25: the format of the host's own) */
+/* ------------------------------------------------------------------ nested page-table entries */
+
+/* The format of the host's own page tables (APM 2, 15.25). */
 
 #define HW_TDP_PRESENT_MASK	BIT_ULL(0)
 #define HW_TDP_WRITE		BIT_ULL(1)
-#define HW_TDP_USER		BIT_ULL(2)	/* nested walks are user accesses (APM 2, 15.25.5): always set */
+#define HW_TDP_USER		BIT_ULL(2)	/* always: nested walks are user accesses */
 #define HW_TDP_ACCESSED		BIT_ULL(5)
 #define HW_TDP_DIRTY		BIT_ULL(6)
 #define HW_TDP_LARGE		BIT_ULL(7)
@@ -30,7 +32,10 @@
 extern u64 svm_memtypes[3];	/* caps.c: constant after hw_setup() */
 extern u64 svm_mmio_entry;
 
-/* With host memory encryption every entry names the encrypted view of memory, as the host's own page tables do. */
+/*
+ * With host memory encryption every entry names the encrypted view of memory, as the host's own
+ * page tables do.
+ */
 static inline u64 hw_tdp_leaf(hpa_t pa, int level, u32 perms, enum hw_memtype type)
 {
 	u64 entry = __sme_set(pa) | HW_TDP_PRESENT_MASK | HW_TDP_USER | svm_memtypes[type];
@@ -49,7 +54,10 @@ static inline u64 hw_tdp_table(hpa_t pa)
 	return __sme_set(pa) | HW_TDP_PRESENT_MASK | HW_TDP_WRITE | HW_TDP_USER | HW_TDP_ACCESSED;
 }
 
-/** hw_tdp_mmio() - an entry that makes every access EXIT_NPF_MISCONFIG; 0 where the CPU has no reserved bit to do it with. */
+/**
+ * hw_tdp_mmio() - an entry that makes every access EXIT_NPF_MISCONFIG; 0 where the CPU has no
+ * reserved bit to do it with.
+ */
 static inline u64 hw_tdp_mmio(gpa_t gpa)
 {
 	return svm_mmio_entry;
@@ -97,10 +105,15 @@ static inline void hw_set_rflags(struct hw_vcpu *hw, u64 rflags)
 	hw->vmcb->save.rflags = rflags;
 }
 
-/* SVM knows that there is a shadow, not which instruction made it (APM 2, 15.21.5): it answers both. */
+/*
+ * SVM knows that there is a shadow, not which instruction made it (APM 2, 15.21.5): it answers
+ * both.
+ */
 static inline u32 hw_shadow(struct hw_vcpu *hw)
 {
-	return hw->vmcb->control.int_state & SVM_INTERRUPT_SHADOW_MASK ? SHADOW_STI | SHADOW_MOV_SS : SHADOW_NONE;
+	if (!(hw->vmcb->control.int_state & SVM_INTERRUPT_SHADOW_MASK))
+		return SHADOW_NONE;
+	return SHADOW_STI | SHADOW_MOV_SS;
 }
 
 static inline void hw_set_shadow(struct hw_vcpu *hw, u32 shadow)
@@ -113,7 +126,8 @@ static inline void hw_set_shadow(struct hw_vcpu *hw, u32 shadow)
 
 static inline bool hw_intr_allowed(struct hw_vcpu *hw)
 {
-	return (hw->vmcb->save.rflags & X86_EFLAGS_IF) && !(hw->vmcb->control.int_state & SVM_INTERRUPT_SHADOW_MASK);
+	return (hw->vmcb->save.rflags & X86_EFLAGS_IF) &&
+	       !(hw->vmcb->control.int_state & SVM_INTERRUPT_SHADOW_MASK);
 }
 
 static inline u8 hw_cpl(struct hw_vcpu *hw)
@@ -144,7 +158,10 @@ static inline void hw_set_tpr_threshold(struct hw_vcpu *hw, u8 irr_class)
 
 /* ------------------------------------------------------------------ the way of an exit */
 
-/* exit.c: table by exit code; kind, or'ed with EXIT_PLAIN when svm_decode() need not look closer. 0: no such code. */
+/*
+ * exit.c: table by exit code; kind, or'ed with EXIT_PLAIN when svm_decode() need not look closer.
+ * 0: no such code.
+ */
 #define EXIT_PLAIN	0x80
 #define EXIT_CODES	0x100
 extern const u8 svm_exit_kinds[EXIT_CODES];
@@ -154,7 +171,7 @@ void svm_decode(struct hw_vcpu *hw, struct hw_exit *exit);
 bool svm_entry_work(struct hw_vcpu *hw);
 void svm_exit_work(struct hw_vcpu *hw, struct hw_exit *exit);
 
-/* APM 2, 15.7.1: nRIP is that of the next instruction where an instruction was intercepted, else 0. */
+/* APM 2, 15.7.1: nRIP is the next instruction's where an instruction was intercepted, else 0. */
 static __always_inline u8 svm_insn_len(const struct vmcb *vmcb)
 {
 	u64 len;
@@ -171,8 +188,8 @@ static __always_inline u8 svm_exit_kind(u32 code)
 }
 
 /*
- * Fields of struct hw_exit that the kind doesn't use stay unset: clearing all of them costs as much as half an entry.
- * What every exit has is set here, the rest in svm_decode().
+ * Fields of struct hw_exit that the kind doesn't use stay unset: clearing all of them costs as much
+ * as half an entry. What every exit has is set here, the rest in svm_decode().
  */
 static __always_inline struct hw_exit hw_enter_guest(struct hw_vcpu *hw)
 {
@@ -195,11 +212,14 @@ static __always_inline struct hw_exit hw_enter_guest(struct hw_vcpu *hw)
 	svm_enter(hw, hw->cpu->host_save);
 	flaws_after_exit(hw);
 
-	/* The CPU has what the VMCB says; a setter that changes something says so (vmcb_changed()). */
+	/* The CPU has what the VMCB says; who changes something says so (vmcb_changed()). */
 	vmcb->control.clean = CLEAN_ALL;
 	vmcb->control.tlb_ctl = TLB_CONTROL_DO_NOTHING;
 
-	/* VMRUN loaded DR6, #VMEXIT left it (APM 2, 15.6): the host's next #DB must not find the guest's bits there. */
+	/*
+	 * VMRUN loaded DR6, #VMEXIT left it (APM 2, 15.6): the host's next #DB must not find the
+	 * guest's bits there.
+	 */
 	if (unlikely((u32)vmcb->save.dr6 != DR6_RESERVED))
 		set_debugreg(DR6_RESERVED, 6);
 

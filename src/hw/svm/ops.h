@@ -5,7 +5,9 @@
 
 #include "core/types.h"
 
-/** svm_vmsave() - the CPU's hidden segment state and the MSRs of APM 2, 15.5.2 into the VMCB at @pa. */
+/**
+ * svm_vmsave() - the CPU's hidden segment state and the MSRs of APM 2, 15.5.2 into the VMCB at @pa.
+ */
 static inline void svm_vmsave(hpa_t pa)
 {
 	asm volatile("vmsave %%rax" : : "a"(pa) : "memory");

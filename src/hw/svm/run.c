@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Loading a vCPU onto a CPU, and what entry and exit do only sometimes. The way itself is in inline.h and enter.S.
+ * Loading a vCPU onto a CPU, and what entry and exit do only sometimes. The way itself is in
+ * inline.h and enter.S.
  */
 #include <linux/sched.h>
 #include <asm/debugreg.h>
@@ -15,26 +16,36 @@ void hw_load(struct hw_vcpu *hw, int cpu, bool scheduled_out)
 
 	hw->cpu = c;
 	if (hw->last_cpu != cpu) {
-		/* ASIDs are the other CPU's, and so is what VMRUN cached of the VMCB (APM 2, 15.15.1). */
+		/*
+		 * ASIDs are the other CPU's, and so is what VMRUN cached of the VMCB (APM 2,
+		 * 15.15.1).
+		 */
 		hw->last_cpu = cpu;
 		hw->asid_generation = 0;
 		hw->vmcb->control.clean = 0;
 	}
 	flaws_switch_vcpu(c, hw);
-	/* Between two ioctls the thread may have changed its segments; during a context switch it can't have. */
+	/*
+	 * Between two ioctls the thread may have changed its segments; during a context switch it
+	 * can't have.
+	 */
 	if (!scheduled_out || c->host_owner != hw->id)
 		hw->work |= WORK_SAVE_HOST;
 }
 
-/* Everything that the guest had in the CPU came back at the last #VMEXIT; TSC_RATIO works on guests only. */
+/*
+ * Everything that the guest had in the CPU came back at the last #VMEXIT; TSC_RATIO works on guests
+ * only.
+ */
 void hw_put(struct hw_vcpu *hw, bool scheduled_out)
 {
 }
 
 /*
- * host_save is filled at the first entry (svm_entry_work()). That holds until the thread leaves KVM_RUN, but for one thing: any thread
- * of the process may replace the LDT, and VMLOAD must never bring back one that was freed. modify_ldt() waits for an IPI to this
- * CPU before it frees; with an LDT around, the state is saved anew at each entry, when IRQs are off already.
+ * host_save is filled at the first entry (svm_entry_work()). That holds until the thread leaves
+ * KVM_RUN, but for one thing: any thread of the process may replace the LDT, and VMLOAD must never
+ * bring back one that was freed. modify_ldt() waits for an IPI to this CPU before it frees; with an
+ * LDT around, the state is saved anew at each entry, when IRQs are off already.
  */
 void hw_prepare_guest_switch(struct hw_vcpu *hw)
 {
@@ -58,7 +69,10 @@ static void host_save(struct hw_vcpu *hw)
 		hw->work &= ~WORK_SAVE_HOST;
 }
 
-/** svm_entry_work() - what hw->work asks for before VMRUN, and an ASID. IRQs off. false: SVM is off on this CPU. */
+/**
+ * svm_entry_work() - what hw->work asks for before VMRUN, and an ASID. IRQs off. false: SVM is off
+ * on this CPU.
+ */
 bool svm_entry_work(struct hw_vcpu *hw)
 {
 	if (hw->asid_generation != hw->cpu->asid_generation && !asid_renew(hw))
@@ -73,7 +87,10 @@ bool svm_entry_work(struct hw_vcpu *hw)
 /** svm_exit_work() - the same after #VMEXIT. IRQs off. */
 void svm_exit_work(struct hw_vcpu *hw, struct hw_exit *exit)
 {
-	/* Still set: the event was delivered. An interrupted one was taken back by event_interrupted(); one that never began, below. */
+	/*
+	 * Still set: the event was delivered. An interrupted one was taken back by
+	 * event_interrupted(); one that never began, below.
+	 */
 	if (hw->work & WORK_SOFT_EVENT) {
 		if (exit->kind == EXIT_ENTRY_FAILED)
 			hw_cancel_injection(hw);

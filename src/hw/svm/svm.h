@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * SVM: what a VM, a vCPU and a CPU are for this backend. Manual: AMD64 Architecture Programmer's Manual, volume 2 ("APM 2"), chapter 15.
+ * SVM: what a VM, a vCPU and a CPU are for this backend. Manual: AMD64 Architecture Programmer's
+ * Manual, volume 2 ("APM 2"), chapter 15.
  */
 #ifndef HW_SVM_SVM_H
 #define HW_SVM_SVM_H
@@ -11,7 +12,10 @@
 #include <asm/svm.h>
 #include "core/types.h"
 
-/* VMCB clean bits (APM 2, 15.15.3): a set bit lets the CPU use what it kept of that part since the last VMRUN of this VMCB. */
+/*
+ * VMCB clean bits (APM 2, 15.15.3): a set bit lets the CPU use what it kept of that part since the
+ * last VMRUN of this VMCB.
+ */
 enum vmcb_clean {
 	CLEAN_INTERCEPTS = BIT(0),	/* intercept vectors, TSC offset, pause filter */
 	CLEAN_PERM_MAP = BIT(1),	/* IOPM and MSRPM base */
@@ -28,10 +32,14 @@ enum vmcb_clean {
 
 /* What an entry or exit has to do besides the usual; all rare. */
 enum svm_work {
-	WORK_SAVE_HOST = BIT(0),	/* the CPU's host_save doesn't hold the state of this thread */
-	WORK_KEEP_SAVING = BIT(1),	/* ... and may be outdated at every entry: the process has an LDT */
-	WORK_STEP = BIT(2),		/* TF for one instruction: a debugger's, or on the way to an NMI window */
-	WORK_SOFT_EVENT = BIT(3),	/* a soft event was injected: look whether it got through */
+	/* The CPU's host_save doesn't hold the state of this thread ... */
+	WORK_SAVE_HOST = BIT(0),
+	/* ... and may be outdated at every entry: the process has an LDT. */
+	WORK_KEEP_SAVING = BIT(1),
+	/* TF for one instruction: a debugger's, or on the way to an NMI window. */
+	WORK_STEP = BIT(2),
+	/* A soft event was injected: look whether it got through. */
+	WORK_SOFT_EVENT = BIT(3),
 };
 
 /* A vCPU's generation 0 is none; no vCPU's is this one. */
@@ -39,10 +47,10 @@ enum svm_work {
 
 /* Per CPU. Used by its own CPU with preemption off; asid_generation with IRQs off. */
 struct svm_cpu {
-	u64 asid_generation;	/* ASIDs given out under another one are void; GENERATION_CPU_OFF: SVM is off here */
+	u64 asid_generation;	/* ASIDs given out under another one are void */
 	u64 last_generation;	/* never goes back, so that a generation is never used twice */
 	u32 next_asid;
-	hpa_t host_save;	/* of the page that VMSAVE fills with the host's state, for VMLOAD after #VMEXIT */
+	hpa_t host_save;	/* where VMSAVE puts the host's state, for VMLOAD after #VMEXIT */
 	u64 host_owner;		/* vCPU id whose thread's state host_save holds */
 	u64 last_vcpu;		/* vCPU id that ran last: branch predictions are its own */
 	u64 tsc_ratio;		/* as MSR_AMD64_TSC_RATIO is now */
@@ -67,7 +75,7 @@ struct hw_vcpu {
 	bool spec_ctrl_open;	/* the guest writes SPEC_CTRL without exit: read it back */
 	u64 spec_ctrl;		/* the guest's; with virtual SPEC_CTRL it is in the VMCB instead */
 	u64 virt_spec_ctrl;	/* the guest's VIRT_SPEC_CTRL */
-	u64 tsc_aux;		/* the guest's; loaded by the run loop, which knows when user space needs the host's */
+	u64 tsc_aux;		/* the guest's; the run loop loads it */
 	u64 tsc_ratio;
 
 	/* As the guest has them; in the VMCB some bits differ (vmcb.c). */
@@ -130,7 +138,10 @@ static inline bool vmcb_intercepts(const struct hw_vcpu *hw, u32 bit)
 struct svm_cpu *svm_cpu(int cpu);
 /** svm_iopm_pa() - of the I/O permission map in which every port exits. */
 hpa_t svm_iopm_pa(void);
-/** asid_renew() - @hw's ASID is void; get it another. IRQs off. false: SVM is off on this CPU (the machine goes down). */
+/**
+ * asid_renew() - @hw's ASID is void; get it another. IRQs off. false: SVM is off on this CPU (the
+ * machine goes down).
+ */
 bool asid_renew(struct hw_vcpu *hw);
 /** asid_distrust() - a VMRUN that failed may not have flushed what it was asked to: ask again. */
 void asid_distrust(struct hw_vcpu *hw);

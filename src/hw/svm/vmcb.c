@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The VMCB: allocation, reset, intercepts, permission maps, and every piece of guest state that lives in it.
+ * The VMCB: allocation, reset, intercepts, permission maps, and every piece of guest state that
+ * lives in it.
  */
 #include <linux/atomic.h>
 #include <linux/gfp.h>
@@ -17,18 +18,18 @@
 
 /* Always on (APM 2, 15.9). HLT, PAUSE, RDTSC and such are policy: hw_set_intercept(). */
 static const u8 base_intercepts[] = {
-	INTERCEPT_INTR, INTERCEPT_NMI, INTERCEPT_SMI, INTERCEPT_INIT, INTERCEPT_SHUTDOWN, INTERCEPT_FERR_FREEZE,
-	INTERCEPT_CR0_WRITE, INTERCEPT_CR4_WRITE,
-	INTERCEPT_CPUID, INTERCEPT_INVD, INTERCEPT_WBINVD, INTERCEPT_RDPMC, INTERCEPT_XSETBV, INTERCEPT_RSM,
-	INTERCEPT_HLT, INTERCEPT_MONITOR, INTERCEPT_MWAIT,
+	INTERCEPT_INTR, INTERCEPT_NMI, INTERCEPT_SMI, INTERCEPT_INIT, INTERCEPT_SHUTDOWN,
+	INTERCEPT_FERR_FREEZE, INTERCEPT_CR0_WRITE, INTERCEPT_CR4_WRITE,
+	INTERCEPT_CPUID, INTERCEPT_INVD, INTERCEPT_WBINVD, INTERCEPT_RDPMC, INTERCEPT_XSETBV,
+	INTERCEPT_RSM, INTERCEPT_HLT, INTERCEPT_MONITOR, INTERCEPT_MWAIT,
 	INTERCEPT_IOIO_PROT, INTERCEPT_MSR_PROT, INTERCEPT_TASK_SWITCH,
-	INTERCEPT_VMRUN, INTERCEPT_VMMCALL, INTERCEPT_VMLOAD, INTERCEPT_VMSAVE, INTERCEPT_STGI, INTERCEPT_CLGI,
-	INTERCEPT_SKINIT, INTERCEPT_INVLPGA,
+	INTERCEPT_VMRUN, INTERCEPT_VMMCALL, INTERCEPT_VMLOAD, INTERCEPT_VMSAVE, INTERCEPT_STGI,
+	INTERCEPT_CLGI, INTERCEPT_SKINIT, INTERCEPT_INVLPGA,
 };
 
 /*
- * Exceptions that are always intercepted. #MC is the host's. #DB and #AC can be raised without end while they are delivered, in
- * which no interrupt of the host is taken.
+ * Exceptions that are always intercepted. #MC is the host's. #DB and #AC can be raised without end
+ * while they are delivered, in which no interrupt of the host is taken.
  */
 #define BASE_EXCEPTIONS	(BIT(1) | BIT(17) | BIT(18))
 
@@ -69,7 +70,10 @@ void hw_set_dr_intercept(struct hw_vcpu *hw, bool intercept)
 	vmcb_changed(hw, CLEAN_INTERCEPTS);
 }
 
-/* APM 2, 15.14.4: the count runs down by one at each PAUSE, and starts again when the last was more than the threshold ago. */
+/*
+ * APM 2, 15.14.4: the count runs down by one at each PAUSE, and starts again when the last was more
+ * than the threshold ago.
+ */
 void hw_set_pause_window(struct hw_vcpu *hw, u32 gap, u32 window)
 {
 	hw->vmcb->control.pause_filter_thresh = min_t(u32, gap, U16_MAX);
@@ -82,9 +86,9 @@ u32 hw_pause_window(struct hw_vcpu *hw)
 	return hw->vmcb->control.pause_filter_count;
 }
 
-/* ------------------------------------------------------------------ MSR permission map (APM 2, 15.11) */
+/* ------------------------------------------------------------------ MSR permission map */
 
-/* Two bits for each MSR, read and write; three ranges of 2000h MSRs. -1: not in the map, always exits. */
+/* APM 2, 15.11: two bits, read and write, for each MSR of three ranges. -1: always exits. */
 static long msrpm_bit(u32 msr)
 {
 	static const u32 first[] = { 0, 0xc0000000, 0xc0010000 };
@@ -112,7 +116,8 @@ void hw_set_msr_intercept(struct hw_vcpu *hw, u32 msr, u32 access)
 
 /* What VMLOAD and VMSAVE switch anyway. */
 static const u32 open_msrs[] = {
-	MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SYSCALL_MASK, MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE,
+	MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SYSCALL_MASK,
+	MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE,
 	MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP,
 };
 
@@ -179,7 +184,10 @@ void hw_vcpu_destroy(struct hw_vcpu *hw)
 
 static void vmcb_set_seg(struct vmcb_seg *s, u16 selector, u64 base, u32 limit, u16 attrib)
 {
-	*s = (struct vmcb_seg){ .selector = selector, .base = base, .limit = limit, .attrib = attrib };
+	s->selector = selector;
+	s->base = base;
+	s->limit = limit;
+	s->attrib = attrib;
 }
 
 /* APM 2, table 14-1. Attributes: present, data read/write or code execute/read, accessed. */
@@ -255,12 +263,12 @@ void hw_vcpu_reset(struct hw_vcpu *hw, enum hw_reset how)
 /* ------------------------------------------------------------------ control registers */
 
 /*
- * The guest's CR0 and CR4 are hw->cr0 and hw->cr4, since every write exits. What the CPU runs with is different in a few bits; while it
- * is, reads exit too.
+ * The guest's CR0 and CR4 are hw->cr0 and hw->cr4, since every write exits. What the CPU runs with
+ * is different in a few bits; while it is, reads exit too.
  *
- *	CR0.CD, NW	never set: the guest's memory is the host's, and cached. Memory types are the nested page tables' business.
+ *	CR0.CD, NW	never set: the guest's memory is the host's, and cached
  *	CR0.ET		always set, as on every CPU
- *	CR4.MCE		as the host's: a machine check with it clear would be a shutdown instead of the host's #MC
+ *	CR4.MCE		as the host's: with it clear a machine check is a shutdown, not #MC
  */
 static void cr_set_real(struct hw_vcpu *hw, u64 *field, u64 real, u64 guest, u32 read_intercept)
 {
@@ -278,7 +286,8 @@ u64 hw_cr0(struct hw_vcpu *hw)
 void hw_set_cr0(struct hw_vcpu *hw, u64 cr0)
 {
 	hw->cr0 = cr0 | X86_CR0_ET;
-	cr_set_real(hw, &hw->vmcb->save.cr0, hw->cr0 & ~(u64)(X86_CR0_CD | X86_CR0_NW), hw->cr0, INTERCEPT_CR0_READ);
+	cr_set_real(hw, &hw->vmcb->save.cr0, hw->cr0 & ~(u64)(X86_CR0_CD | X86_CR0_NW), hw->cr0,
+		    INTERCEPT_CR0_READ);
 }
 
 u64 hw_cr4(struct hw_vcpu *hw)
@@ -289,7 +298,8 @@ u64 hw_cr4(struct hw_vcpu *hw)
 void hw_set_cr4(struct hw_vcpu *hw, u64 cr4)
 {
 	hw->cr4 = cr4;
-	cr_set_real(hw, &hw->vmcb->save.cr4, cr4 | (__read_cr4() & X86_CR4_MCE), cr4, INTERCEPT_CR4_READ);
+	cr_set_real(hw, &hw->vmcb->save.cr4, cr4 | (__read_cr4() & X86_CR4_MCE), cr4,
+		    INTERCEPT_CR4_READ);
 }
 
 u64 hw_cr3(struct hw_vcpu *hw)
@@ -332,7 +342,7 @@ void hw_set_tdp_root(struct hw_vcpu *hw, hpa_t root, int levels)
 	vmcb_changed(hw, CLEAN_NPT);
 }
 
-/* ------------------------------------------------------------------ segments and descriptor tables */
+/* ------------------------------------------------------------------ segments, GDT, IDT */
 
 static struct vmcb_seg *vmcb_seg(struct hw_vcpu *hw, enum seg seg)
 {
@@ -374,7 +384,10 @@ void hw_get_segment(struct hw_vcpu *hw, enum seg seg, struct kvm_segment *out)
 		.avl = (a >> SVM_SELECTOR_AVL_SHIFT) & 1,
 		.l = (a >> SVM_SELECTOR_L_SHIFT) & 1,
 		.db = (a >> SVM_SELECTOR_DB_SHIFT) & 1,
-		/* The CPU keeps the limit in bytes and need not keep G: a limit that only G can express has it. */
+		/*
+		 * The CPU keeps the limit in bytes and need not keep G: a limit that only G can
+		 * express has it.
+		 */
 		.g = ((a >> SVM_SELECTOR_G_SHIFT) & 1) || s->limit > 0xfffff,
 		.unusable = !(a & SVM_SELECTOR_P_MASK),
 	};
@@ -394,7 +407,8 @@ void hw_set_segment(struct hw_vcpu *hw, enum seg seg, const struct kvm_segment *
 	s->limit = in->limit;
 	s->selector = in->selector;
 	s->attrib = (in->type & SVM_SELECTOR_TYPE_MASK) | (in->s & 1) << SVM_SELECTOR_S_SHIFT |
-		    (in->dpl & 3) << SVM_SELECTOR_DPL_SHIFT | (in->present && !in->unusable) << SVM_SELECTOR_P_SHIFT |
+		    (in->dpl & 3) << SVM_SELECTOR_DPL_SHIFT |
+		    (in->present && !in->unusable) << SVM_SELECTOR_P_SHIFT |
 		    (in->avl & 1) << SVM_SELECTOR_AVL_SHIFT | (in->l & 1) << SVM_SELECTOR_L_SHIFT |
 		    (in->db & 1) << SVM_SELECTOR_DB_SHIFT | (in->g & 1) << SVM_SELECTOR_G_SHIFT;
 	if (seg == SEG_SS)
@@ -460,7 +474,10 @@ void hw_set_dr7(struct hw_vcpu *hw, u64 dr7)
 
 /* ------------------------------------------------------------------ MSRs */
 
-/* Where the value of an MSR is, or NULL. It is the VMCB's as of the last #VMEXIT: VMSAVE has been done. */
+/*
+ * Where the value of an MSR is, or NULL. It is the VMCB's as of the last #VMEXIT: VMSAVE has been
+ * done.
+ */
 static u64 *vmcb_msr(struct hw_vcpu *hw, u32 msr)
 {
 	struct vmcb_save_area *s = &hw->vmcb->save;
@@ -547,7 +564,10 @@ int hw_set_preemption_timer(struct hw_vcpu *hw, u64 host_tsc)
 	return -EOPNOTSUPP;
 }
 
-/* ------------------------------------------------------------------ what SVM has not, or AVIC would be */
+/*
+ * ------------------------------------------------------------------ what SVM has not, or AVIC
+ * would be
+ */
 
 void hw_set_virtual_apic(struct hw_vcpu *hw, hpa_t regs_page, bool xapic, bool x2apic)
 {
@@ -573,12 +593,14 @@ void hw_hypercall_insn(u8 insn[3])
 
 static void vmcb_dump_seg(const char *name, const struct vmcb_seg *s)
 {
-	pr_warn("  %-4s %04x base %016llx limit %08x attrib %03x\n", name, s->selector, s->base, s->limit, s->attrib);
+	pr_warn("  %-4s %04x base %016llx limit %08x attrib %03x\n", name, s->selector, s->base,
+		s->limit, s->attrib);
 }
 
 static void vmcb_dump_save(const struct vmcb_save_area *s)
 {
-	static const char * const names[] = { "ES", "CS", "SS", "DS", "FS", "GS", "GDTR", "LDTR", "IDTR", "TR" };
+	static const char *const names[] = { "ES", "CS",   "SS",   "DS",   "FS",
+					     "GS", "GDTR", "LDTR", "IDTR", "TR" };
 	const struct vmcb_seg *segs = &s->es;
 	u32 i;
 
@@ -587,9 +609,12 @@ static void vmcb_dump_save(const struct vmcb_save_area *s)
 		vmcb_dump_seg(names[i], &segs[i]);
 	pr_warn("  CPL %u EFER %llx CR0 %llx CR2 %llx CR3 %llx CR4 %llx PAT %llx\n",
 		s->cpl, s->efer, s->cr0, s->cr2, s->cr3, s->cr4, s->g_pat);
-	pr_warn("  RIP %llx RSP %llx RAX %llx RFLAGS %llx DR6 %llx DR7 %llx\n", s->rip, s->rsp, s->rax, s->rflags, s->dr6, s->dr7);
-	pr_warn("  STAR %llx LSTAR %llx CSTAR %llx SFMASK %llx KERNEL_GS %llx SYSENTER %llx %llx %llx\n", s->star, s->lstar,
-		s->cstar, s->sfmask, s->kernel_gs_base, s->sysenter_cs, s->sysenter_esp, s->sysenter_eip);
+	pr_warn("  RIP %llx RSP %llx RAX %llx RFLAGS %llx DR6 %llx DR7 %llx\n", s->rip, s->rsp,
+		s->rax, s->rflags, s->dr6, s->dr7);
+	pr_warn("  STAR %llx LSTAR %llx CSTAR %llx SFMASK %llx KERNEL_GS %llx SYSENTER %llx %llx "
+		"%llx\n",
+		s->star, s->lstar, s->cstar, s->sfmask, s->kernel_gs_base, s->sysenter_cs,
+		s->sysenter_esp, s->sysenter_eip);
 }
 
 void hw_dump(struct hw_vcpu *hw)
@@ -600,12 +625,15 @@ void hw_dump(struct hw_vcpu *hw)
 	if (!__ratelimit(&limit))
 		return;
 	pr_warn("VMCB of a vCPU that can't go on:\n");
-	pr_warn("  exit code %x%08x info %llx %llx intinfo %x error %x nrip %llx\n", c->exit_code_hi, c->exit_code, c->exit_info_1,
-		c->exit_info_2, c->exit_int_info, c->exit_int_info_err, c->next_rip);
-	pr_warn("  intercepts %08x %08x %08x %08x %08x %08x\n", c->intercepts[0], c->intercepts[1], c->intercepts[2],
-		c->intercepts[3], c->intercepts[4], c->intercepts[5]);
-	pr_warn("  ASID %u TLB control %x int_ctl %x vector %x state %x event %x error %x\n", c->asid, c->tlb_ctl, c->int_ctl,
-		c->int_vector, c->int_state, c->event_inj, c->event_inj_err);
-	pr_warn("  nested control %llx CR3 %llx TSC offset %llx clean %x\n", c->nested_ctl, c->nested_cr3, c->tsc_offset, c->clean);
+	pr_warn("  exit code %x%08x info %llx %llx intinfo %x error %x nrip %llx\n",
+		c->exit_code_hi, c->exit_code, c->exit_info_1, c->exit_info_2, c->exit_int_info,
+		c->exit_int_info_err, c->next_rip);
+	pr_warn("  intercepts %08x %08x %08x %08x %08x %08x\n", c->intercepts[0], c->intercepts[1],
+		c->intercepts[2], c->intercepts[3], c->intercepts[4], c->intercepts[5]);
+	pr_warn("  ASID %u TLB control %x int_ctl %x vector %x state %x event %x error %x\n",
+		c->asid, c->tlb_ctl, c->int_ctl, c->int_vector, c->int_state, c->event_inj,
+		c->event_inj_err);
+	pr_warn("  nested control %llx CR3 %llx TSC offset %llx clean %x\n", c->nested_ctl,
+		c->nested_cr3, c->tsc_offset, c->clean);
 	vmcb_dump_save(&hw->vmcb->save);
 }
