@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The exits that are answered with interrupts off, and how long an instruction is where the hardware doesn't say. */
+#include "vcpu_world.h"
+
+static bool fast(struct hw_exit exit)
+{
+	bool r;
+
+	local_irq_disable();
+	r = fast_exit(V, &exit);
+	local_irq_enable();
+	return r;
+}
+
+static void set_cpuid(u32 function, u32 eax)
+{
+	struct kvm_cpuid_entry2 *e = kvcalloc(1, sizeof(*e), GFP_KERNEL);
+
+	e->function = function;
+	e->eax = eax;
+	e->ebx = 2;
+	e->ecx = 3;
+	e->edx = 4;
+	CHECK_EQ(vcpu_set_cpuid(V, e, 1), 0);
+}
+
+TEST(cpuid)
+{
+	world_make(IRQCHIP_NONE);
+	set_cpuid(0x40000000, 0x40000001);
+	V->hw.rip = 0x100;
+	V->hw.shadow = SHADOW_STI;
+	V->hw.regs[REG_RAX] = 0xffffffff40000000;
+	CHECK(fast(EXIT(EXIT_CPUID, 2)));
+	CHECK_EQ(V->hw.regs[REG_RAX], 0x40000001);
+	CHECK_EQ(V->hw.regs[REG_RBX], 2);
+	CHECK_EQ(V->hw.regs[REG_RDX], 4);
+	CHECK_EQ(V->hw.rip, 0x102);
+	CHECK_EQ(V->hw.shadow, 0);
+	world_end();
+}
+
+/* Each with its bytes at RIP in long mode, no NRIP. */
+TEST(length_from_the_bytes)
+{
+	static const struct { u8 kind, len, bytes[4]; } t[] = {
+		{ EXIT_CPUID, 2, { 0x0f, 0xa2 } }, { EXIT_RDTSC, 2, { 0x0f, 0x31 } }, { EXIT_WBINVD, 2, { 0x0f, 0x09 } },
+		{ EXIT_INVD, 2, { 0x0f, 0x08 } }, { EXIT_PAUSE, 2, { 0xf3, 0x90 } },
+	};
+	unsigned int i;
+
+	world_make(IRQCHIP_NONE);
+	world_long_mode();
+	hw_caps.nrips = false;
+	for (i = 0; i < ARRAY_SIZE(t); i++) {
+		world_code(t[i].bytes, 4);
+		CHECK(fast(EXIT(t[i].kind, 0)));
+		CHECK_EQ(V->hw.rip, 0x8000 + t[i].len);
+	}
+	/* A prefix: left to the decoder of the slow way, which finds it. */
+	CODE(0x66, 0x0f, 0xa2);
+	CHECK(!fast(EXIT(EXIT_CPUID, 0)));
+	CHECK_EQ(V->hw.rip, 0x8000);
+	step(EXIT(EXIT_CPUID, 0));
+	CHECK_RAN(1);
+	CHECK_EQ(V->hw.rip, 0x8003);
+	/* The guest changed the code at a site that is remembered. */
+	CODE(0x0f, 0xa2);
+	CHECK(fast(EXIT(EXIT_CPUID, 0)));
+	CODE(0x90, 0x0f, 0xa2);
+	CHECK(!fast(EXIT(EXIT_CPUID, 0)));
+	world_end();
+}
+
+TEST(sites_by_every_kind_of_paging)
+{
+	world_make(IRQCHIP_NONE);
+	hw_caps.nrips = false;
+	/* Real mode: CS base and no paging. */
+	memcpy(ram + 0x20100, "\x0f\xa2", 2);
+	V->hw.segs[SEG_CS].base = 0x20000;
+	V->hw.rip = 0x100;
+	CHECK(fast(EXIT(EXIT_CPUID, 0)));
+	CHECK_EQ(V->hw.rip, 0x102);
+	/* 32-bit, 4 KiB pages. */
+	V->hw.cr0 |= 0x80000001;
+	V->hw.cr3 = 0x4000;
+	*(u32 *)(ram + 0x4000) = 0x5000 | 7;
+	*(u32 *)(ram + 0x5000 + 4 * 0x33) = 0x20000 | 7;
+	V->hw.segs[SEG_CS].base = 0;
+	V->hw.rip = 0x33100;
+	CHECK(fast(EXIT(EXIT_CPUID, 0)));
+	/* 4 MiB pages are not looked at, nor is what isn't there. */
+	*(u32 *)(ram + 0x4004) = 0x87;
+	V->hw.rip = 0x400000 + 0x20100;
+	CHECK(!fast(EXIT(EXIT_CPUID, 0)));
+	V->hw.rip = 0x900000;
+	CHECK(!fast(EXIT(EXIT_CPUID, 0)));
+	/* PAE with a 2 MiB page. */
+	V->hw.cr4 = X86_CR4_PAE;
+	V->hw.cr3 = 0x6020;
+	*(u64 *)(ram + 0x6020) = 0x7000 | 1;
+	*(u64 *)(ram + 0x7000) = 0x87;
+	V->hw.rip = 0x20100;
+	CHECK(fast(EXIT(EXIT_CPUID, 0)));
+	/* Long mode, down to 4 KiB. */
+	V->hw.efer = 0xd00;
+	V->hw.segs[SEG_CS].l = 1;
+	V->hw.cr3 = 0x8000;
+	*(u64 *)(ram + 0x8000 + 8 * 256) = 0x9000 | 7;
+	*(u64 *)(ram + 0x9000) = 0xa000 | 7;
+	*(u64 *)(ram + 0xa000) = 0xb000 | 7;
+	*(u64 *)(ram + 0xb000 + 8 * 5) = BIT_ULL(63) | 0x20000 | 7;
+	V->hw.rip = 0xffff800000005100;
+	CHECK(fast(EXIT(EXIT_CPUID, 0)));
+	CHECK_EQ(V->hw.rip, 0xffff800000005102);
+	/* At the end of a page the word may go on elsewhere. */
+	memcpy(ram + 0x20ffd, "\x0f\xa2", 2);
+	V->hw.rip = 0xffff800000005ffd;
+	CHECK(!fast(EXIT(EXIT_CPUID, 0)));
+	/* The VMM has no memory there. */
+	V->hw.cr0 = 0x10;
+	V->hw.segs[SEG_CS].l = 0;
+	V->hw.rip = RAM_BYTES + 0x100;
+	CHECK(!fast(EXIT(EXIT_CPUID, 0)));
+	world_end();
+}
+
+TEST(stepping_is_slow)
+{
+	world_make(IRQCHIP_NONE);
+	V->hw.rflags = 2 | X86_EFLAGS_TF;
+	CHECK(!fast(EXIT(EXIT_CPUID, 2)));
+	step(EXIT(EXIT_CPUID, 2));
+	CHECK_RAN(1);
+	CHECK_EQ(world_delivered[1].vector, 1);
+	CHECK(V->hw.dr6 & BIT(14));
+	world_end();
+}
+
+TEST(rdtsc)
+{
+	world_make(IRQCHIP_NONE);
+	shim_tsc = 0x1122334455;
+	V->tsc_offset = 0;
+	CHECK(fast(EXIT(EXIT_RDTSC, 2)));
+	CHECK_EQ(V->hw.regs[REG_RAX] | V->hw.regs[REG_RDX] << 32, vcpu_guest_tsc(V, shim_tsc));
+	V->hw.cr4 = X86_CR4_TSD;
+	V->hw.cr0 |= 1;
+	CHECK(fast(EXIT(EXIT_RDTSC, 2)));
+	V->hw.segs[SEG_SS].dpl = 3;
+	CHECK(!fast(EXIT(EXIT_RDTSC, 2)));
+	step(EXIT(EXIT_RDTSC, 2));
+	CHECK_RAN(1);
+	CHECK_EQ(world_delivered[1].vector, 13);
+	world_end();
+}
+
+static void x2apic(void)
+{
+	V->apic.x2apic_allowed = V->apic.tsc_deadline_allowed = V->has.x2apic = true;
+	CHECK_EQ(lapic_set_base(&V->apic, V->apic.base | X2APIC_ENABLE, true), 0);
+	shim_run_works();
+	CHECK_EQ(V->apic.mode, APIC_X2APIC);
+	CHECK_EQ(lapic_msr_write(&V->apic, 0x80f, 0x1ff), 0);
+}
+
+static bool guest_wrmsr(u32 msr, u64 val)
+{
+	V->hw.regs[REG_RCX] = msr;
+	V->hw.regs[REG_RAX] = (u32)val;
+	V->hw.regs[REG_RDX] = val >> 32;
+	return fast(EXIT(EXIT_MSR_WRITE, 2));
+}
+
+TEST(x2apic_registers)
+{
+	world_make(IRQCHIP_KERNEL);
+	CHECK(!guest_wrmsr(0x80b, 0));		/* not in x2APIC mode */
+	x2apic();
+	CHECK(guest_wrmsr(0x808, 0x50));
+	CHECK_EQ(V->hw.tpr, 5);
+	CHECK(guest_wrmsr(0x83f, 0x61));		/* self-IPI */
+	CHECK_EQ(lapic_highest_irr(&V->apic), 0x61);
+	lapic_accept(&V->apic, 0x61);
+	CHECK(guest_wrmsr(0x80b, 0));
+	CHECK(!guest_wrmsr(0x80b, 1));		/* #GP: the slow way's */
+	CHECK(guest_wrmsr(0x830, 0x62));		/* ICR to itself, physical 0 */
+	CHECK_EQ(lapic_highest_irr(&V->apic), 0x62);
+	V->hw.regs[REG_RCX] = 0x808;
+	CHECK(fast(EXIT(EXIT_MSR_READ, 2)));
+	CHECK_EQ(V->hw.regs[REG_RAX], 0x50);
+	V->hw.regs[REG_RCX] = 0x12345678;
+	CHECK(!fast(EXIT(EXIT_MSR_READ, 2)));
+	CHECK(!guest_wrmsr(MSR_STAR, 5));
+	world_end();
+}
+
+TEST(level_eoi_leaves_the_inner_loop)
+{
+	world_make(IRQCHIP_SPLIT);
+	x2apic();
+	V->apic.eois_queued = false;
+	set_bit(0x71, V->apic.eois);
+	CHECK(guest_wrmsr(0x83f, 0x71));
+	lapic_accept(&V->apic, 0x71);
+	clear_bit(REQ_EVENT, &V->vcpu.requests);
+	V->apic.eois_queued = true;		/* as for a level-triggered vector */
+	CHECK(guest_wrmsr(0x80b, 0));
+	CHECK(test_bit(REQ_EVENT, &V->vcpu.requests));
+	world_end();
+}
+
+TEST(hlt_with_work)
+{
+	world_make(IRQCHIP_KERNEL);
+	x2apic();
+	V->hw.rflags = 0x202;
+	CHECK(!fast(EXIT(EXIT_HLT, 1)));
+	CHECK(guest_wrmsr(0x83f, 0x61));
+	V->hw.rip = 0x50;
+	V->hw.rflags = 2;
+	CHECK(!fast(EXIT(EXIT_HLT, 1)));
+	V->hw.rflags = 0x202;
+	CHECK(fast(EXIT(EXIT_HLT, 1)));
+	CHECK_EQ(V->hw.rip, 0x51);
+	CHECK_EQ(V->mp_state, KVM_MP_STATE_RUNNABLE);
+	world_end();
+}
+
+TEST(pause_alone)
+{
+	world_make(IRQCHIP_KERNEL);
+	CHECK(fast(EXIT(EXIT_PAUSE, 2)));
+	world_vcpu(1);
+	CHECK(!fast(EXIT(EXIT_PAUSE, 2)));
+	world_end();
+}
+
+TEST(cr8_from_the_bytes)
+{
+	world_make(IRQCHIP_KERNEL);
+	world_long_mode();
+	hw_caps.nrips = false;
+	CODE(0x45, 0x0f, 0x22, 0xc3);		/* mov cr8, r11 */
+	V->hw.regs[REG_R11] = 7;
+	CHECK(fast(EXIT(EXIT_CR_WRITE, 0, .cr = { .nr = 8 })));
+	CHECK_EQ(lapic_cr8(&V->apic), 7);
+	CHECK_EQ(V->hw.rip, 0x8004);
+	CODE(0x44, 0x0f, 0x22, 0xc0);		/* mov cr8, rax */
+	V->hw.regs[REG_RAX] = 16;
+	CHECK(!fast(EXIT(EXIT_CR_WRITE, 0, .cr = { .nr = 8 })));
+	CHECK(!fast(EXIT(EXIT_CR_WRITE, 0, .cr = { .nr = 3 })));
+	world_end();
+}
+
+TEST(doorbell)
+{
+	struct kvm_ioeventfd args = { .addr = 0xc050, .len = 2, .datamatch = 3,
+		.flags = KVM_IOEVENTFD_FLAG_PIO | KVM_IOEVENTFD_FLAG_DATAMATCH };
+
+	world_make(IRQCHIP_NONE);
+	args.fd = shim_eventfd();
+	CHECK_EQ(ioeventfd_assign(&W->vm, &args), 0);
+	V->hw.rip = 0x100;
+	V->hw.regs[REG_RAX] = 0xffff0003;
+	CHECK(fast(EXIT(EXIT_IO, 0, .io = { .port = 0xc050, .size = 2, .next_rip = 0x101 })));
+	CHECK_EQ(V->hw.rip, 0x101);
+	V->hw.regs[REG_RAX] = 4;
+	CHECK(!fast(EXIT(EXIT_IO, 1, .io = { .port = 0xc050, .size = 2 })));
+	V->hw.regs[REG_RAX] = 3;
+	CHECK(!fast(EXIT(EXIT_IO, 1, .io = { .port = 0xc050, .size = 2, .in = true })));
+	CHECK(!fast(EXIT(EXIT_IO, 1, .io = { .port = 0xc050, .size = 2, .string = true })));
+	CHECK(!fast(EXIT(EXIT_IO, 0, .io = { .port = 0xc050, .size = 2, .next_rip = 0 })));
+	CHECK(!fast(EXIT(EXIT_IO, 1, .io = { .port = 0xc051, .size = 2 })));
+	/* The slow way rings it, too. */
+	hw_caps.nrips = false;
+	V->hw.rip = 0x100;
+	step(EXIT(EXIT_IO, 0, .io = { .port = 0xc050, .size = 2, .next_rip = 0x102 }));
+	CHECK_RAN(1);
+	CHECK_EQ(V->hw.rip, 0x102);
+	args.flags |= KVM_IOEVENTFD_FLAG_DEASSIGN;
+	CHECK_EQ(ioeventfd_deassign(&W->vm, &args), 0);
+	shim_eventfd_close(args.fd);
+	world_end();
+}
