@@ -495,9 +495,9 @@ TEST(race_other_vcpu_wins)
 static void hook_late_remap(void)
 {
 	hook_remap();
-	/* ... and vCPU 1 is about to map the new frame. */
+	/* ... and vCPU 0 is about to map the new frame. */
 	if (claimed_entry)
-		*claimed_entry = tdp_make_claim(1);
+		*claimed_entry = tdp_make_claim(0);
 }
 
 static u64 *entry_of(gfn_t gfn)
@@ -521,11 +521,11 @@ TEST(race_before_install)
 		claimed_entry = other ? entry_of(BASE) : NULL;
 		seq_hook = hook_late_remap;
 		seq_hook_in = 2;
-		CHECK_EQ(fault(BASE, ACCESS_WRITE), other ? FAULT_RETRY : FAULT_FIXED);
+		CHECK_EQ(fault_by(1, BASE, ACCESS_WRITE), other ? FAULT_RETRY : FAULT_FIXED);
 		CHECK_EQ(seq_hook_in, 0);
 		CHECK_EQ(state_of(BASE), other ? TDP_NONE : TDP_RW);
 		if (other)
-			CHECK_EQ(*claimed_entry, tdp_make_claim(1));
+			CHECK_EQ(*claimed_entry, tdp_make_claim(0));
 		else
 			CHECK_EQ(leaf_pfn(BASE), host_pte(HOST_HVA)->pfn);
 		vm_unmake();
