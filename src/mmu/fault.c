@@ -225,7 +225,10 @@ static enum map_result fault_drop_table(struct fault *f, u64 *entry, u64 val)
 	return MAP_AGAIN;
 }
 
-/* A leaf with another page than the host says: should have been invalidated. Begin anew, and leave no translation behind. */
+/*
+ * A leaf with another page than the host says: should have been invalidated. Begin anew, and leave no translation
+ * behind.
+ */
 static enum map_result fault_drop_leaf(struct fault *f, u64 *entry, u64 val)
 {
 	tdp_zap_begin(f->mmu);

@@ -110,7 +110,10 @@ int mmu_invalidate_begin(struct mmu *mmu, hva_t start, hva_t end, bool may_block
 
 /* ------------------------------------------------------------------ aging */
 
-/* Was it used since the last time? Take the mark away. No flush: a translation that stays in a TLB makes the page look older than it is, no worse. */
+/*
+ * Was it used since the last time? Take the mark away. No flush: a translation that stays in a TLB makes the page look
+ * older than it is, no worse.
+ */
 static bool age_leaf(u64 *entry, u64 val, int level)
 {
 	while (tdp_is_leaf(val, level) && tdp_present(val)) {

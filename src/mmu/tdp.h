@@ -98,13 +98,19 @@ struct tdp_table *tdp_table_of(u64 val);
 
 /** tdp_leaf() - the entry of the leaf that maps @gfn, with its level and value; NULL: none. RCU or IRQs off. */
 u64 *tdp_leaf(struct mmu *mmu, gfn_t gfn, int *level, u64 *val);
-/** tdp_split() - fill the empty table @spare from the large leaf *@val and put it in its place. false: the leaf has changed to *@val, @spare is empty again. RCU. */
+/**
+ * tdp_split() - fill the empty table @spare from the large leaf *@val and put it in its place. false: the leaf has
+ * changed to *@val, @spare is empty again. RCU.
+ */
 bool tdp_split(u64 *entry, u64 *val, int level, struct tdp_table *spare);
 
 /* Around anything that removes leaves or tables without flushing at once; end flushes. IRQs on. */
 void tdp_zap_begin(struct mmu *mmu);
 void tdp_zap_end(struct mmu *mmu);
-/** tdp_unlink() - take the TABLE entry @val out and put its table on @dead. false: it has changed. RCU, inside zap_begin/end. */
+/**
+ * tdp_unlink() - take the TABLE entry @val out and put its table on @dead. false: it has changed. RCU, inside
+ * zap_begin/end.
+ */
 bool tdp_unlink(struct tdp_walk *w, struct llist_head *dead);
 /** tdp_bury() - free tables after a grace period. After tdp_zap_end(). Any context with IRQs on. */
 void tdp_bury(struct mmu *mmu, struct llist_head *dead);

@@ -4,7 +4,8 @@
  *
  * Other CPUs read and change entries at any time without a lock: the processor sets accessed and dirty bits, faults
  * install, invalidations remove. So a state is always decoded from a value that was read once, a new value is always
- * computed from that old one, and it goes in with compare-and-swap through tdp_cas(). When the swap fails someone else was faster, and the caller looks again.
+ * computed from that old one, and it goes in with compare-and-swap through tdp_cas(). When the swap fails someone else
+ * was faster, and the caller looks again.
  *
  *	NONE			nothing; the guest faults
  *	CLAIMED			nothing for the hardware; a fault is about to install a leaf and has put its vCPU's
@@ -151,13 +152,19 @@ static inline u64 tdp_present_bits(bool write)
 	return hw_tdp_leaf(0, TDP_4K, perms, HW_MEM_WB) & (HW_TDP_PRESENT_MASK | HW_TDP_WRITE);
 }
 
-/** tdp_grant_write() - a LOGGED leaf becomes RW: the fault that asks is a write, so the page counts as accessed and dirty. */
+/**
+ * tdp_grant_write() - a LOGGED leaf becomes RW: the fault that asks is a write, so the page counts as accessed and
+ * dirty.
+ */
 static inline u64 tdp_grant_write(u64 val)
 {
 	return val | tdp_present_bits(true) | HW_TDP_ACCESSED | HW_TDP_DIRTY;
 }
 
-/** tdp_write_protect() - an RW leaf becomes LOGGED, tracked or not. Its dirty bit goes too: it would no longer mean anything. */
+/**
+ * tdp_write_protect() - an RW leaf becomes LOGGED, tracked or not. Its dirty bit goes too: it would no longer mean
+ * anything.
+ */
 static inline u64 tdp_write_protect(u64 val)
 {
 	return val & ~(HW_TDP_WRITE | TDP_SAVED_WRITE | HW_TDP_DIRTY);
@@ -204,7 +211,10 @@ static const u16 tdp_transitions[NR_TDP_STATES] = {
 	[TDP_RO] = TDP_TO(NONE) | TDP_TO(TABLE) | TDP_TO(CLAIMED) | TDP_TO(RO) | TDP_TO(TRACKED_RO),
 	/* removed; split; written; aged */
 	[TDP_LOGGED] = TDP_TO(NONE) | TDP_TO(TABLE) | TDP_TO(RW) | TDP_TO(LOGGED) | TDP_TO(TRACKED_LOGGED),
-	/* removed; split; accessed; and for RW: protected by the log; for RO: asked again of the host; for LOGGED: written */
+	/*
+	 * removed; split; accessed; and for RW: protected by the log; for RO: asked again of the host; for LOGGED:
+	 * written
+	 */
 	[TDP_TRACKED_RW] = TDP_TO(NONE) | TDP_TO(TABLE) | TDP_TO(RW) | TDP_TO(TRACKED_LOGGED),
 	[TDP_TRACKED_RO] = TDP_TO(NONE) | TDP_TO(TABLE) | TDP_TO(RO) | TDP_TO(CLAIMED),
 	[TDP_TRACKED_LOGGED] = TDP_TO(NONE) | TDP_TO(TABLE) | TDP_TO(LOGGED) | TDP_TO(RW),
@@ -243,8 +253,8 @@ static inline bool tdp_cas(u64 *entry, u64 *from, u64 to, int level)
 /**
  * tdp_take() - remove the leaf or claim *@val from @entry. A full barrier when it succeeds. Any context.
  *
- * Accessed and dirty bits that the CPU sets meanwhile are taken along. Returns false when nothing was taken: in *@val is what
- * is there now, which is nothing, or a table that was put in the place of the leaf and must not be lost.
+ * Accessed and dirty bits that the CPU sets meanwhile are taken along. Returns false when nothing was taken: in *@val
+ * is what is there now, which is nothing, or a table that was put in the place of the leaf and must not be lost.
  */
 static inline bool tdp_take(u64 *entry, u64 *val, int level)
 {

@@ -338,7 +338,10 @@ static enum walk_result walk_once(struct walk *w, bool mark)
 	return res;
 }
 
-/* Each lost race is progress of another CPU; but a hostile guest could race for ever, so after a while it is as if the table weren't there. */
+/*
+ * Each lost race is progress of another CPU; but a hostile guest could race for ever, so after a while it is as if the
+ * table weren't there.
+ */
 #define WALK_TRIES 100
 
 static gpa_t walk_translate(struct vm *vm, const struct guest_paging *p, gva_t gva, u32 access,
