@@ -55,9 +55,6 @@ struct emu {
 	struct kvm_dtable gdt, idt;
 	struct guest_paging paging;
 	u32 shadow;			/* out: KVM_X86_SHADOW_INT_* after this instruction */
-	gpa_t hint_gpa;			/* of the fault that brought us here, or INVALID_GPA: spares a walk when gva matches; never trusted for access rights beyond that fault */
-	gva_t hint_gva;
-	bool hint_gva_valid;
 	/* Instruction bytes: those fetched already (decode assists or an earlier round), more are fetched at need. */
 	u8 insn[15];
 	u8 insn_len;

@@ -53,8 +53,6 @@ static void emu_fill(struct vcpu_x86 *v)
 	e->cpl = hw_cpl(&v->hw);
 	e->mode = emu_mode(v, e);
 	e->shadow = hw_shadow(&v->hw);
-	e->hint_gpa = INVALID_GPA;
-	e->hint_gva_valid = false;
 	e->insn_len = 0;
 	e->effect.kind = EFFECT_NONE;
 	v->emu_after = EFFECT_NONE;
@@ -521,15 +519,9 @@ int vcpu_emulate(struct vcpu_x86 *v, const struct hw_exit *exit)
 	return emu_loop(v);
 }
 
-/** vcpu_emulate_npf() - emulate the access that found no memory. The fault's GPA spares a walk. */
+/** vcpu_emulate_npf() - emulate the access that found no memory. */
 int vcpu_emulate_npf(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
-	emu_fill(v);
-	emu_take_bytes(v->emu, exit);
-	/* A fault while the guest's own tables were read names a table, not the operand. */
-	if (!exit->npf.in_walk)
-		v->emu->hint_gpa = exit->npf.gpa;
-	emu_begin(v->emu);
 	v->vcpu.stats.pf_mmio_emulate++;
-	return emu_loop(v);
+	return vcpu_emulate(v, exit);
 }
