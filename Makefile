@@ -6,7 +6,7 @@ top := $(CURDIR)
 KVER ?= 6.12
 kver = $(eval kver := $(shell tools/kver $(KVER)))$(kver)
 KDIR ?= /lib/modules/$(kver)/build
-MODULES := kvm-amd
+MODULES := kvm-amd kvm-intel
 
 OUT ?= build/$(kver)
 # Kbuild compiles these in $(OUT), where each is a link; they include everything else from src/.

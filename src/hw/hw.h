@@ -14,6 +14,9 @@
 
 #include <linux/kvm.h>
 #include "core/types.h"
+#ifdef HW_VMX
+#include "hw/vmx/names.h"
+#endif
 
 /* ------------------------------------------------------------------ neutral vocabulary */
 
@@ -191,6 +194,8 @@ u64 hw_cr0(struct hw_vcpu *hw);		/* as the guest sees it */
 u64 hw_cr2(struct hw_vcpu *hw);
 void hw_set_cr2(struct hw_vcpu *hw, u64 cr2);
 u64 hw_cr3(struct hw_vcpu *hw);
+/** hw_set_pdptrs() - the four page-directory pointers, whenever software makes PAE paging begin or changes its CR3. SVM reads them from memory itself. */
+void hw_set_pdptrs(struct hw_vcpu *hw, const u64 pdptrs[4]);
 u64 hw_cr4(struct hw_vcpu *hw);
 u64 hw_efer(struct hw_vcpu *hw);
 /* The caller has checked validity by the manuals' rules (vcpu/cr.c); these only make it so. LMA is kept by the caller in EFER. */

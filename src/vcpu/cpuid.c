@@ -517,7 +517,8 @@ int vcpu_set_cpuid(struct vcpu_x86 *v, struct kvm_cpuid_entry2 *entries, int nen
 		v->apic.x2apic_allowed = v->has.x2apic;
 		v->apic.tsc_deadline_allowed = v->has.tsc_deadline;
 	}
-	cpuid_update_dynamic(v);
+	if (nent)
+		cpuid_update_dynamic(v);
 	return 0;
 }
 

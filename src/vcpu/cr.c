@@ -24,9 +24,10 @@ static u64 cr_beyond_physical(const struct vcpu_x86 *v)
 
 /*
  * PAE paging loads four PDPTEs at once, and a bad one makes the load fail. Nested paging on AMD reads them during the walk
- * instead (APM 2, 15.25.10), but a guest that sets a bad one deserves its #GP there too.
+ * instead (APM 2, 15.25.10), but a guest that sets a bad one deserves its #GP there too. The good ones are
+ * given to the processor, which may want to have them beforehand.
  */
-static bool cr_pdptes_valid(struct vcpu_x86 *v, u64 cr3)
+static bool cr_load_pdptes(struct vcpu_x86 *v, u64 cr3)
 {
 	u64 pdpte[4], bad = PDPTE_RESERVED | cr_beyond_physical(v);
 	struct vm *vm = v->vcpu.vm;
@@ -40,6 +41,7 @@ static bool cr_pdptes_valid(struct vcpu_x86 *v, u64 cr3)
 	for (i = 0; i < 4; i++)
 		if ((pdpte[i] & 1) && (pdpte[i] & bad))
 			return false;
+	hw_set_pdptrs(&v->hw, pdpte);
 	return true;
 }
 
@@ -60,7 +62,7 @@ static int cr0_check_paging(struct vcpu_x86 *v, u64 old, u64 new)
 			hw_get_segment(&v->hw, SEG_CS, &cs);
 			return !(cr4 & X86_CR4_PAE) || cs.l ? -EINVAL : 0;
 		}
-		if ((cr4 & X86_CR4_PAE) && !cr_pdptes_valid(v, hw_cr3(&v->hw)))
+		if ((cr4 & X86_CR4_PAE) && !cr_load_pdptes(v, hw_cr3(&v->hw)))
 			return -EINVAL;
 	}
 	if (!(new & X86_CR0_PG) && (old & X86_CR0_PG))
@@ -107,7 +109,7 @@ int vcpu_set_cr3(struct vcpu_x86 *v, u64 cr3)
 			return -EINVAL;
 	} else {
 		cr3 = (u32)cr3;
-		if (cr_is_pae_paging(cr0, cr4, efer) && !cr_pdptes_valid(v, cr3))
+		if (cr_is_pae_paging(cr0, cr4, efer) && !cr_load_pdptes(v, cr3))
 			return -EINVAL;
 	}
 	hw_set_cr3(&v->hw, cr3);
@@ -126,7 +128,7 @@ static int cr4_check(struct vcpu_x86 *v, u64 old, u64 new)
 		if (!(new & X86_CR4_PAE) || ((old ^ new) & X86_CR4_LA57))
 			return -EINVAL;
 	} else if (cr_is_pae_paging(cr0, new, efer) && ((old ^ new) & (CR4_FLUSHES & ~X86_CR4_PCIDE)) &&
-		   !cr_pdptes_valid(v, hw_cr3(&v->hw))) {
+		   !cr_load_pdptes(v, hw_cr3(&v->hw))) {
 		return -EINVAL;
 	}
 	if ((new & X86_CR4_PCIDE) && !(old & X86_CR4_PCIDE) && (!(efer & EFER_LMA) || (hw_cr3(&v->hw) & 0xfff)))

@@ -103,6 +103,15 @@ static bool pae_paging(u64 cr0, u64 cr4, u64 efer)
 	return (cr0 & X86_CR0_PG) && (cr4 & X86_CR4_PAE) && !(efer & EFER_LMA);
 }
 
+static bool read_pdptrs(struct vcpu_x86 *v, u64 cr3, u64 pdptrs[4])
+{
+	int idx = srcu_read_lock(&v->vcpu.vm->srcu);
+	int r = vm_read_guest(v->vcpu.vm, cr3 & 0xffffffe0, pdptrs, 4 * sizeof(u64));
+
+	srcu_read_unlock(&v->vcpu.vm->srcu, idx);
+	return !r;
+}
+
 /** vcpu_get_sregs2() - KVM_GET_SREGS2. The PDPTRs are those in memory: nested paging reads them like any other level (APM 2, 15.25.10). */
 void vcpu_get_sregs2(struct vcpu_x86 *v, struct kvm_sregs2 *s2)
 {
@@ -111,13 +120,8 @@ void vcpu_get_sregs2(struct vcpu_x86 *v, struct kvm_sregs2 *s2)
 	memset(s2, 0, sizeof(*s2));
 	get_common(v, &s);
 	memcpy(s2, &s, SREGS_COMMON);
-	if (pae_paging(s.cr0, s.cr4, s.efer)) {
-		int idx = srcu_read_lock(&v->vcpu.vm->srcu);
-
-		if (!vm_read_guest(v->vcpu.vm, s.cr3 & 0xffffffe0, s2->pdptrs, sizeof(s2->pdptrs)))
-			s2->flags |= KVM_SREGS2_FLAGS_PDPTRS_VALID;
-		srcu_read_unlock(&v->vcpu.vm->srcu, idx);
-	}
+	if (pae_paging(s.cr0, s.cr4, s.efer) && read_pdptrs(v, s.cr3, s2->pdptrs))
+		s2->flags |= KVM_SREGS2_FLAGS_PDPTRS_VALID;
 }
 
 /* APM 2, 3.1 and 14.6.1; SDM 3A, 2.5 and 4.1.1. */
@@ -156,6 +160,7 @@ static void apply_segments(struct vcpu_x86 *v, const struct kvm_sregs *s)
 static void apply_control(struct vcpu_x86 *v, const struct kvm_sregs *s)
 {
 	struct hw_vcpu *hw = &v->hw;
+	u64 pdptrs[4];
 
 	hw_set_gdt(hw, &s->gdt);
 	hw_set_idt(hw, &s->idt);
@@ -168,6 +173,8 @@ static void apply_control(struct vcpu_x86 *v, const struct kvm_sregs *s)
 	hw_set_cr0(hw, s->cr0);
 	hw_set_cr4(hw, s->cr4);
 	hw_set_cr3(hw, s->cr3);
+	if (pae_paging(s->cr0, s->cr4, s->efer) && read_pdptrs(v, s->cr3, pdptrs))
+		hw_set_pdptrs(hw, pdptrs);
 	cpuid_update_dynamic(v);
 	hw_flush_tlb_all(hw);
 }

@@ -16,7 +16,7 @@ struct hw_vm {
 struct hw_vcpu {
 	u64 regs[NR_REGS];
 	u64 rip, rflags;
-	u64 cr0, cr2, cr3, cr4, efer, dr6, dr7;
+	u64 cr0, cr2, cr3, cr4, efer, dr6, dr7, pdptrs[4];
 	struct kvm_segment segs[NR_SEGS];
 	struct kvm_dtable gdt, idt;
 	u32 shadow;

@@ -324,6 +324,11 @@ void hw_set_cr2(struct hw_vcpu *hw, u64 cr2)
 	vmcb_changed(hw, CLEAN_CR2);
 }
 
+/* Nested walks read them from memory, like any other level (APM 2, 15.25.10). */
+void hw_set_pdptrs(struct hw_vcpu *hw, const u64 pdptrs[4])
+{
+}
+
 /* VMRUN wants SVME set (APM 2, 15.5.1); the guest, whose accesses all exit, doesn't see it. */
 u64 hw_efer(struct hw_vcpu *hw)
 {

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The flaws of processors: for every file of /sys/devices/system/cpu/vulnerabilities, what entry and exit do about it on VMX.
+ * The kernel decides once, at boot, by the CPU and its command line; we follow its feature bits, keys and variables.
+ *
+ *	gather_data_sampling		microcode. Nothing
+ *	ghostwrite			not x86. Nothing
+ *	indirect_target_selection	our text has no indirect branch; returns by the kernel's own thunks
+ *	itlb_multihit			huge pages are mapped without execute permission where the kernel says so
+ *	l1tf				L1D flush before entry, as l1tf_vmx_mitigation says: always, or when code ran that may have filled it
+ *	mds, tsx_async_abort,
+ *	reg_file_data_sampling		CLEAR_BUFFERS (VERW) as the last thing before entry, where the kernel does so on its way to user space
+ *	mmio_stale_data			VERW before entry for guests that can reach MMIO, where only that is asked for
+ *	meltdown			the guest's own business; the host's page tables are not those of the guest
+ *	old_microcode			advice only. Nothing
+ *	retbleed			host's SPEC_CTRL back before the first RET; RSB fill
+ *	spec_rstack_overflow, tsa	AMD only. Nothing
+ *	spec_store_bypass		SPEC_CTRL.SSBD as the guest set it
+ *	spectre_v1			bounds of guest- and user-controlled indices: array_index_nospec() where they are used;
+ *					guest registers are cleared at exit
+ *	spectre_v2			RSB fill at exit; host's SPEC_CTRL back before the first RET; IBPB when another vCPU gets
+ *					the CPU (flaws_switch_vcpu()); branch history cleared at exit (BHI)
+ *	srbds				microcode. Nothing
+ *	vmscape				IBPB before this thread goes on in user space (flaws_after_exit())
+ */
+#ifndef HW_VMX_FLAWS_H
+#define HW_VMX_FLAWS_H
+
+#include <asm/cpufeatures.h>
+#include <asm/msr-index.h>
+#include <asm/nospec-branch.h>
+
+#ifdef __ASSEMBLY__
+
+/* The offsets first: the macros are expanded where they are defined. */
+#include "vmx-asm-offsets.h"
+#include "hw/spec_ctrl.h"
+
+.macro CLEAR_HISTORY
+#ifdef CLEAR_BRANCH_HISTORY_VMEXIT
+	CLEAR_BRANCH_HISTORY_VMEXIT
+#elif defined(CLEAR_BRANCH_HISTORY)
+	CLEAR_BRANCH_HISTORY
+#endif
+.endm
+
+/* Clobbers ZF. */
+.macro CLEAR_BUFFERS
+#ifdef VM_CLEAR_CPU_BUFFERS
+	VM_CLEAR_CPU_BUFFERS
+#elif defined(CLEAR_CPU_BUFFERS)
+	CLEAR_CPU_BUFFERS
+#endif
+.endm
+
+#else /* !__ASSEMBLY__ */
+
+#include <linux/compiler.h>
+#include <asm/cpufeature.h>
+#include <asm/processor.h>
+#include "hw/vmx/vmx.h"
+
+void flaws_flush_l1d(struct hw_vcpu *hw);
+
+/* The last steps before vmx_enter(). IRQs off. */
+static __always_inline void flaws_before_entry(struct hw_vcpu *hw)
+{
+	if (static_cpu_has_bug(X86_BUG_L1TF))
+		flaws_flush_l1d(hw);
+}
+
+/* The first steps after it. IRQs off. */
+static __always_inline void flaws_after_exit(struct hw_vcpu *hw)
+{
+#ifdef X86_FEATURE_IBPB_EXIT_TO_USER
+	if (static_cpu_has(X86_FEATURE_IBPB_EXIT_TO_USER))
+		this_cpu_write(x86_ibpb_exit_to_user, true);
+#endif
+}
+
+void flaws_switch_vcpu(struct vmx_cpu *cpu, const struct hw_vcpu *hw);
+
+#endif
+#endif

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The hot half of the VMX backend: what the way of an exit inlines. Included at the end of hw/hw.h.
+ */
+#ifndef HW_VMX_INLINE_H
+#define HW_VMX_INLINE_H
+
+#include <linux/compiler.h>
+#include <linux/sched.h>	/* <asm/debugreg.h> of 6.1 does not stand alone */
+#include <asm/debugreg.h>
+#include <asm/mmu_context.h>
+#include <asm/processor-flags.h>
+#include <asm/special_insns.h>
+#include <asm/tlbflush.h>
+#include "hw/vmx/vmx.h"
+#include "hw/vmx/flaws.h"
+
+/* ------------------------------------------------------------------ EPT entries (SDM 3C, 29.3.2) */
+
+#define HW_TDP_PRESENT_MASK	(VMX_EPT_READABLE_MASK | VMX_EPT_EXECUTABLE_MASK)
+#define HW_TDP_WRITE		VMX_EPT_WRITABLE_MASK
+#define HW_TDP_EXEC		VMX_EPT_EXECUTABLE_MASK
+#define HW_TDP_LARGE		BIT_ULL(7)
+#define HW_TDP_ACCESSED		VMX_EPT_ACCESS_BIT	/* ignored by CPUs without accessed bits: software's then */
+#define HW_TDP_DIRTY		VMX_EPT_DIRTY_BIT
+#define HW_TDP_SOFT0		BIT_ULL(11)
+#define HW_TDP_SOFT1		BIT_ULL(52)
+#define HW_TDP_SOFT2		BIT_ULL(53)
+#define HW_TDP_SOFT3		BIT_ULL(54)
+#define HW_TDP_PA_MASK		GENMASK_ULL(51, 12)
+
+/* Guest memory is ordinary memory and cached, whatever the guest's PAT says of it; what isn't memory keeps its own type. */
+static inline u64 ept_memtype(enum hw_memtype type)
+{
+	if (type == HW_MEM_WB)
+		return (6ull << VMX_EPT_MT_EPTE_SHIFT) | VMX_EPT_IPAT_BIT;
+	return (type == HW_MEM_WC ? 1ull : 0ull) << VMX_EPT_MT_EPTE_SHIFT;
+}
+
+static inline u64 hw_tdp_leaf(hpa_t pa, int level, u32 perms, enum hw_memtype type)
+{
+	u64 entry = pa | VMX_EPT_READABLE_MASK | ept_memtype(type);
+
+	if (perms & ACCESS_WRITE)
+		entry |= VMX_EPT_WRITABLE_MASK;
+	if (perms & ACCESS_FETCH)
+		entry |= VMX_EPT_EXECUTABLE_MASK;
+	if (level > 1)
+		entry |= HW_TDP_LARGE;
+	return entry;
+}
+
+static inline u64 hw_tdp_table(hpa_t pa)
+{
+	return pa | VMX_EPT_RWX_MASK;
+}
+
+/** hw_tdp_mmio() - writable but not readable is an EPT misconfiguration (SDM 3C, 29.3.3.1). */
+static inline u64 hw_tdp_mmio(gpa_t gpa)
+{
+	return VMX_EPT_MISCONFIG_WX_VALUE;
+}
+
+/* ------------------------------------------------------------------ registers */
+
+static inline u64 hw_reg(struct hw_vcpu *hw, enum reg r)
+{
+	if (r == REG_RSP && !vmx_known(hw, CACHED_RSP)) {
+		hw->regs[REG_RSP] = vmcs_readn(GUEST_RSP);
+		vmx_set_known(hw, CACHED_RSP);
+	}
+	return hw->regs[r];
+}
+
+static inline void hw_set_reg(struct hw_vcpu *hw, enum reg r, u64 val)
+{
+	hw->regs[r] = val;
+	if (r == REG_RSP)
+		vmx_set_changed(hw, CACHED_RSP);
+}
+
+static inline u64 hw_rip(struct hw_vcpu *hw)
+{
+	if (!vmx_known(hw, CACHED_RIP)) {
+		hw->rip = vmcs_readn(GUEST_RIP);
+		vmx_set_known(hw, CACHED_RIP);
+	}
+	return hw->rip;
+}
+
+static inline void hw_set_rip(struct hw_vcpu *hw, u64 rip)
+{
+	hw->rip = rip;
+	vmx_set_changed(hw, CACHED_RIP);
+}
+
+static inline u64 hw_rflags(struct hw_vcpu *hw)
+{
+	if (!vmx_known(hw, CACHED_RFLAGS)) {
+		hw->rflags = vmcs_readn(GUEST_RFLAGS);
+		vmx_set_known(hw, CACHED_RFLAGS);
+	}
+	return hw->rflags;
+}
+
+/* Bits that VM entry would refuse (SDM 3C, 27.3.1.4) are not the guest's to have. */
+static inline void hw_set_rflags(struct hw_vcpu *hw, u64 rflags)
+{
+	hw->rflags = (rflags & 0x3f7fd5) | X86_EFLAGS_FIXED;
+	vmx_set_changed(hw, CACHED_RFLAGS);
+}
+
+/* The whole interruptibility state (SDM 3C, 25.4.2): STI, MOV SS, and blocking by NMI. */
+static inline u32 vmx_interruptibility(struct hw_vcpu *hw)
+{
+	if (!vmx_known(hw, CACHED_SHADOW)) {
+		hw->shadow = vmcs_read32(GUEST_INTERRUPTIBILITY_INFO);
+		vmx_set_known(hw, CACHED_SHADOW);
+	}
+	return hw->shadow;
+}
+
+static inline void vmx_set_interruptibility(struct hw_vcpu *hw, u32 val)
+{
+	if (vmx_interruptibility(hw) == val)
+		return;
+	hw->shadow = val;
+	vmx_set_changed(hw, CACHED_SHADOW);
+}
+
+static inline u32 hw_shadow(struct hw_vcpu *hw)
+{
+	u32 val = vmx_interruptibility(hw);
+
+	return (val & GUEST_INTR_STATE_STI ? SHADOW_STI : 0) | (val & GUEST_INTR_STATE_MOV_SS ? SHADOW_MOV_SS : 0);
+}
+
+/* Both at once is not a state that VM entry takes (SDM 3C, 27.3.1.5). */
+static inline void hw_set_shadow(struct hw_vcpu *hw, u32 shadow)
+{
+	u32 val = vmx_interruptibility(hw) & ~(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS);
+
+	if (shadow & SHADOW_MOV_SS)
+		val |= GUEST_INTR_STATE_MOV_SS;
+	else if (shadow & SHADOW_STI)
+		val |= GUEST_INTR_STATE_STI;
+	vmx_set_interruptibility(hw, val);
+}
+
+static inline bool hw_intr_allowed(struct hw_vcpu *hw)
+{
+	return (hw_rflags(hw) & X86_EFLAGS_IF) && !hw_shadow(hw);
+}
+
+/* CPL is the DPL of SS, in every mode (SDM 3C, 25.4.1). */
+static inline u8 hw_cpl(struct hw_vcpu *hw)
+{
+	if (!vmx_known(hw, CACHED_SS_AR)) {
+		hw->ss_ar = vmcs_read32(GUEST_SS_AR_BYTES);
+		vmx_set_known(hw, CACHED_SS_AR);
+	}
+	return VMX_AR_DPL(hw->ss_ar);
+}
+
+#define VAPIC_TPR	0x80
+
+static inline u8 hw_tpr(struct hw_vcpu *hw)
+{
+	return hw->vapic[VAPIC_TPR] >> 4;
+}
+
+static inline void hw_set_tpr(struct hw_vcpu *hw, u8 cr8)
+{
+	hw->vapic[VAPIC_TPR] = cr8 << 4;
+}
+
+/* An entry with a threshold above the TPR is refused (SDM 3C, 27.2.1.1), so it is never set there: the TPR already lets the interrupt in. */
+static inline void hw_set_tpr_threshold(struct hw_vcpu *hw, u8 irr_class)
+{
+	if (irr_class > hw_tpr(hw))
+		irr_class = 0;
+	if (hw->tpr_threshold == irr_class)
+		return;
+	hw->tpr_threshold = irr_class;
+	vmcs_write32(TPR_THRESHOLD, irr_class);
+}
+
+/* ------------------------------------------------------------------ the way of an exit */
+
+#define EXIT_PLAIN	0x80
+#define EXIT_REASONS	80
+extern const u8 vmx_exit_kinds[EXIT_REASONS];
+void vmx_decode(struct hw_vcpu *hw, struct hw_exit *exit, u32 vectoring);
+
+/* Host state that can change while a vCPU is loaded: the address space (PCID, KPTI) and CR4. A comparison spares the VMWRITE. */
+static __always_inline void vmx_update_host_state(struct hw_vcpu *hw)
+{
+	unsigned long cr3 = __get_current_cr3_fast(), cr4 = cr4_read_shadow();
+
+	if (unlikely(cr3 != hw->host.cr3)) {
+		vmcs_writen(HOST_CR3, cr3);
+		hw->host.cr3 = cr3;
+	}
+	if (unlikely(cr4 != hw->host.cr4)) {
+		vmcs_writen(HOST_CR4, cr4);
+		hw->host.cr4 = cr4;
+	}
+}
+
+static __always_inline u8 vmx_exit_kind(u32 reason)
+{
+	return reason < EXIT_REASONS ? vmx_exit_kinds[reason] : 0;
+}
+
+static __always_inline struct hw_exit hw_enter_guest(struct hw_vcpu *hw)
+{
+	struct hw_exit exit __attribute__((__uninitialized__));
+	u32 reason, vectoring;
+	u8 kind;
+
+	exit.vectoring.kind = EVENT_NONE;
+	exit.insn_bytes_len = 0;
+	exit.insn_len = 0;
+	if (unlikely(hw->work))
+		vmx_entry_work(hw);
+	if (hw->changed)
+		vmx_flush_changes(hw);
+	vmx_update_host_state(hw);
+	if (hw->cr2 != native_read_cr2())
+		native_write_cr2(hw->cr2);
+
+	flaws_before_entry(hw);
+	if (unlikely(!vmx_enter(hw, hw->launched))) {
+		flaws_after_exit(hw);
+		vmx_entry_failed(hw);
+		exit.kind = EXIT_ENTRY_FAILED;
+		exit.hw_reason = exit.qual = vmcs_read32(VM_INSTRUCTION_ERROR);
+		return exit;
+	}
+	flaws_after_exit(hw);
+
+	hw->cr2 = native_read_cr2();
+	hw->launched = true;
+	hw->known = 0;
+	reason = vmcs_read32(VM_EXIT_REASON);
+	vectoring = vmcs_read32(IDT_VECTORING_INFO_FIELD);
+	exit.hw_reason = reason;
+	kind = vmx_exit_kind(reason & 0xffff);
+	exit.kind = kind & ~EXIT_PLAIN;
+	if (likely((kind & EXIT_PLAIN) && !(vectoring & VECTORING_INFO_VALID_MASK) && !(reason & VMX_EXIT_REASONS_FAILED_VMENTRY))) {
+		exit.qual = 0;
+		if (exit.kind != EXIT_INTR)
+			exit.insn_len = vmcs_read32(VM_EXIT_INSTRUCTION_LEN);
+	} else {
+		vmx_decode(hw, &exit, vectoring);
+	}
+	if (unlikely(hw->injected.kind != EVENT_NONE))
+		vmx_injection_done(hw);
+	if (unlikely(hw->work))
+		vmx_exit_work(hw, &exit);
+	return exit;
+}
+
+/* External interrupts are not acknowledged at exit: they are taken when IRQs come on, without a call of ours. */
+static inline void hw_handle_host_event(struct hw_vcpu *hw, const struct hw_exit *exit)
+{
+}
+
+static inline bool hw_cut_guest_time(struct hw_vcpu *hw)
+{
+	if (!hw_caps.preemption_timer)
+		return false;
+	hw->work |= WORK_CUT;
+	return true;
+}
+
+#endif

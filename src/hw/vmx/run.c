@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Loading a vCPU onto a CPU, what entry and exit do only sometimes, and what a failed entry says. The way itself is in inline.h and enter.S.
+ */
+#include <linux/smp.h>
+#include <asm/cpu_entry_area.h>
+#include <asm/debugreg.h>
+#include <asm/desc.h>
+#include <asm/io.h>
+#include <asm/mmu_context.h>
+#include <asm/msr.h>
+#include "hw/hw.h"
+
+/* ------------------------------------------------------------------ where a VMCS is active */
+
+static void vmclear(const struct hw_vcpu *hw)
+{
+	hpa_t pa = virt_to_phys(hw->vmcs);
+
+	asm goto("vmclear %[pa]; jbe %l[failed]" : : [pa] "m" (pa) : "cc", "memory" : failed);
+	return;
+failed:
+	WARN_ONCE(1, "kvm-intel: VMCLEAR failed\n");
+}
+
+static void vmptrld(const struct hw_vcpu *hw)
+{
+	hpa_t pa = virt_to_phys(hw->vmcs);
+
+	asm goto("vmptrld %[pa]; jbe %l[failed]" : : [pa] "m" (pa) : "cc", "memory" : failed);
+	return;
+failed:
+	WARN_ONCE(1, "kvm-intel: VMPTRLD failed\n");
+}
+
+/** vmcs_clear_here() - the VMCS, active on this CPU, goes back to memory and is nobody's. IRQs off. */
+void vmcs_clear_here(struct hw_vcpu *hw)
+{
+	struct vmx_cpu *cpu = vmx_cpu(smp_processor_id());
+
+	/* By the time that an IPI asked for it, the CPU may have gone offline and done it itself. */
+	if (hw->cpu != smp_processor_id())
+		return;
+	vmclear(hw);
+	if (cpu->current_vmcs == hw)
+		cpu->current_vmcs = NULL;
+	list_del(&hw->link);
+	hw->launched = false;
+	/* Whoever sees -1 may make it active somewhere else: pairs with the acquire in vmx_unload(). */
+	smp_store_release(&hw->cpu, -1);
+}
+
+static void vmcs_clear_ipi(void *hw)
+{
+	vmcs_clear_here(hw);
+}
+
+/** vmx_unload() - make the VMCS inactive, wherever it is. IRQs on; waits for an IPI. */
+void vmx_unload(struct hw_vcpu *hw)
+{
+	int cpu = smp_load_acquire(&hw->cpu);
+
+	if (cpu >= 0)
+		smp_call_function_single(cpu, vmcs_clear_ipi, hw, 1);
+}
+
+/* Host state that belongs to the CPU. */
+static void host_state_of_cpu(struct hw_vcpu *hw, int cpu)
+{
+	u64 val;
+
+	vmcs_writen(HOST_TR_BASE, (unsigned long)&get_cpu_entry_area(cpu)->tss.x86_tss);
+	vmcs_writen(HOST_GDTR_BASE, (unsigned long)get_current_gdt_ro());
+	vmcs_writen(HOST_IA32_SYSENTER_ESP, (unsigned long)(cpu_entry_stack(cpu) + 1));
+	rdmsrl(MSR_GS_BASE, val);
+	vmcs_writen(HOST_GS_BASE, val);
+}
+
+static void vmcs_activate(struct hw_vcpu *hw, int cpu)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	/* The region may hold anything before its first use: VMCLEAR makes it clean and not launched. */
+	vmclear(hw);
+	list_add(&hw->link, &vmx_cpu(cpu)->loaded);
+	hw->cpu = cpu;
+	hw->launched = false;
+	vmptrld(hw);
+	vmx_cpu(cpu)->current_vmcs = hw;
+	local_irq_restore(flags);
+}
+
+void hw_load(struct hw_vcpu *hw, int cpu, bool scheduled_out)
+{
+	struct vmx_cpu *c = vmx_cpu(cpu);
+
+	if (hw->cpu != cpu) {
+		vmx_unload(hw);
+		vmcs_activate(hw, cpu);
+		host_state_of_cpu(hw, cpu);
+		hw->work |= WORK_FLUSH;
+	} else if (c->current_vmcs != hw) {
+		vmptrld(hw);
+		c->current_vmcs = hw;
+	}
+	flaws_switch_vcpu(c, hw);
+}
+
+/* ------------------------------------------------------------------ host MSRs and segments while a guest is loaded */
+
+/*
+ * SYSCALL's MSRs and KERNEL_GS_BASE are of no use to the kernel itself: they are the guest's from the first entry until the thread leaves
+ * the vCPU (hw_put()), which is before anything of user space runs here.
+ */
+static void msrs_load(struct hw_vcpu *hw)
+{
+	unsigned long fs;
+	u64 val;
+
+	if (hw->msrs_loaded)
+		return;
+	rdmsrl(MSR_KERNEL_GS_BASE, hw->host_kernel_gs_base);
+	rdmsrl(MSR_FS_BASE, val);
+	if (val != hw->host.fs_base) {
+		hw->host.fs_base = val;
+		vmcs_writen(HOST_FS_BASE, val);
+	}
+	savesegment(fs, fs);
+	hw->host.fs_sel = fs;
+	savesegment(gs, hw->host.gs_sel);
+	savesegment(ds, hw->host.ds_sel);
+	savesegment(es, hw->host.es_sel);
+	store_ldt(hw->host.ldt_sel);
+	wrmsrl(MSR_STAR, hw->star);
+	wrmsrl(MSR_LSTAR, hw->lstar);
+	wrmsrl(MSR_CSTAR, hw->cstar);
+	wrmsrl(MSR_SYSCALL_MASK, hw->sfmask);
+	wrmsrl(MSR_KERNEL_GS_BASE, hw->kernel_gs_base);
+	hw->msrs_loaded = true;
+}
+
+/* The host's own are the same on every CPU and never change after boot. */
+static u64 host_star, host_lstar, host_cstar, host_sfmask;
+
+/** vmx_host_msrs_read() - at module load. */
+void vmx_host_msrs_read(void)
+{
+	rdmsrl(MSR_STAR, host_star);
+	rdmsrl(MSR_LSTAR, host_lstar);
+	rdmsrl(MSR_CSTAR, host_cstar);
+	rdmsrl(MSR_SYSCALL_MASK, host_sfmask);
+}
+
+/** vmx_msrs_unload() - give the CPU its host MSRs back. Preemption off. */
+void vmx_msrs_unload(struct hw_vcpu *hw)
+{
+	if (!hw->msrs_loaded)
+		return;
+	hw->msrs_loaded = false;
+	rdmsrl(MSR_KERNEL_GS_BASE, hw->kernel_gs_base);
+	wrmsrl(MSR_STAR, host_star);
+	wrmsrl(MSR_LSTAR, host_lstar);
+	wrmsrl(MSR_CSTAR, host_cstar);
+	wrmsrl(MSR_SYSCALL_MASK, host_sfmask);
+	wrmsrl(MSR_KERNEL_GS_BASE, hw->host_kernel_gs_base);
+}
+
+/* A VM exit sets the null selectors that HOST_*_SELECTOR say: user space may have had others. Bases that go with them follow. */
+static void segments_restore(struct hw_vcpu *hw)
+{
+	unsigned long flags;
+
+	if (unlikely(hw->host.ds_sel | hw->host.es_sel)) {
+		loadsegment(ds, hw->host.ds_sel);
+		loadsegment(es, hw->host.es_sel);
+	}
+	if (unlikely(hw->host.fs_sel))
+		loadsegment(fs, hw->host.fs_sel);
+	if (unlikely(hw->host.gs_sel)) {
+		/* Between the load and the base there is no per-CPU data. */
+		local_irq_save(flags);
+		load_gs_index(hw->host.gs_sel);
+		wrmsrl(MSR_KERNEL_GS_BASE, hw->host_kernel_gs_base);
+		local_irq_restore(flags);
+	}
+}
+
+void hw_put(struct hw_vcpu *hw, bool scheduled_out)
+{
+	if (!hw->msrs_loaded)
+		return;
+	vmx_msrs_unload(hw);
+	segments_restore(hw);
+	/* A VM exit leaves LDTR null, the limit of TR too short for an I/O bitmap and that of GDTR too long (SDM 3C, 28.5.2 and 28.5.3). */
+	if (unlikely(hw->host.ldt_sel))
+		asm volatile("lldt %0" : : "rm" (hw->host.ldt_sel));
+	invalidate_tss_limit();
+	load_fixmap_gdt(raw_smp_processor_id());
+}
+
+void hw_prepare_guest_switch(struct hw_vcpu *hw)
+{
+	msrs_load(hw);
+}
+
+/* ------------------------------------------------------------------ rare work around an entry */
+
+/* The timer counts down by one each time that bit 'shift' of the TSC changes; 0 exits before the first instruction, after injection. */
+static void preemption_timer_arm(struct hw_vcpu *hw)
+{
+	u64 now = rdtsc(), ticks = 0;
+
+	if (!(hw->work & WORK_CUT) && hw->deadline > now)
+		ticks = (hw->deadline - now) >> vmx_timer_shift();
+	vmx_set_pin(hw, PIN_BASED_VMX_PREEMPTION_TIMER, true);
+	vmcs_write32(VMX_PREEMPTION_TIMER_VALUE, min_t(u64, ticks, U32_MAX));
+}
+
+void vmx_entry_work(struct hw_vcpu *hw)
+{
+	if (hw->work & WORK_FLUSH) {
+		hw->work &= ~WORK_FLUSH;
+		vmx_flush_guest(hw);
+	}
+	if (hw->work & WORK_STEP)
+		step_arm(hw);
+	if (hw->work & (WORK_TIMER | WORK_CUT))
+		preemption_timer_arm(hw);
+}
+
+void vmx_exit_work(struct hw_vcpu *hw, struct hw_exit *exit)
+{
+	if (hw->work & WORK_CUT) {
+		hw->work &= ~WORK_CUT;
+		vmx_set_pin(hw, PIN_BASED_VMX_PREEMPTION_TIMER, hw->work & WORK_TIMER);
+		/* It only had to end the guest's time. */
+		if (exit->kind == EXIT_PREEMPTION_TIMER && !(hw->work & WORK_TIMER))
+			exit->kind = EXIT_INTR;
+	}
+	if (hw->work & WORK_STEP)
+		step_disarm(hw, exit);
+}
+
+/** vmx_entry_failed() - says what the CPU said, once in a while. VMCS loaded. */
+void vmx_entry_failed(struct hw_vcpu *hw)
+{
+	pr_warn_ratelimited("kvm-intel: VM entry failed: reason %#x, qualification %#lx, instruction error %u\n",
+			    vmcs_read32(VM_EXIT_REASON), (unsigned long)vmcs_readn(EXIT_QUALIFICATION), vmcs_read32(VM_INSTRUCTION_ERROR));
+	hw_dump(hw);
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * VMX: what a VM, a vCPU and a CPU are for this backend. Manual: Intel 64 and IA-32 Software Developer's Manual, volume 3C ("SDM 3C"), chapters 24 to 31.
+ */
+#ifndef HW_VMX_VMX_H
+#define HW_VMX_VMX_H
+
+#include <linux/bits.h>
+#include <linux/build_bug.h>
+#include <linux/list.h>
+#include "hw/vmx/names.h"
+#include "core/types.h"
+
+/* ------------------------------------------------------------------ fields of the VMCS (SDM 3C, 25.11.2 and appendix B) */
+
+/* Bits 14:13 of a field's encoding are its width: an access of another width doesn't compile. */
+enum vmcs_width { VMCS_16, VMCS_64, VMCS_32, VMCS_NATURAL };
+
+#define VMCS_CHECK(field, width)	BUILD_BUG_ON((((field) >> 13) & 3) != (width) || ((field) & 1))
+
+/** vmcs_error() - a VMREAD or VMWRITE failed: a bug of ours. Says which one, once. */
+void vmcs_error(u32 field, bool write);
+
+static __always_inline u64 vmcs_read_any(u32 field)
+{
+	u64 val;
+
+	asm_goto_output("vmread %[field], %[val]; jbe %l[failed]" : [val] "=r" (val) : [field] "r" ((u64)field) : "cc" : failed);
+	return val;
+failed:
+	vmcs_error(field, false);
+	return 0;
+}
+
+static __always_inline void vmcs_write_any(u32 field, u64 val)
+{
+	asm_goto_output("vmwrite %[val], %[field]; jbe %l[failed]" : : [val] "rm" (val), [field] "r" ((u64)field) : "cc", "memory" : failed);
+	return;
+failed:
+	vmcs_error(field, true);
+}
+
+#define vmcs_read16(field)	({ VMCS_CHECK(field, VMCS_16); (u16)vmcs_read_any(field); })
+#define vmcs_read32(field)	({ VMCS_CHECK(field, VMCS_32); (u32)vmcs_read_any(field); })
+#define vmcs_read64(field)	({ VMCS_CHECK(field, VMCS_64); vmcs_read_any(field); })
+#define vmcs_readn(field)	({ VMCS_CHECK(field, VMCS_NATURAL); vmcs_read_any(field); })
+#define vmcs_write16(field, v)	({ VMCS_CHECK(field, VMCS_16); vmcs_write_any(field, (u16)(v)); })
+#define vmcs_write32(field, v)	({ VMCS_CHECK(field, VMCS_32); vmcs_write_any(field, (u32)(v)); })
+#define vmcs_write64(field, v)	({ VMCS_CHECK(field, VMCS_64); vmcs_write_any(field, v); })
+#define vmcs_writen(field, v)	({ VMCS_CHECK(field, VMCS_NATURAL); vmcs_write_any(field, v); })
+
+
+/* ------------------------------------------------------------------ objects */
+
+/*
+ * Guest state is read from the VMCS when somebody asks for it, once per exit, and written once before the next entry: a bit in
+ * .known says that the copy is what the VMCS has (or will have), a bit in .changed that the VMCS must get it.
+ */
+enum vmx_cached { CACHED_RIP, CACHED_RSP, CACHED_RFLAGS, CACHED_SHADOW, CACHED_CR0, CACHED_CR3, CACHED_CR4, CACHED_CS_AR, CACHED_SS_AR };
+
+/* What an entry or exit has to do besides the usual; all rare. */
+enum vmx_work {
+	WORK_STEP = BIT(0),		/* TF for one instruction: a debugger's, or to the NMI window */
+	WORK_TIMER = BIT(1),		/* the preemption timer has a deadline */
+	WORK_CUT = BIT(2),		/* ... or is zero for one entry */
+	WORK_FLUSH = BIT(3),		/* INVEPT and INVVPID of this vCPU */
+};
+
+/* Host state in the VMCS, as it was written last: written again only when it changed. */
+struct vmx_host_state {
+	unsigned long cr0, cr3, cr4, fs_base, gs_base, rsp;
+	u16 fs_sel, gs_sel, ds_sel, es_sel, ldt_sel;
+};
+
+/* Per CPU. */
+struct vmx_cpu {
+	void *vmxon;			/* VMXON region */
+	struct list_head loaded;	/* hw_vcpu.link of those whose VMCS is active here; IRQs off */
+	struct hw_vcpu *current_vmcs;
+	u64 last_vcpu;			/* id that ran last: branch predictions are its own */
+	bool on;
+};
+
+struct hw_vm {
+	/* Nothing yet: VPIDs are the vCPUs', the EPT is the MMU's. */
+};
+
+struct hw_vcpu {
+	u64 regs[16];			/* in the order of enum reg; RSP lives in the VMCS */
+	u64 rip, rflags, cr0, cr3, cr4;	/* copies, see enum vmx_cached */
+	u64 cr2;			/* the guest's while it doesn't run */
+	u32 shadow, cs_ar, ss_ar;
+	u32 known, changed;
+	u32 work;
+	bool launched;
+	bool spec_ctrl_open;		/* the guest writes SPEC_CTRL without exit */
+	u64 spec_ctrl;
+
+	void *vmcs;
+	unsigned long *msr_bitmap;
+	u8 *vapic;			/* virtual-APIC page: CR8 is in its TPR */
+	int cpu;			/* where the VMCS is active; -1: nowhere */
+	struct list_head link;
+	u64 id;
+	u16 vpid;			/* 0: none was left */
+	struct vmx_host_state host;
+
+	/* The guest's view, where the CPU's differs, and what the VMCS has of the controls. */
+	u64 efer;
+	u32 pin, proc, proc2, entry_ctl, exceptions;
+	u8 tpr_threshold;
+	u32 pause_gap, pause_window;
+	u64 eptp;
+
+	/* Host MSRs that the guest's values displace while it is loaded (run.c). */
+	bool msrs_loaded;
+	u64 star, lstar, cstar, sfmask, kernel_gs_base, tsc_aux;
+	u64 host_kernel_gs_base;
+
+	struct hw_event injected;
+	u64 dr6;
+	u64 deadline;			/* host TSC, for the preemption timer */
+	bool step, nmi_step, step_guest_tf;
+};
+
+static inline bool vmx_known(const struct hw_vcpu *hw, enum vmx_cached what)
+{
+	return hw->known & BIT(what);
+}
+
+static inline void vmx_set_known(struct hw_vcpu *hw, enum vmx_cached what)
+{
+	hw->known |= BIT(what);
+}
+
+static inline void vmx_set_changed(struct hw_vcpu *hw, enum vmx_cached what)
+{
+	hw->known |= BIT(what);
+	hw->changed |= BIT(what);
+}
+
+/* caps.c: what VMX here has, computed once from the capability MSRs. */
+struct vmx_controls {
+	u32 pin, proc, proc2, exit, entry;
+};
+extern struct vmx_controls vmx_controls;	/* those that every vCPU starts with */
+extern struct vmx_fixed { u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1; } vmx_fixed;
+extern u32 vmx_basic_revision;
+struct vmx_cpu *vmx_cpu(int cpu);
+bool vmx_has_proc2(u32 bit);
+/** vmx_flush_guest() - INVEPT and INVVPID at the narrowest scope that the CPU has. VMCS loaded, IRQs off. */
+void vmx_flush_guest(struct hw_vcpu *hw);
+u8 vmx_timer_shift(void);
+
+/* vmcs.c */
+void vmx_flush_changes(struct hw_vcpu *hw);	/* .changed into the VMCS */
+void vmx_set_proc(struct hw_vcpu *hw, u32 bits, bool on);
+void vmx_set_pin(struct hw_vcpu *hw, u32 bits, bool on);
+
+/* run.c */
+void vmx_host_msrs_read(void);
+void vmx_msrs_unload(struct hw_vcpu *hw);
+void vmx_unload(struct hw_vcpu *hw);
+void vmcs_clear_here(struct hw_vcpu *hw);
+void vmx_entry_work(struct hw_vcpu *hw);
+struct hw_exit;
+void vmx_exit_work(struct hw_vcpu *hw, struct hw_exit *exit);
+void vmx_entry_failed(struct hw_vcpu *hw);
+
+/* event.c */
+void vmx_injection_done(struct hw_vcpu *hw);
+struct hw_event event_interrupted(struct hw_vcpu *hw, u32 info);
+void step_arm(struct hw_vcpu *hw);
+void step_disarm(struct hw_vcpu *hw, struct hw_exit *exit);
+
+/* enter.S: guest registers in, VMLAUNCH or VMRESUME, and back. IRQs off. false: the instruction failed. */
+asmlinkage bool vmx_enter(struct hw_vcpu *hw, bool launched);
+void vmx_exit_point(void);	/* HOST_RIP */
+
+#endif
