@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who has which APIC id: a table for the senders, so that a message to one LAPIC costs the same in a VM of one or a thousand.
+ * Who has which APIC id: a table for the senders, so that a message to one LAPIC costs the same in
+ * a VM of one or a thousand.
  *
- * The table is an aid, never the truth: what it can't say for sure (ids that collide, modes that are mixed, odd logical ids) is found by
- * asking each LAPIC. While it is out of date it is not there at all, so nobody reads a stale one: who changes an id unpublishes
- * the table after the change, and a worker builds the next, because the change may come from a fast exit, which can't allocate.
+ * The table is an aid, never the truth: what it can't say for sure (ids that collide, modes that
+ * are mixed, odd logical ids) is found by asking each LAPIC. While it is out of date it is not
+ * there at all, so nobody reads a stale one: who changes an id unpublishes the table after the
+ * change, and a worker builds the next, because the change may come from a fast exit, which can't
+ * allocate.
  */
 #include <linux/nospec.h>
 #include <linux/rculist.h>
@@ -83,7 +86,9 @@ static void map_add(struct apic_map *map, struct lapic *apic)
 	map_add_logical(map, apic);
 }
 
-/* Sleeps. The table as the LAPICs are now, or NULL without memory: then senders go on asking each. */
+/*
+ * Sleeps. The table as the LAPICs are now, or NULL without memory: then senders go on asking each.
+ */
 static struct apic_map *map_build(struct irqchip *chip)
 {
 	u32 nr = APIC_MAP_MIN_IDS;
@@ -112,11 +117,16 @@ static void apic_map_work(struct work_struct *work)
 	u32 generation = READ_ONCE(chip->map_generation);
 	struct apic_map *map;
 
-	/* Read the generation before the ids; pairs with apic_map_invalidate(), which is called after an id was written. */
+	/*
+	 * Read the generation before the ids; pairs with apic_map_invalidate(), which is called
+	 * after an id was written.
+	 */
 	smp_rmb();
 	map = map_build(chip);
 	raw_spin_lock_irq(&chip->map_lock);
-	/* If an id changed meanwhile, the work was queued again, and this table must not be seen. */
+	/*
+	 * If an id changed meanwhile, the work was queued again, and this table must not be seen.
+	 */
 	if (generation == chip->map_generation && !rcu_access_pointer(chip->apic_map)) {
 		rcu_assign_pointer(chip->apic_map, map);
 		map = NULL;
@@ -169,7 +179,10 @@ static bool map_find_logical(struct apic_map *map, u32 dest, struct apic_targets
 	}
 }
 
-/* Whom @msg addresses, when the table can tell. RCU held. 0xff and ~0 may mean everybody: who knows is lapic_is_addressed(). */
+/*
+ * Whom @msg addresses, when the table can tell. RCU held. 0xff and ~0 may mean everybody: who knows
+ * is lapic_is_addressed().
+ */
 static bool map_find(struct apic_map *map, const struct apic_msg *msg, struct apic_targets *to)
 {
 	if (msg->shorthand || msg->dest == 0xff || msg->dest == ~0u)

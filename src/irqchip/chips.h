@@ -8,19 +8,25 @@
 #include <linux/spinlock.h>
 #include "irqchip/irqchip.h"
 
-/* ------------------------------------------------------------------ LAPIC registers (lapic_regs.h has the accessors) */
+/* ------------------------------------------------ LAPIC registers (accessors: lapic_regs.h) */
 
-/* Times below this are not worth a timer: what a hostile guest may ask of the host, per second, is bounded by it. */
+/*
+ * Times below this are not worth a timer: what a hostile guest may ask of the host, per second, is
+ * bounded by it.
+ */
 #define TIMER_MIN_PERIOD_NS	200000ULL
 
-/** apic_map_invalidate() - an id, mode or logical id changed: scan until the map is rebuilt. Any context but NMI. */
+/** apic_map_invalidate() - an id, mode or logical id changed: scan until the map is rebuilt. Any
+ * context but NMI. */
 void apic_map_invalidate(struct irqchip *chip);
 /** lapic_error() - note an APIC_ESR_* error and raise the error LVT. Any context. */
 void lapic_error(struct lapic *apic, u32 error);
-/** lapic_receive() - what one LAPIC does with a message that addresses it. 1: accepted (or merged with one that waits), 0: refused. Any context. */
+/** lapic_receive() - what one LAPIC does with a message that addresses it. 1: accepted (or merged
+ * with one that waits), 0: refused. Any context. */
 int lapic_receive(struct lapic *apic, const struct lapic *source, const struct apic_msg *msg);
 
-/** lapic_timer_take() - lapic_timer_latch() without the request: the caller looks at IRR right away. One load when nothing fired. */
+/** lapic_timer_take() - lapic_timer_latch() without the request: the caller looks at IRR right
+ * away. One load when nothing fired. */
 void lapic_timer_take(struct lapic *apic);
 /* lapic_timer.c: own thread of the vCPU, or it doesn't run; IRQs on or off. */
 void lapic_timer_init(struct lapic *apic);
@@ -47,7 +53,7 @@ struct pic {
 	struct irqchip *chip;
 	struct kvm_pic_state half[2];		/* master, slave */
 	u8 sources[PIC_NUM_PINS];		/* bit per enum irq_source that drives the pin */
-	u16 acked;				/* pins whose service ended, to be told after the lock is dropped */
+	u16 acked;				/* pins whose service ended: told behind the lock */
 	bool output;				/* INTR; written under the lock, read without */
 	bool irq0_unmasked;			/* to be told, likewise */
 };
@@ -66,7 +72,7 @@ struct ioapic {
 	u64 base_address;
 	u32 ioregsel, id;
 	u32 line;				/* pins that are driven */
-	u32 delivered;				/* edge-triggered pins whose current edge went out */
+	u32 delivered;				/* edge-triggered pins whose edge went out */
 	u8 sources[IOAPIC_NUM_PINS];		/* bit per enum irq_source that drives the pin */
 	u64 redir[IOAPIC_NUM_PINS];
 };
@@ -91,7 +97,7 @@ struct pit {
 	struct kvm_pit_channel_state channel[PIT_CHANNELS];
 	u32 flags;
 	bool speaker_data;
-	struct hrtimer hrtimer;			/* channel 0's next tick; its callback takes no pit lock */
+	struct hrtimer hrtimer;			/* channel 0's next tick; takes no pit lock */
 	u64 period_ns;				/* 0: one-shot */
 	bool reinject;				/* KVM_REINJECT_CONTROL */
 	atomic_t pending;			/* ticks that the guest has not been given */
@@ -113,7 +119,7 @@ struct irq_route {
 struct irq_routing {
 	struct rcu_head rcu;
 	u32 nr_gsis;
-	u32 *first;				/* routes of GSI g: route[first[g]] up to, without, route[first[g + 1]] */
+	u32 *first;				/* of GSI g: route[first[g]] to route[first[g + 1] - 1] */
 	struct irq_route route[];
 };
 
@@ -121,16 +127,20 @@ struct irq_routing {
 int route_set_default(struct irqchip *chip);
 /** route_gsi_has_pin() - does @gsi drive this pin? RCU held. */
 bool route_gsi_has_pin(struct irqchip *chip, u32 gsi, u32 irqchip, u32 pin);
-/** route_split_vectors() - vectors of level-triggered routes of the VMM's IOAPIC pins; those to @apic only, unless NULL. */
+/** route_split_vectors() - vectors of level-triggered routes of the VMM's IOAPIC pins; those to
+ * @apic only, unless NULL. */
 void route_split_vectors(struct irqchip *chip, struct lapic *apic, unsigned long *bitmap);
 /** msi_decode() - an MSI's address and data as a message. */
 void msi_decode(const struct irqchip *chip, u64 address, u32 data, struct apic_msg *msg);
 /** lapic_is_addressed() - would @msg, not sent by a LAPIC, reach @apic? */
-bool lapic_is_addressed(const struct lapic *apic, const struct lapic *source, const struct apic_msg *msg);
+bool lapic_is_addressed(const struct lapic *apic, const struct lapic *source,
+			const struct apic_msg *msg);
 
-/** irqchip_acked() - the guest ended its service of a pin: tell the PIT and the resampling irqfds. No irqchip lock held. */
+/** irqchip_acked() - the guest ended its service of a pin: tell the PIT and the resampling irqfds.
+ * No irqchip lock held. */
 void irqchip_acked(struct irqchip *chip, u32 irqchip, u32 pin);
-/** irqchip_unmasked() - IRQ 0 can get through again: a tick that was lost under the mask holds nothing up. No lock held. */
+/** irqchip_unmasked() - IRQ 0 can get through again: a tick that was lost under the mask holds
+ * nothing up. No lock held. */
 void irqchip_unmasked(struct irqchip *chip, u32 irqchip, u32 pin);
 void irqfd_resample(struct irqchip *chip, u32 irqchip, u32 pin);
 

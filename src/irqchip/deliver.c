@@ -18,7 +18,10 @@ static void lapic_notify(struct lapic *apic, const struct lapic *source, enum vc
 		vcpu_kick(apic->vcpu);
 }
 
-/* TMR follows the last interrupt that came with this vector (SDM 3A, 11.8.4). Both tests spare the line when it is right already. */
+/*
+ * TMR follows the last interrupt that came with this vector (SDM 3A, 11.8.4). Both tests spare the
+ * line when it is right already.
+ */
 static void lapic_set_trigger(struct lapic *apic, u8 vector, bool level)
 {
 	unsigned long *word = lapic_vector_word(apic, APIC_TMR, vector);
@@ -31,7 +34,8 @@ static void lapic_set_trigger(struct lapic *apic, u8 vector, bool level)
 		clear_bit(vector & 31, word);
 }
 
-static int lapic_receive_fixed(struct lapic *apic, const struct lapic *source, const struct apic_msg *msg)
+static int lapic_receive_fixed(struct lapic *apic, const struct lapic *source,
+			       const struct apic_msg *msg)
 {
 	if (!lapic_enabled(apic))
 		return 0;
@@ -41,17 +45,22 @@ static int lapic_receive_fixed(struct lapic *apic, const struct lapic *source, c
 	}
 	lapic_set_trigger(apic, msg->vector, msg->level);
 	/*
-	 * Locked, because other senders set other bits of this word. It is a full barrier too: TMR is seen before IRR, and IRR before
-	 * the request that makes the vCPU look at it. Whoever finds the bit set leaves the request to whoever set it: merged is accepted.
+	 * Locked, because other senders set other bits of this word. It is a full barrier too: TMR
+	 * is seen before IRR, and IRR before the request that makes the vCPU look at it. Whoever
+	 * finds the bit set leaves the request to whoever set it: merged is accepted.
 	 */
 	if (!test_and_set_bit(msg->vector & 31, lapic_vector_word(apic, APIC_IRR, msg->vector)))
 		lapic_notify(apic, source, REQ_EVENT);
 	return 1;
 }
 
-static int lapic_receive_init(struct lapic *apic, const struct lapic *source, const struct apic_msg *msg)
+static int lapic_receive_init(struct lapic *apic, const struct lapic *source,
+			      const struct apic_msg *msg)
 {
-	/* INIT level de-assert only synchronises arbitration ids, which are long gone (SDM 3A, 11.6.1). */
+	/*
+	 * INIT level de-assert only synchronises arbitration ids, which are long gone (SDM 3A,
+	 * 11.6.1).
+	 */
 	if (msg->level && !msg->assert)
 		return 0;
 	/* An INIT undoes a start-up that was not taken yet. */
@@ -109,7 +118,8 @@ void lapic_error(struct lapic *apic, u32 error)
 
 /* ------------------------------------------------------------------ who is meant */
 
-static bool is_broadcast(const struct lapic *apic, const struct lapic *source, const struct apic_msg *msg)
+static bool is_broadcast(const struct lapic *apic, const struct lapic *source,
+			 const struct apic_msg *msg)
 {
 	bool from_x2apic = source && lapic_mode(source) == APIC_X2APIC;
 
@@ -119,7 +129,10 @@ static bool is_broadcast(const struct lapic *apic, const struct lapic *source, c
 		return false;
 	if (lapic_mode(apic) != APIC_X2APIC)
 		return !msg->logical || lapic_model(apic) == MODEL_CLUSTER;
-	/* What x2APIC LAPICs make of a device's 8-bit broadcast is a quirk that can be switched off (api.rst 7.7). */
+	/*
+	 * What x2APIC LAPICs make of a device's 8-bit broadcast is a quirk that can be switched off
+	 * (api.rst 7.7).
+	 */
 	return source ? !msg->logical : !apic->chip->x2apic_broadcast_quirk_disabled;
 }
 
@@ -137,7 +150,8 @@ static bool matches_logical(const struct lapic *apic, u32 dest)
 	}
 }
 
-bool lapic_is_addressed(const struct lapic *apic, const struct lapic *source, const struct apic_msg *msg)
+bool lapic_is_addressed(const struct lapic *apic, const struct lapic *source,
+			const struct apic_msg *msg)
 {
 	if (lapic_mode(apic) == APIC_DISABLED)
 		return false;
@@ -158,8 +172,9 @@ static bool goes_to_one(const struct apic_msg *msg)
 }
 
 /*
- * The order of arbitration is the model's own business (SDM 3A, 11.6.2.4). The vector chooses among those who can take it: one source
- * stays with one vCPU, whose caches know it, and many sources spread.
+ * The order of arbitration is the model's own business (SDM 3A, 11.6.2.4). The vector chooses among
+ * those who can take it: one source stays with one vCPU, whose caches know it, and many sources
+ * spread.
  */
 static u32 arbitrate(const struct apic_msg *msg, u32 candidates)
 {
@@ -180,8 +195,8 @@ static unsigned long choose_target(const struct apic_targets *to, const struct a
 	return able & -able;
 }
 
-static int deliver_to_targets(struct apic_targets *to, struct lapic *source, const struct apic_msg *msg,
-			      bool x2apic_only)
+static int deliver_to_targets(struct apic_targets *to, struct lapic *source,
+			      const struct apic_msg *msg, bool x2apic_only)
 {
 	int ret = -1;
 	u32 i;
@@ -191,7 +206,10 @@ static int deliver_to_targets(struct apic_targets *to, struct lapic *source, con
 	for_each_set_bit(i, &to->bits, 16) {
 		struct lapic *apic = to->slot[i];
 
-		/* In a table of ids there may be LAPICs that are still in xAPIC mode and have no logical id. */
+		/*
+		 * In a table of ids there may be LAPICs that are still in xAPIC mode and have no
+		 * logical id.
+		 */
 		if (!apic || (x2apic_only && lapic_mode(apic) != APIC_X2APIC))
 			continue;
 		ret = max(ret, 0) + lapic_receive(apic, source, msg);
@@ -199,7 +217,8 @@ static int deliver_to_targets(struct apic_targets *to, struct lapic *source, con
 	return ret;
 }
 
-static struct lapic *scan_choose(struct irqchip *chip, struct lapic *source, const struct apic_msg *msg)
+static struct lapic *scan_choose(struct irqchip *chip, struct lapic *source,
+				 const struct apic_msg *msg)
 {
 	struct lapic *apic, *chosen = NULL;
 	u32 able = 0, nth, i = 0;
@@ -211,7 +230,9 @@ static struct lapic *scan_choose(struct irqchip *chip, struct lapic *source, con
 		if (!lapic_enabled(apic) || !lapic_is_addressed(apic, source, msg))
 			continue;
 		chosen = apic;
-		/* Ids may change between the two walks: then the last one seen is as good as any. */
+		/*
+		 * Ids may change between the two walks: then the last one seen is as good as any.
+		 */
 		if (i++ == nth)
 			break;
 	}
@@ -244,14 +265,15 @@ int lapic_deliver(struct irqchip *chip, struct lapic *source, const struct apic_
 	rcu_read_lock();
 	map = rcu_dereference(chip->apic_map);
 	if (map && map_find(map, msg, &to))
-		ret = deliver_to_targets(&to, source, msg, msg->logical && map->model == MODEL_X2APIC);
+		ret = deliver_to_targets(&to, source, msg,
+					 msg->logical && map->model == MODEL_X2APIC);
 	else
 		ret = deliver_by_scan(chip, source, msg);
 	rcu_read_unlock();
 	return ret;
 }
 
-/* ------------------------------------------------------------------ MSI (SDM 3A, 11.11; APM 2, 16.6) */
+/* -------------------------------------------------- MSI (SDM 3A, 11.11; APM 2, 16.6) */
 
 void msi_decode(const struct irqchip *chip, u64 address, u32 data, struct apic_msg *msg)
 {
@@ -266,7 +288,10 @@ void msi_decode(const struct irqchip *chip, u64 address, u32 data, struct apic_m
 	};
 	if (chip->x2apic_format)
 		msg->dest |= (u32)(address >> 32) & 0xffffff00;
-	/* A message from a device is an edge, whatever it says, unless it is one that can be level-triggered. */
+	/*
+	 * A message from a device is an edge, whatever it says, unless it is one that can be
+	 * level-triggered.
+	 */
 	if (msg->delivery != APIC_FIXED && msg->delivery != APIC_LOWEST_PRIORITY)
 		msg->level = false;
 }

@@ -32,12 +32,16 @@ enum { IOAPICID = 0, IOAPICVER = 1, IOAPICARB = 2, IOREDTBL = 0x10 };
 
 /* ------------------------------------------------------------------ pins */
 
-/* Only these two are level-triggered when the entry says so; all others are edges (82093AA, table of delivery modes). */
+/*
+ * Only these two are level-triggered when the entry says so; all others are edges (82093AA, table
+ * of delivery modes).
+ */
 static bool redir_is_level(u64 entry)
 {
 	u32 delivery = entry >> REDIR_DELIVERY_SHIFT & 7;
 
-	return (entry & REDIR_LEVEL) && (delivery == APIC_FIXED || delivery == APIC_LOWEST_PRIORITY);
+	return (entry & REDIR_LEVEL) &&
+	       (delivery == APIC_FIXED || delivery == APIC_LOWEST_PRIORITY);
 }
 
 static struct apic_msg redir_msg(u64 entry)
@@ -52,7 +56,10 @@ static struct apic_msg redir_msg(u64 entry)
 	};
 }
 
-/* Does somebody wait for the end of what this pin sends? The PIT does, and irqfds that resample; the lines of others need no acknowledge. */
+/*
+ * Does somebody wait for the end of what this pin sends? The PIT does, and irqfds that resample;
+ * the lines of others need no acknowledge.
+ */
 static bool pin_wants_ack(const struct ioapic *ioapic, u32 pin)
 {
 	return ioapic->sources[pin] & ~BIT(IRQ_SOURCE_USER);
@@ -69,8 +76,12 @@ static int pin_deliver(struct ioapic *ioapic, u32 pin)
 		return -1;
 	if (msg.level && (*entry & REDIR_REMOTE_IRR))
 		return 0;
-	/* Before it is sent: its EOI looks here. Tested first to leave the line alone once it is set. */
-	if (!msg.level && pin_wants_ack(ioapic, pin) && !test_bit(msg.vector, ioapic->chip->edge_acks))
+	/*
+	 * Before it is sent: its EOI looks here. Tested first to leave the line alone once it is
+	 * set.
+	 */
+	if (!msg.level && pin_wants_ack(ioapic, pin) &&
+	    !test_bit(msg.vector, ioapic->chip->edge_acks))
 		set_bit(msg.vector, ioapic->chip->edge_acks);
 	ret = max(lapic_deliver(ioapic->chip, NULL, &msg), 0);
 	if (!msg.level)
@@ -161,11 +172,14 @@ void ioapic_eoi_exits(struct ioapic *ioapic, struct lapic *apic, unsigned long *
 		struct apic_msg msg = redir_msg(entry);
 
 		/*
-		 * Also where the message no longer goes but is still in service: the entry may have been changed meanwhile.
+		 * Also where the message no longer goes but is still in service: the entry may have
+		 * been changed meanwhile.
 		 */
-		if ((entry & REDIR_MASKED) || !(msg.level || test_bit(msg.vector, ioapic->chip->edge_acks)))
+		if ((entry & REDIR_MASKED) ||
+		    !(msg.level || test_bit(msg.vector, ioapic->chip->edge_acks)))
 			continue;
-		if (lapic_is_addressed(apic, NULL, &msg) || lapic_test_vector(apic, APIC_ISR, msg.vector))
+		if (lapic_is_addressed(apic, NULL, &msg) ||
+		    lapic_test_vector(apic, APIC_ISR, msg.vector))
 			__set_bit(msg.vector, bitmap);
 	}
 	spin_unlock_irqrestore(&ioapic->lock, flags);
@@ -183,7 +197,10 @@ static void redir_write(struct ioapic *ioapic, u32 pin, enum redir_half half, u3
 		new = (u32)old | (u64)val << 32;
 	else
 		new = (old & ~(u64)U32_MAX) | (val & ~REDIR_READ_ONLY) | (old & REDIR_READ_ONLY);
-	/* Guests end a level by making the pin edge-triggered for a moment, where there is no EOI register. */
+	/*
+	 * Guests end a level by making the pin edge-triggered for a moment, where there is no EOI
+	 * register.
+	 */
 	if (!(new & REDIR_LEVEL))
 		new &= ~REDIR_REMOTE_IRR;
 	*entry = new;

@@ -61,7 +61,10 @@ int irqchip_create(struct irqchip *chip, struct vm *vm)
 	if (!ret)
 		ret = ioapic_create(chip);
 	if (!ret) {
-		/* The routing is checked against the mode. Other ioctls see it only with everything behind it. */
+		/*
+		 * The routing is checked against the mode. Other ioctls see it only with everything
+		 * behind it.
+		 */
 		smp_store_release(&chip->mode, IRQCHIP_KERNEL);
 		ret = route_set_default(chip);
 	}

@@ -2,9 +2,10 @@
 /*
  * irqfds: an eventfd that, when signalled, drives a GSI (api.rst 4.75).
  *
- * An irqfd waits in its eventfd's wait queue. The wake-up is atomic, under that queue's lock; it drives the GSI right there. An irqfd ends
- * once: by deassignment, when its eventfd is closed, or with the VM. Whoever sets IRQFD_ENDING queues its work, which alone
- * takes it apart and frees it, in a context that may sleep.
+ * An irqfd waits in its eventfd's wait queue. The wake-up is atomic, under that queue's lock; it
+ * drives the GSI right there. An irqfd ends once: by deassignment, when its eventfd is closed, or
+ * with the VM. Whoever sets IRQFD_ENDING queues its work, which alone takes it apart and frees it,
+ * in a context that may sleep.
  */
 #include <linux/eventfd.h>
 #include <linux/file.h>
@@ -23,7 +24,8 @@ struct irqfd {
 	struct list_head list;			/* chip->irqfds, under vm->irq_lock */
 	struct eventfd_ctx *eventfd;
 	struct eventfd_ctx *resamplefd;		/* NULL: edge-triggered */
-	struct list_head resample_list;		/* chip->resamplers; written under vm->irq_lock, read under RCU */
+	struct list_head
+		resample_list; /* chip->resamplers; written under vm->irq_lock, read under RCU */
 	wait_queue_entry_t wait;
 	poll_table poll;
 	struct work_struct end;
@@ -188,7 +190,8 @@ static bool irqfd_args_valid(const struct irqchip *chip, const struct kvm_irqfd 
 	if (args->flags & ~(KVM_IRQFD_FLAG_DEASSIGN | KVM_IRQFD_FLAG_RESAMPLE))
 		return false;
 	/* Resampling hangs on the EOI of a pin. */
-	return args->flags & KVM_IRQFD_FLAG_RESAMPLE ? mode == IRQCHIP_KERNEL : mode != IRQCHIP_NONE;
+	return args->flags & KVM_IRQFD_FLAG_RESAMPLE ? mode == IRQCHIP_KERNEL
+						     : mode != IRQCHIP_NONE;
 }
 
 int irqfd_assign(struct irqchip *chip, const struct kvm_irqfd *args)
@@ -261,8 +264,9 @@ void irqfd_destroy_all(struct irqchip *chip)
 /* ------------------------------------------------------------------ resampling */
 
 /*
- * The guest ended its service of a pin: lower the lines that drive it, then ask their devices. All lines first: a device that is asked
- * may raise its line again at once, and an irqfd of the same GSI must not lower that.
+ * The guest ended its service of a pin: lower the lines that drive it, then ask their devices. All
+ * lines first: a device that is asked may raise its line again at once, and an irqfd of the same
+ * GSI must not lower that.
  */
 void irqfd_resample(struct irqchip *chip, u32 irqchip, u32 pin)
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The local APIC: registers as the guest reads and writes them, priorities, and what the run loop asks.
+ * The local APIC: registers as the guest reads and writes them, priorities, and what the run loop
+ * asks.
  */
 #include <asm/msr-index.h>
 #include "core/compat.h"
@@ -13,25 +14,33 @@
 #define R(reg)		BIT_ULL((reg) >> 4)
 #define R8(reg)		(0xffULL << ((reg) >> 4))
 
-#define LVT_REGS	(R(APIC_LVTT) | R(APIC_LVTTHMR) | R(APIC_LVTPC) | R(APIC_LVT0) | R(APIC_LVT1) | R(APIC_LVTERR))
-#define COMMON_READ	(R(APIC_ID) | R(APIC_LVR) | R(APIC_TASKPRI) | R(APIC_PROCPRI) | R(APIC_LDR) | R(APIC_SPIV) | \
-			 R8(APIC_ISR) | R8(APIC_TMR) | R8(APIC_IRR) | R(APIC_ESR) | R(APIC_ICR) | LVT_REGS | \
+#define LVT_REGS	(R(APIC_LVTT) | R(APIC_LVTTHMR) | R(APIC_LVTPC) | \
+			 R(APIC_LVT0) | R(APIC_LVT1) | R(APIC_LVTERR))
+#define COMMON_READ	(R(APIC_ID) | R(APIC_LVR) | R(APIC_TASKPRI) | R(APIC_PROCPRI) | \
+			 R(APIC_LDR) | R(APIC_SPIV) | R8(APIC_ISR) | R8(APIC_TMR) | \
+			 R8(APIC_IRR) | R(APIC_ESR) | R(APIC_ICR) | LVT_REGS | \
 			 R(APIC_TMICT) | R(APIC_TMCCT) | R(APIC_TDCR))
-#define COMMON_WRITE	(R(APIC_TASKPRI) | R(APIC_EOI) | R(APIC_SPIV) | R(APIC_ESR) | R(APIC_ICR) | LVT_REGS | \
-			 R(APIC_TMICT) | R(APIC_TDCR))
+#define COMMON_WRITE	(R(APIC_TASKPRI) | R(APIC_EOI) | R(APIC_SPIV) | R(APIC_ESR) | \
+			 R(APIC_ICR) | LVT_REGS | R(APIC_TMICT) | R(APIC_TDCR))
 
 /* SDM 3A, table 11-1 and table 11-6. */
-static const u64 xapic_read_regs = COMMON_READ | R(APIC_ARBPRI) | R(APIC_RRR) | R(APIC_DFR) | R(APIC_ICR2);
-static const u64 xapic_write_regs = COMMON_WRITE | R(APIC_ID) | R(APIC_LDR) | R(APIC_DFR) | R(APIC_ICR2);
+static const u64 xapic_read_regs =
+	COMMON_READ | R(APIC_ARBPRI) | R(APIC_RRR) | R(APIC_DFR) | R(APIC_ICR2);
+static const u64 xapic_write_regs =
+	COMMON_WRITE | R(APIC_ID) | R(APIC_LDR) | R(APIC_DFR) | R(APIC_ICR2);
 static const u64 x2apic_read_regs = COMMON_READ;
 static const u64 x2apic_write_regs = COMMON_WRITE | R(APIC_SELF_IPI);
 
 #define APIC_VERSION	0x14u
 #define APIC_MAXLVT	5u
 #define LVT_VECTOR_MASK	(APIC_VECTOR_MASK | APIC_LVT_MASKED)
-#define LVT_LINT_MASK	(LVT_VECTOR_MASK | APIC_MODE_MASK | APIC_INPUT_POLARITY | APIC_LVT_LEVEL_TRIGGER)
+#define LVT_LINT_MASK	(LVT_VECTOR_MASK | APIC_MODE_MASK | APIC_INPUT_POLARITY | \
+			 APIC_LVT_LEVEL_TRIGGER)
 #define TDCR_MASK	0xbu
-/* Bits that are zero in x2APIC's ICR. 12, delivery status in xAPIC, is ignored for those who still write it. */
+/*
+ * Bits that are zero in x2APIC's ICR. 12, delivery status in xAPIC, is ignored for those who still
+ * write it.
+ */
 #define X2APIC_ICR_RESERVED	(GENMASK_ULL(31, 20) | GENMASK_ULL(17, 16) | BIT_ULL(13))
 
 static bool reg_in(u64 set, u32 reg)
@@ -39,7 +48,10 @@ static bool reg_in(u64 set, u32 reg)
 	return reg < 0x400 && (set >> (reg >> 4) & 1);
 }
 
-/* Bits of an LVT entry that can be written (SDM 3A, figure 11-8). Remote IRR and delivery status are always 0 here. */
+/*
+ * Bits of an LVT entry that can be written (SDM 3A, figure 11-8). Remote IRR and delivery status
+ * are always 0 here.
+ */
 static u32 lvt_mask(const struct lapic *apic, u32 reg)
 {
 	switch (reg) {
@@ -64,7 +76,8 @@ static bool directed_eoi_allowed(const struct lapic *apic)
 
 static u32 lapic_version(const struct lapic *apic)
 {
-	return APIC_VERSION | APIC_MAXLVT << 16 | (directed_eoi_allowed(apic) ? APIC_LVR_DIRECTED_EOI : 0);
+	return APIC_VERSION | APIC_MAXLVT << 16 |
+	       (directed_eoi_allowed(apic) ? APIC_LVR_DIRECTED_EOI : 0);
 }
 
 /* ------------------------------------------------------------------ priorities */
@@ -87,7 +100,10 @@ static int lapic_deliverable(struct lapic *apic)
 	return vector;
 }
 
-/* PPR sank: something that waited in IRR may be next. The request costs a locked instruction, so it is made only when there is. */
+/*
+ * PPR sank: something that waited in IRR may be next. The request costs a locked instruction, so it
+ * is made only when there is.
+ */
 static void lapic_priority_changed(struct lapic *apic)
 {
 	if (lapic_enabled(apic) && lapic_deliverable(apic) >= 0)
@@ -193,7 +209,10 @@ static bool icr_sends_vector(const struct apic_msg *msg)
 	return msg->delivery == APIC_FIXED || msg->delivery == APIC_LOWEST_PRIORITY;
 }
 
-/* SDM 3A, 11.6.1. An IPI is an edge, whatever its trigger mode bit says; only INIT level de-assert is told apart by it. */
+/*
+ * SDM 3A, 11.6.1. An IPI is an edge, whatever its trigger mode bit says; only INIT level de-assert
+ * is told apart by it.
+ */
 static void lapic_send_ipi(struct lapic *apic, u32 icr, u32 dest)
 {
 	struct apic_msg msg = {
@@ -234,7 +253,7 @@ static void lapic_self_ipi(struct lapic *apic, u8 vector)
 		lapic_receive(apic, apic, &msg);
 }
 
-/* ------------------------------------------------------------------ other registers with an effect */
+/* -------------------------------------------------- other registers with an effect */
 
 static void lapic_write_lvt(struct lapic *apic, u32 reg, u32 val)
 {
@@ -288,7 +307,10 @@ static void lapic_write_id(struct lapic *apic, u32 reg, u32 val)
 	apic_map_invalidate(apic->chip);
 }
 
-/* A register that exists and can be written, in its mode; checks are done. Bits that a register has not are dropped. */
+/*
+ * A register that exists and can be written, in its mode; checks are done. Bits that a register has
+ * not are dropped.
+ */
 static void lapic_write_reg(struct lapic *apic, u32 reg, u32 val)
 {
 	switch (reg) {
@@ -309,7 +331,9 @@ static void lapic_write_reg(struct lapic *apic, u32 reg, u32 val)
 		lapic_write_svr(apic, val);
 		break;
 	case APIC_ESR:
-		/* A write arms the register; a read sees what happened up to then (SDM 3A, 11.5.3). */
+		/*
+		 * A write arms the register; a read sees what happened up to then (SDM 3A, 11.5.3).
+		 */
 		lapic_set_reg(apic, APIC_ESR, xchg(&apic->esr_pending, 0));
 		break;
 	case APIC_ICR:
@@ -358,7 +382,10 @@ void lapic_mmio_read(struct lapic *apic, u32 offset, u32 len, void *data)
 	u32 reg = offset & 0xff0, val = 0;
 
 	memset(data, 0, len);
-	/* Registers are read as aligned 32-bit words (SDM 3A, 11.4.1); a part of one is let pass, since processors do. */
+	/*
+	 * Registers are read as aligned 32-bit words (SDM 3A, 11.4.1); a part of one is let pass,
+	 * since processors do.
+	 */
 	if (lapic_mode(apic) != APIC_XAPIC || (offset & 0xf) + len > 4)
 		return;
 	if (reg_in(xapic_read_regs, reg))
@@ -381,7 +408,7 @@ void lapic_mmio_write(struct lapic *apic, u32 offset, u32 len, const void *data)
 		lapic_error(apic, APIC_ESR_ILLREGA);
 }
 
-/* ------------------------------------------------------------------ x2APIC: MSRs (SDM 3A, 11.12.1) */
+/* -------------------------------------------------- x2APIC: MSRs (SDM 3A, 11.12.1) */
 
 /* Bits that a write may set; anything else is #GP. */
 static u64 x2apic_writable_bits(const struct lapic *apic, u32 reg)

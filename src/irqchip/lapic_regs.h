@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Accessors of a LAPIC's register page. Registers are 32 bits wide, every 16 bytes; IRR, ISR and TMR are eight of them each. */
+/*
+ * Accessors of a LAPIC's register page. Registers are 32 bits wide, every 16 bytes; IRR, ISR and
+ * TMR are eight of them each.
+ */
 #ifndef IRQCHIP_LAPIC_REGS_H
 #define IRQCHIP_LAPIC_REGS_H
 
@@ -15,7 +18,10 @@ static inline void lapic_set_reg(struct lapic *apic, u32 reg, u32 val)
 	WRITE_ONCE(*(u32 *)(apic->regs + reg), val);
 }
 
-/* The word of a 256-bit register that holds a vector; the bit in it is vector & 31. Aligned to 16 bytes, so bitops may take it for a long. */
+/*
+ * The word of a 256-bit register that holds a vector; the bit in it is vector & 31. Aligned to 16
+ * bytes, so bitops may take it for a long.
+ */
 static inline unsigned long *lapic_vector_word(const struct lapic *apic, u32 reg, u8 vector)
 {
 	return apic->regs + reg + (vector >> 5) * 0x10;
@@ -51,15 +57,18 @@ static inline bool lapic_enabled(const struct lapic *apic)
 	return lapic_mode(apic) != APIC_DISABLED && READ_ONCE(apic->sw_enabled);
 }
 
-/* x2APIC's logical id follows from the id: cluster above, one bit of 16 below (SDM 3A, 11.12.10.2). */
+/*
+ * x2APIC's logical id follows from the id: cluster above, one bit of 16 below (SDM 3A, 11.12.10.2).
+ */
 static inline u32 lapic_x2apic_ldr(u32 id)
 {
 	return (id >> 4) << 16 | 1u << (id & 15);
 }
 
 /*
- * The address that a physical destination names. xAPIC has 8 bits of id; a LAPIC whose number has more is only found by its
- * full number until it is in x2APIC mode, so that those beyond 255 do not answer for others.
+ * The address that a physical destination names. xAPIC has 8 bits of id; a LAPIC whose number has
+ * more is only found by its full number until it is in x2APIC mode, so that those beyond 255 do not
+ * answer for others.
  */
 static inline u32 lapic_address(const struct lapic *apic)
 {

@@ -29,7 +29,10 @@ static void lapic_reset_regs(struct lapic *apic)
 	lapic_timer_stop(apic);
 	apic->timer.deadline = 0;
 	apic->timer.period_ns = 0;
-	/* Word by word: a sender may be setting a bit in the middle, and must not see half a register. */
+	/*
+	 * Word by word: a sender may be setting a bit in the middle, and must not see half a
+	 * register.
+	 */
 	for (reg = 0; reg < KVM_APIC_REG_SIZE; reg += 0x10)
 		lapic_set_reg(apic, reg, 0);
 	lapic_set_reg(apic, APIC_ID, id);
@@ -68,8 +71,12 @@ void lapic_reset(struct lapic *apic, enum lapic_reset how)
 		WRITE_ONCE(apic->nmi_pending, 0);
 	}
 	lapic_reset_regs(apic);
-	/* Firmware that has no LAPIC driver gets the PIC's interrupts (api.rst, KVM_X86_QUIRK_LINT0_REENABLED). */
-	if (how == LAPIC_RESET && lapic_is_bsp(apic) && !READ_ONCE(apic->chip->lint0_quirk_disabled))
+	/*
+	 * Firmware that has no LAPIC driver gets the PIC's interrupts (api.rst,
+	 * KVM_X86_QUIRK_LINT0_REENABLED).
+	 */
+	if (how == LAPIC_RESET && lapic_is_bsp(apic) &&
+	    !READ_ONCE(apic->chip->lint0_quirk_disabled))
 		lapic_set_reg(apic, APIC_LVT0, SET_APIC_DELIVERY_MODE(0, APIC_MODE_EXTINT));
 	vcpu_request(apic->vcpu, REQ_EVENT);
 	vcpu_request(apic->vcpu, REQ_APIC_MODE);
@@ -117,7 +124,7 @@ void lapic_destroy(struct lapic *apic)
 	apic->regs = NULL;
 }
 
-/* ------------------------------------------------------------------ IA32_APIC_BASE (SDM 3A, 11.12.5) */
+/* -------------------------------------------------- IA32_APIC_BASE (SDM 3A, 11.12.5) */
 
 static bool base_is_valid(const struct lapic *apic, u64 base)
 {
@@ -128,7 +135,9 @@ static bool base_is_valid(const struct lapic *apic, u64 base)
 	return (base & MSR_IA32_APICBASE_ENABLE) && apic->x2apic_allowed;
 }
 
-/* The guest gets to x2APIC through xAPIC, and back through disabled only. A VMM sets what it likes. */
+/*
+ * The guest gets to x2APIC through xAPIC, and back through disabled only. A VMM sets what it likes.
+ */
 static bool transition_is_legal(enum apic_mode from, enum apic_mode to)
 {
 	if (from == APIC_DISABLED)
@@ -160,8 +169,8 @@ static void lapic_change_mode(struct lapic *apic, enum apic_mode mode)
 }
 
 /*
- * A base other than the default is kept and read back. Whether anything answers there is the MMIO dispatch's matter, which compares
- * with apic->base; every guest in use leaves it where it is.
+ * A base other than the default is kept and read back. Whether anything answers there is the MMIO
+ * dispatch's matter, which compares with apic->base; every guest in use leaves it where it is.
  */
 int lapic_set_base(struct lapic *apic, u64 base, bool host)
 {
@@ -174,14 +183,17 @@ int lapic_set_base(struct lapic *apic, u64 base, bool host)
 	apic->base = base;
 	if (apic->mode == mode)
 		return 0;
-	/* What was disabled wakes as from power-up. A VMM that restores may have set the registers before, and keeps them. */
+	/*
+	 * What was disabled wakes as from power-up. A VMM that restores may have set the registers
+	 * before, and keeps them.
+	 */
 	if (!host && mode == APIC_DISABLED)
 		lapic_reset_regs(apic);
 	lapic_change_mode(apic, mode);
 	return 0;
 }
 
-/* ------------------------------------------------------------------ KVM_GET/SET_LAPIC (api.rst 4.57, 4.58) */
+/* -------------------------------------------------- KVM_GET/SET_LAPIC (api.rst 4.57, 4.58) */
 
 static u32 state_reg(const struct kvm_lapic_state *state, u32 reg)
 {

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The LAPIC's timer: one-shot and periodic by the bus clock, TSC deadline by the guest's TSC (SDM 3A, 11.5.4).
+ * The LAPIC's timer: one-shot and periodic by the bus clock, TSC deadline by the guest's TSC (SDM
+ * 3A, 11.5.4).
  *
- * An hrtimer stands for the hardware. Its callback only notes that it fired; IRR is set by the vCPU's thread, which also starts the
- * next period. So a vCPU that doesn't run takes no interrupts of the host, however short its period is, and ticks that come
- * before the last was taken merge, as they do in IRR.
+ * An hrtimer stands for the hardware. Its callback only notes that it fired; IRR is set by the
+ * vCPU's thread, which also starts the next period. So a vCPU that doesn't run takes no interrupts
+ * of the host, however short its period is, and ticks that come before the last was taken merge, as
+ * they do in IRR.
  *
- * The mode is HARD: the callback takes no lock and does nothing that a hard interrupt may not, also on PREEMPT_RT, where a
- * softirq would add the latency that a guest's timer is measured by.
+ * The mode is HARD: the callback takes no lock and does nothing that a hard interrupt may not, also
+ * on PREEMPT_RT, where a softirq would add the latency that a guest's timer is measured by.
  */
 #include <linux/hrtimer.h>
 #include <linux/math64.h>
@@ -50,7 +52,9 @@ void lapic_timer_init(struct lapic *apic)
 
 void lapic_timer_stop(struct lapic *apic)
 {
-	/* May spin for a callback on another CPU, which waits for nothing: right with IRQs off too. */
+	/*
+	 * May spin for a callback on another CPU, which waits for nothing: right with IRQs off too.
+	 */
 	hrtimer_cancel(&apic->timer.hrtimer);
 	atomic_set(&apic->timer.pending, 0);
 	apic->timer.expires = 0;
@@ -69,7 +73,8 @@ static u64 count_to_ns(const struct lapic *apic, u32 count)
 {
 	u64 ns;
 
-	if (check_mul_overflow((u64)count * apic->divide, (u64)max(apic->bus_ns, 1u), &ns) || ns > TIMER_MAX_NS)
+	if (check_mul_overflow((u64)count * apic->divide, (u64)max(apic->bus_ns, 1u), &ns) ||
+	    ns > TIMER_MAX_NS)
 		return TIMER_MAX_NS;
 	return ns;
 }
@@ -102,7 +107,8 @@ void lapic_timer_start(struct lapic *apic)
 	if (mode == TIMER_TSC_DEADLINE)
 		return;
 	lapic_timer_stop(apic);
-	if (lapic_reg(apic, APIC_TMICT) && mode != TIMER_RESERVED && lapic_mode(apic) != APIC_DISABLED)
+	if (lapic_reg(apic, APIC_TMICT) && mode != TIMER_RESERVED &&
+	    lapic_mode(apic) != APIC_DISABLED)
 		timer_start_bus(apic, 0);
 }
 
@@ -141,7 +147,8 @@ void lapic_timer_set_divide(struct lapic *apic, u32 tdcr)
 	if (divide == apic->divide)
 		return;
 	apic->divide = divide;
-	if (!apic->timer.expires || lapic_timer_mode(apic) == TIMER_TSC_DEADLINE || atomic_read(&apic->timer.pending))
+	if (!apic->timer.expires || lapic_timer_mode(apic) == TIMER_TSC_DEADLINE ||
+	    atomic_read(&apic->timer.pending))
 		return;
 	/* The counter keeps its value and goes on at the new speed. */
 	lapic_timer_stop(apic);
@@ -161,7 +168,10 @@ static u64 lapic_guest_tsc(const struct lapic *apic)
 	return tsc + apic->tsc.offset;
 }
 
-/* Guest TSC ticks to ns: ticks * 10^6 / kHz, in 128 bits, and only where the quotient is known to fit: the division traps otherwise. */
+/*
+ * Guest TSC ticks to ns: ticks * 10^6 / kHz, in 128 bits, and only where the quotient is known to
+ * fit: the division traps otherwise.
+ */
 static u64 tsc_to_ns(const struct lapic *apic, u64 ticks)
 {
 	u32 khz = apic->tsc.khz ? apic->tsc.khz : tsc_khz;
@@ -205,7 +215,8 @@ void lapic_timer_set_deadline(struct lapic *apic, u64 tsc)
 void lapic_set_tsc(struct lapic *apic, const struct apic_tsc *tsc)
 {
 	apic->tsc = *tsc;
-	if (lapic_timer_mode(apic) == TIMER_TSC_DEADLINE && apic->timer.deadline && !atomic_read(&apic->timer.pending))
+	if (lapic_timer_mode(apic) == TIMER_TSC_DEADLINE && apic->timer.deadline &&
+	    !atomic_read(&apic->timer.pending))
 		timer_arm_deadline(apic);
 }
 
@@ -269,7 +280,10 @@ void lapic_timer_lvt_changed(struct lapic *apic, u32 old)
 
 	if (mode == lvtt_mode(old))
 		return;
-	/* To and from TSC-deadline mode disarms (SDM 3A, 11.5.4.1); between the other two the count goes on. */
+	/*
+	 * To and from TSC-deadline mode disarms (SDM 3A, 11.5.4.1); between the other two the count
+	 * goes on.
+	 */
 	if (mode == TIMER_TSC_DEADLINE || lvtt_mode(old) == TIMER_TSC_DEADLINE) {
 		lapic_timer_stop(apic);
 		apic->timer.deadline = 0;
@@ -292,7 +306,9 @@ void lapic_timer_restore(struct lapic *apic)
 	}
 	apic->timer.deadline = 0;
 	/* A one-shot that is over stays over. */
-	if (!initial || lapic_timer_mode(apic) == TIMER_RESERVED || (!left && lapic_timer_mode(apic) == TIMER_ONESHOT))
+	if (!initial || lapic_timer_mode(apic) == TIMER_RESERVED ||
+	    (!left && lapic_timer_mode(apic) == TIMER_ONESHOT))
 		return;
-	timer_start_bus(apic, count_to_ns(apic, initial) - count_to_ns(apic, left && left < initial ? left : initial));
+	timer_start_bus(apic, count_to_ns(apic, initial) -
+				      count_to_ns(apic, left && left < initial ? left : initial));
 }

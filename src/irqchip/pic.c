@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The pair of 8259A interrupt controllers, with the edge/level registers of the PIIX (Intel 8259A data sheet; 82371SB, 2.6).
+ * The pair of 8259A interrupt controllers, with the edge/level registers of the PIIX (Intel 8259A
+ * data sheet; 82371SB, 2.6).
  *
- * The slave's INT drives the master's IR2, as a level. The pair's output is INTR, which the LAPIC's LINT0 passes on.
+ * The slave's INT drives the master's IR2, as a level. The pair's output is INTR, which the LAPIC's
+ * LINT0 passes on.
  */
 #include <linux/slab.h>
 #include "core/compat.h"
@@ -82,7 +84,9 @@ static void pic_update(struct pic *pic)
 		pic_interrupt(pic);
 }
 
-/* Drops the lock, and then tells what happened under it: those who are told may come back to a pin. */
+/*
+ * Drops the lock, and then tells what happened under it: those who are told may come back to a pin.
+ */
 static void pic_unlock(struct pic *pic, unsigned long flags)
 	__releases(&pic->lock)
 {
@@ -95,7 +99,8 @@ static void pic_unlock(struct pic *pic, unsigned long flags)
 	pic->irq0_unmasked = false;
 	spin_unlock_irqrestore(&pic->lock, flags);
 	for_each_set_bit(pin, &acked, PIC_NUM_PINS)
-		irqchip_acked(chip, pin / 8 ? KVM_IRQCHIP_PIC_SLAVE : KVM_IRQCHIP_PIC_MASTER, pin % 8);
+		irqchip_acked(chip, pin / 8 ? KVM_IRQCHIP_PIC_SLAVE : KVM_IRQCHIP_PIC_MASTER,
+			      pin % 8);
 	if (unmasked)
 		irqchip_unmasked(chip, KVM_IRQCHIP_PIC_MASTER, 0);
 }
@@ -125,7 +130,8 @@ int pic_set_pin(struct pic *pic, u32 pin, enum irq_source source, int level)
 	int ret = -1;
 
 	spin_lock_irqsave(&pic->lock, flags);
-	pic->sources[pin] = level ? pic->sources[pin] | BIT(source) : pic->sources[pin] & ~BIT(source);
+	pic->sources[pin] =
+		level ? pic->sources[pin] | BIT(source) : pic->sources[pin] & ~BIT(source);
 	/* The cascade is wired to the slave. */
 	if (pin != CASCADE_IR) {
 		ret = half_set_pin(&pic->half[pin / 8], 1 << pin % 8, pic->sources[pin]);
@@ -135,7 +141,7 @@ int pic_set_pin(struct pic *pic, u32 pin, enum irq_source source, int level)
 	return ret;
 }
 
-/* ------------------------------------------------------------------ acknowledge, end of interrupt */
+/* -------------------------------------------------- acknowledge, end of interrupt */
 
 static void half_ended(struct pic *pic, int which, u8 irqs)
 {
@@ -146,9 +152,14 @@ static void half_ack(struct pic *pic, int which, int irq)
 {
 	struct kvm_pic_state *s = &pic->half[which];
 
-	/* INTR falls with the acknowledge: if there is more, it rises again, and whoever took this one looks for the next. */
+	/*
+	 * INTR falls with the acknowledge: if there is more, it rises again, and whoever took this
+	 * one looks for the next.
+	 */
 	WRITE_ONCE(pic->output, false);
-	/* A level stays requested as long as the line is up. The cascade's is the slave's to drop. */
+	/*
+	 * A level stays requested as long as the line is up. The cascade's is the slave's to drop.
+	 */
 	if (!(s->elcr & 1 << irq))
 		s->irr &= ~(1 << irq);
 	if (!s->auto_eoi) {
@@ -160,7 +171,10 @@ static void half_ack(struct pic *pic, int which, int irq)
 	half_ended(pic, which, 1 << irq);
 }
 
-/* What an INTA cycle reads. A request that vanished leaves the lowest input's vector, without a bit in service. */
+/*
+ * What an INTA cycle reads. A request that vanished leaves the lowest input's vector, without a bit
+ * in service.
+ */
 static int pic_inta(struct pic *pic)
 {
 	int irq = half_next(pic, MASTER), slave_irq;
@@ -314,7 +328,7 @@ static void half_data(struct pic *pic, int which, u8 val)
 	}
 }
 
-/* ------------------------------------------------------------------ ports: 0x20, 0x21, 0xa0, 0xa1, 0x4d0, 0x4d1 */
+/* -------------------------------------------------- ports: 0x20, 0x21, 0xa0, 0xa1, 0x4d0, 0x4d1 */
 
 void pic_write(struct pic *pic, u16 port, u8 val)
 {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The 8254 timer: three counters at 1.193182 MHz, of which the first drives IRQ 0, and port 0x61 (Intel 8254 data sheet).
+ * The 8254 timer: three counters at 1.193182 MHz, of which the first drives IRQ 0, and port 0x61
+ * (Intel 8254 data sheet).
  *
- * A counter is not counted: its value is computed from the time at which its count was loaded. Channel 0's ticks come from an hrtimer.
- * The callback takes no lock of the PIT, so that a register write may wait for it; it and the acknowledge meet in two atomics.
+ * A counter is not counted: its value is computed from the time at which its count was loaded.
+ * Channel 0's ticks come from an hrtimer. The callback takes no lock of the PIT, so that a register
+ * write may wait for it; it and the acknowledge meet in two atomics.
  */
 #include <linux/hrtimer.h>
 #include <linux/math64.h>
@@ -11,12 +13,17 @@
 #include "core/compat.h"
 #include "irqchip/chips.h"
 
-/* kvm_pit_channel_state: rw_mode is 1, 2 or 3 as in the control word; the states of the two flip-flops are these. */
+/*
+ * kvm_pit_channel_state: rw_mode is 1, 2 or 3 as in the control word; the states of the two
+ * flip-flops are these.
+ */
 enum { RW_LOW = 1, RW_HIGH, RW_WORD_LOW, RW_WORD_HIGH };
 
 #define PIT_GSI			0
 #define PIT_MODE_NONE		0xff	/* no control word yet; the VMM sees it */
-/* A guest that acknowledges no tick for long gets no more than this many of those that it missed. */
+/*
+ * A guest that acknowledges no tick for long gets no more than this many of those that it missed.
+ */
 #define PIT_MAX_PENDING		(1 << 16)
 #define SPEAKER_GATE		BIT(0)
 #define SPEAKER_DATA		BIT(1)
@@ -31,12 +38,18 @@ static void pit_pulse(struct pit *pit)
 	int ret = irqchip_set_gsi(pit->chip, PIT_GSI, IRQ_SOURCE_PIT, 1, false);
 
 	irqchip_set_gsi(pit->chip, PIT_GSI, IRQ_SOURCE_PIT, 0, false);
-	/* Masked at both controllers, so nobody will acknowledge: a tick that falls on a mask is gone. */
+	/*
+	 * Masked at both controllers, so nobody will acknowledge: a tick that falls on a mask is
+	 * gone.
+	 */
 	if (ret < 0)
 		atomic_set(&pit->acked, 1);
 }
 
-/* Send the next tick if there is one and the last was acknowledged. Any context; no irqchip lock held. */
+/*
+ * Send the next tick if there is one and the last was acknowledged. Any context; no irqchip lock
+ * held.
+ */
 static void pit_inject(struct pit *pit)
 {
 	if (!atomic_read(&pit->pending) || atomic_cmpxchg(&pit->acked, 1, 0) != 1)
@@ -73,7 +86,9 @@ static enum hrtimer_restart pit_timer_fired(struct hrtimer *hrtimer)
 	u64 ticks = 1;
 
 	if (pit->period_ns)
-		ticks = hrtimer_forward(hrtimer, ktime_get(), pit->period_ns); /* _now() would call the clock by pointer */
+		ticks = hrtimer_forward(
+			hrtimer, ktime_get(),
+			pit->period_ns); /* _now() would call the clock by pointer */
 	pit_tick(pit, ticks);
 	return pit->period_ns ? HRTIMER_RESTART : HRTIMER_NORESTART;
 }
@@ -100,7 +115,10 @@ static u64 pit_to_ns(u32 count)
 	return div64_u64((u64)count * NSEC_PER_SEC, PIT_HZ);
 }
 
-/* Modes whose gate, when low, stops the count (8254, table "Gate pin operations"). The others only start with its edge. */
+/*
+ * Modes whose gate, when low, stops the count (8254, table "Gate pin operations"). The others only
+ * start with its edge.
+ */
 static bool gate_stops(u8 mode)
 {
 	return mode != 1 && mode != 5;
@@ -182,7 +200,10 @@ static void pit_rearm(struct pit *pit, enum pit_start how)
 
 	pit_stop(pit);
 	next = pit_next_tick(pit);
-	/* A restored one-shot that is over stays over; one that was loaded just now fires, however slow this host is. */
+	/*
+	 * A restored one-shot that is over stays over; one that was loaded just now fires, however
+	 * slow this host is.
+	 */
 	if (next && (how == PIT_LOADED || next > ktime_get()))
 		hrtimer_start(&pit->hrtimer, next, HRTIMER_MODE_ABS);
 }
@@ -454,7 +475,10 @@ int pit_get_state(struct irqchip *chip, struct kvm_pit_state2 *state)
 	return 0;
 }
 
-/* Divisors that are not 0, and times that have been. Modes and states that don't exist have a default where they are used. */
+/*
+ * Divisors that are not 0, and times that have been. Modes and states that don't exist have a
+ * default where they are used.
+ */
 static void channel_sanitize(struct kvm_pit_channel_state *c)
 {
 	if (!c->count || c->count > 0x10000)

@@ -12,13 +12,15 @@
 /* ------------------------------------------------------------------ use */
 
 /* As irqchip_set_gsi(), for one of its routes. */
-static int route_drive(struct irqchip *chip, const struct irq_route *route, enum irq_source source, int level)
+static int route_drive(struct irqchip *chip, const struct irq_route *route, enum irq_source source,
+		       int level)
 {
 	if (route->type == KVM_IRQ_ROUTING_MSI)
 		return level ? irqchip_send_msi(chip, route->address, route->data) : -1;
 	if (route->chip == KVM_IRQCHIP_IOAPIC)
 		return ioapic_set_pin(chip->ioapic, route->pin, source, level);
-	return pic_set_pin(chip->pic, route->chip == KVM_IRQCHIP_PIC_SLAVE ? route->pin + 8 : route->pin,
+	return pic_set_pin(chip->pic,
+			   route->chip == KVM_IRQCHIP_PIC_SLAVE ? route->pin + 8 : route->pin,
 			   source, level);
 }
 
@@ -33,7 +35,8 @@ static bool routes_of(const struct irq_routing *table, u32 gsi, u32 *i, u32 *end
 	return true;
 }
 
-int irqchip_set_gsi(struct irqchip *chip, u32 gsi, enum irq_source source, int level, bool line_status)
+int irqchip_set_gsi(struct irqchip *chip, u32 gsi, enum irq_source source, int level,
+		    bool line_status)
 {
 	const struct irq_routing *table;
 	int ret = -1, one;
@@ -60,14 +63,14 @@ bool route_gsi_has_pin(struct irqchip *chip, u32 gsi, u32 irqchip, u32 pin)
 	if (!routes_of(table, gsi, &i, &end))
 		return false;
 	for (; i < end; i++)
-		if (table->route[i].type == KVM_IRQ_ROUTING_IRQCHIP && table->route[i].chip == irqchip &&
-		    table->route[i].pin == pin)
+		if (table->route[i].type == KVM_IRQ_ROUTING_IRQCHIP &&
+		    table->route[i].chip == irqchip && table->route[i].pin == pin)
 			return true;
 	return false;
 }
 
-static void split_route_vector(struct irqchip *chip, const struct irq_route *route, struct lapic *apic,
-			       unsigned long *bitmap)
+static void split_route_vector(struct irqchip *chip, const struct irq_route *route,
+			       struct lapic *apic, unsigned long *bitmap)
 {
 	struct apic_msg msg;
 
@@ -92,7 +95,7 @@ void route_split_vectors(struct irqchip *chip, struct lapic *apic, unsigned long
 	rcu_read_unlock();
 }
 
-/* ------------------------------------------------------------------ KVM_SET_GSI_ROUTING: check everything, then build */
+/* ------------------------------------------ KVM_SET_GSI_ROUTING: check everything, then build */
 
 static bool pin_is_valid(const struct kvm_irq_routing_irqchip *pin)
 {
@@ -108,7 +111,8 @@ static int entry_check(const struct irqchip *chip, const struct kvm_irq_routing_
 		return -EINVAL;
 	switch (entry->type) {
 	case KVM_IRQ_ROUTING_IRQCHIP:
-		return chip->mode == IRQCHIP_KERNEL && pin_is_valid(&entry->u.irqchip) ? 0 : -EINVAL;
+		return chip->mode == IRQCHIP_KERNEL && pin_is_valid(&entry->u.irqchip) ? 0
+										       : -EINVAL;
 	case KVM_IRQ_ROUTING_MSI:
 		return chip->x2apic_format && (entry->u.msi.address_hi & 0xff) ? -EINVAL : 0;
 	default:
@@ -133,10 +137,12 @@ static struct irq_route route_of(const struct kvm_irq_routing_entry *entry)
 /* A GSI drives each controller once, and a message is alone. */
 static bool routes_clash(const struct irq_route *a, const struct irq_route *b)
 {
-	return a->type == KVM_IRQ_ROUTING_MSI || b->type == KVM_IRQ_ROUTING_MSI || a->chip == b->chip;
+	return a->type == KVM_IRQ_ROUTING_MSI || b->type == KVM_IRQ_ROUTING_MSI ||
+	       a->chip == b->chip;
 }
 
-static int routing_add(struct irq_routing *table, u32 *used, const struct kvm_irq_routing_entry *entry)
+static int routing_add(struct irq_routing *table, u32 *used,
+		       const struct kvm_irq_routing_entry *entry)
 {
 	struct irq_route *first = &table->route[table->first[entry->gsi]];
 	struct irq_route route = route_of(entry);
@@ -177,7 +183,8 @@ static struct irq_routing *routing_alloc(const struct kvm_irq_routing_entry *ent
 	return table;
 }
 
-static int routing_fill(struct irq_routing *table, const struct kvm_irq_routing_entry *entries, u32 nr)
+static int routing_fill(struct irq_routing *table, const struct kvm_irq_routing_entry *entries,
+			u32 nr)
 {
 	u32 *used = kvcalloc(table->nr_gsis + 1, sizeof(u32), GFP_KERNEL);
 	int ret = used ? 0 : -ENOMEM;
@@ -196,7 +203,10 @@ static void routing_publish(struct irqchip *chip, struct irq_routing *table)
 	mutex_lock(&chip->vm->irq_lock);
 	old = rcu_replace_pointer(chip->routing, table, lockdep_is_held(&chip->vm->irq_lock));
 	mutex_unlock(&chip->vm->irq_lock);
-	/* When the ioctl returns, nothing goes the old ways any more. Expedited: VMMs do this for each of a device's vectors. */
+	/*
+	 * When the ioctl returns, nothing goes the old ways any more. Expedited: VMMs do this for
+	 * each of a device's vectors.
+	 */
 	if (old)
 		synchronize_rcu_expedited();
 	kvfree(old);
@@ -204,7 +214,8 @@ static void routing_publish(struct irqchip *chip, struct irq_routing *table)
 		vm_request_all(chip->vm, REQ_SCAN_IOAPIC, REQUEST_NOWAIT, NULL);
 }
 
-int irqchip_set_routing(struct irqchip *chip, const struct kvm_irq_routing_entry *entries, u32 nr, u32 flags)
+int irqchip_set_routing(struct irqchip *chip, const struct kvm_irq_routing_entry *entries, u32 nr,
+			u32 flags)
 {
 	struct irq_routing *table;
 	int ret;
@@ -249,8 +260,9 @@ int route_set_default(struct irqchip *chip)
 	for (gsi = 0; gsi < IOAPIC_NUM_PINS; gsi++) {
 		entries[nr++] = pin_entry(gsi, KVM_IRQCHIP_IOAPIC, gsi);
 		if (gsi < PIC_NUM_PINS)
-			entries[nr++] = pin_entry(gsi, gsi / 8 ? KVM_IRQCHIP_PIC_SLAVE : KVM_IRQCHIP_PIC_MASTER,
-						  gsi % 8);
+			entries[nr++] = pin_entry(
+				gsi, gsi / 8 ? KVM_IRQCHIP_PIC_SLAVE : KVM_IRQCHIP_PIC_MASTER,
+				gsi % 8);
 	}
 	ret = irqchip_set_routing(chip, entries, nr, 0);
 	kfree(entries);
