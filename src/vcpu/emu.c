@@ -377,6 +377,7 @@ static int effect_do(struct vcpu_x86 *v)
 		return effect_hypercall(v);
 	case EFFECT_IRET_UNMASK_NMI:
 		hw_set_nmi_masked(&v->hw, false);
+		vcpu_request(&v->vcpu, REQ_EVENT);
 		return EFFECT_OK;
 	case EFFECT_HLT:
 		v->emu_after = EFFECT_HLT;
@@ -435,8 +436,7 @@ static int emu_done(struct vcpu_x86 *v)
 		return vcpu_exit_debug(v, X86_TRAP_DB, DR_STEP);
 	if (unlikely(stepped))
 		vcpu_queue_db(v, DR_STEP);
-	/* IF or the shadow may have opened. */
-	vcpu_request(&v->vcpu, REQ_EVENT);
+	/* Should IF, the shadow or the NMI mask have opened, the window that was asked for when the event came is still armed. */
 	return v->emu_after == EFFECT_HLT ? vcpu_halt(v) : NEXT_GUEST;
 }
 

@@ -143,11 +143,13 @@ static hva_t site_find(struct vcpu_x86 *v, u64 cs_base)
 	return s->hva;
 }
 
-/* 0 in 64-bit mode, where the processor ignores it (but in CS of compatibility mode). */
+/* 0 in 64-bit mode, where the processor ignores it; only there RIP can be beyond 4 GiB, which spares the look at CS. */
 static u64 site_cs_base(struct vcpu_x86 *v)
 {
 	struct kvm_segment cs;
 
+	if (hw_rip(&v->hw) >> 32)
+		return 0;
 	hw_get_segment(&v->hw, SEG_CS, &cs);
 	return cs.l ? 0 : cs.base;
 }

@@ -218,7 +218,7 @@ static __always_inline struct hw_exit guest_loop(struct vcpu_x86 *v)
 			break;
 		/* Whoever made a request also sends an IPI, which would end the next entry at once: this only saves it. */
 		if (vcpu_request_pending(&v->vcpu)) {
-			exit.kind = EXIT_INTR;
+			exit.kind = EXIT_PREEMPTION_TIMER;	/* neither a host event nor anything left to do */
 			v->vcpu.stats.fast_exits++;
 			break;
 		}
@@ -325,6 +325,8 @@ static int run_once(struct vcpu_x86 *v)
 		v->vcpu.stats.irq_exits++;
 		return NEXT_GUEST;
 	}
+	if (exit.kind == EXIT_PREEMPTION_TIMER)
+		return NEXT_GUEST;
 	idx = srcu_read_lock(&vm->srcu);
 	r = slow_exit(v, &exit);
 	srcu_read_unlock(&vm->srcu, idx);
