@@ -37,7 +37,7 @@ COMPLAINT = re.compile(
 HOPELESS = re.compile(rb"Kernel panic|KVM internal error|KVM: entry failed")
 
 # A record: what init or a script in L1 or L2 says to this side, within the bytes of a line.
-RECORD = re.compile(rb"\x1ekvmono: ([^\r\n]*)\r?\n")
+RECORD = re.compile(rb"\x1ekvmono: ([^\r\n]*)\r*\n")
 RECORD_BEGINS = re.compile(rb"\x1e(kvmono: [^\n]{0,200}|k?v?m?o?n?o?:?)\Z")
 
 
