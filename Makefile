@@ -18,7 +18,7 @@ mkdir -p $(sort $(dir $(compiled:%=$(OUT)/%)))
 $(foreach f,$(compiled),ln -sfn $(top)/src/$(f) $(OUT)/$(f);)
 endef
 
-.PHONY: all setup run test load unload clean help lines check-kernels check-branches check-floors check-spdx
+.PHONY: all setup run test exits load unload clean help lines check-kernels check-branches check-floors check-spdx
 
 all:
 	@test -e $(KDIR)/Makefile || { echo "no headers of $(kver) here: make setup" >&2; exit 1; }
@@ -46,6 +46,9 @@ check-branches:
 
 check-floors check-spdx lines:
 	@tools/$@
+
+exits:
+	@tools/exits
 
 unload load:
 	@tools/$@
