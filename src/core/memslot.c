@@ -63,8 +63,15 @@ void memslot_mark_dirty(struct memslot *slot, gfn_t gfn)
 {
 	unsigned long page = gfn - slot->base_gfn;
 
+	if (!slot->dirty_bitmap)
+		return;
+	/*
+	 * The write that is logged is visible before the bit is looked at: a log that takes the bit away after we found it set
+	 * comes with the write in memory (mmu/dirty.c has the other side: bits are taken, then pages are read).
+	 */
+	smp_mb();
 	/* The read first: most writes hit pages that are dirty already, and needn't own the line. */
-	if (slot->dirty_bitmap && !test_bit(page, slot->dirty_bitmap))
+	if (!test_bit(page, slot->dirty_bitmap))
 		set_bit(page, slot->dirty_bitmap);
 }
 
