@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Arithmetic, and the flags as APM 3 defines them for each instruction. Operands are zero-extended to 64 bits; results too.
+ * Arithmetic, and the flags as APM 3 defines them for each instruction. Operands are zero-
+ * extended to 64 bits; results too.
  * Undefined flags are left as they were, but for those that every processor is known to set alike.
  */
 #include <linux/bitops.h>
@@ -14,7 +15,8 @@ static u64 alu_flag_if(bool on, u64 flag)
 
 static u64 alu_result_flags(u64 res, u8 size)
 {
-	return alu_flag_if(!(hweight8((u8)res) & 1), X86_EFLAGS_PF) | alu_flag_if(!(res & emu_mask(size)), X86_EFLAGS_ZF) |
+	return alu_flag_if(!(hweight8((u8)res) & 1), X86_EFLAGS_PF) |
+	       alu_flag_if(!(res & emu_mask(size)), X86_EFLAGS_ZF) |
 	       alu_flag_if(res & emu_sign_bit(size), X86_EFLAGS_SF);
 }
 
@@ -28,8 +30,12 @@ static u64 alu_add(u8 size, u64 a, u64 b, u64 carry, u64 *rflags)
 	u64 mask = emu_mask(size), res = (a + b + carry) & mask;
 	u64 carries = (a & b) | ((a | b) & ~res);
 
-	alu_set_flags(rflags, EMU_ALU_FLAGS, alu_result_flags(res, size) | alu_flag_if(carries & emu_sign_bit(size), X86_EFLAGS_CF) |
-		  alu_flag_if(carries & 8, X86_EFLAGS_AF) | alu_flag_if((a ^ res) & (b ^ res) & emu_sign_bit(size), X86_EFLAGS_OF));
+	alu_set_flags(
+		rflags, EMU_ALU_FLAGS,
+		alu_result_flags(res, size) |
+			alu_flag_if(carries & emu_sign_bit(size), X86_EFLAGS_CF) |
+			alu_flag_if(carries & 8, X86_EFLAGS_AF) |
+			alu_flag_if((a ^ res) & (b ^ res) & emu_sign_bit(size), X86_EFLAGS_OF));
 	return res;
 }
 
@@ -38,8 +44,11 @@ static u64 alu_sub(u8 size, u64 a, u64 b, u64 borrow, u64 *rflags)
 	u64 mask = emu_mask(size), res = (a - b - borrow) & mask;
 	u64 borrows = (~a & b) | ((~a | b) & res);
 
-	alu_set_flags(rflags, EMU_ALU_FLAGS, alu_result_flags(res, size) | alu_flag_if(borrows & emu_sign_bit(size), X86_EFLAGS_CF) |
-		  alu_flag_if(borrows & 8, X86_EFLAGS_AF) | alu_flag_if((a ^ b) & (a ^ res) & emu_sign_bit(size), X86_EFLAGS_OF));
+	alu_set_flags(rflags, EMU_ALU_FLAGS,
+		      alu_result_flags(res, size) |
+			      alu_flag_if(borrows & emu_sign_bit(size), X86_EFLAGS_CF) |
+			      alu_flag_if(borrows & 8, X86_EFLAGS_AF) |
+			      alu_flag_if((a ^ b) & (a ^ res) & emu_sign_bit(size), X86_EFLAGS_OF));
 	return res;
 }
 
@@ -55,21 +64,14 @@ u64 emu_alu(enum emu_op op, u8 size, u64 dst, u64 src, u64 *rflags)
 	u64 carry = *rflags & X86_EFLAGS_CF;
 
 	switch (op) {
-	case OP_ADD:
-		return alu_add(size, dst, src, 0, rflags);
-	case OP_ADC:
-		return alu_add(size, dst, src, carry, rflags);
+	case OP_ADD: return alu_add(size, dst, src, 0, rflags);
+	case OP_ADC: return alu_add(size, dst, src, carry, rflags);
 	case OP_SUB:
-	case OP_CMP:
-		return alu_sub(size, dst, src, 0, rflags);
-	case OP_SBB:
-		return alu_sub(size, dst, src, carry, rflags);
-	case OP_OR:
-		return alu_logic(size, dst | src, rflags);
-	case OP_XOR:
-		return alu_logic(size, dst ^ src, rflags);
-	default:
-		return alu_logic(size, dst & src, rflags);
+	case OP_CMP: return alu_sub(size, dst, src, 0, rflags);
+	case OP_SBB: return alu_sub(size, dst, src, carry, rflags);
+	case OP_OR: return alu_logic(size, dst | src, rflags);
+	case OP_XOR: return alu_logic(size, dst ^ src, rflags);
+	default: return alu_logic(size, dst & src, rflags);
 	}
 }
 
@@ -78,16 +80,10 @@ u64 emu_unary(enum emu_op op, u8 size, u64 dst, u64 *rflags)
 	u64 carry = *rflags & X86_EFLAGS_CF, res;
 
 	switch (op) {
-	case OP_NOT:
-		return ~dst & emu_mask(size);
-	case OP_NEG:
-		return alu_sub(size, 0, dst, 0, rflags);
-	case OP_INC:
-		res = alu_add(size, dst, 1, 0, rflags);
-		break;
-	default:
-		res = alu_sub(size, dst, 1, 0, rflags);
-		break;
+	case OP_NOT: return ~dst & emu_mask(size);
+	case OP_NEG: return alu_sub(size, 0, dst, 0, rflags);
+	case OP_INC: res = alu_add(size, dst, 1, 0, rflags); break;
+	default: res = alu_sub(size, dst, 1, 0, rflags); break;
 	}
 	alu_set_flags(rflags, X86_EFLAGS_CF, carry);
 	return res;
@@ -107,8 +103,10 @@ static u64 alu_rotate(enum emu_op op, u8 size, u64 dst, u8 count, u64 *rflags)
 	top = res >> (bits - 1) & 1;
 	carry = op == OP_ROL ? res & 1 : top;
 	/* OF is defined for a count of 1 only; processors set it for all. */
-	alu_set_flags(rflags, X86_EFLAGS_CF | X86_EFLAGS_OF, carry |
-		  alu_flag_if(op == OP_ROL ? top ^ carry : top ^ (res >> (bits - 2) & 1), X86_EFLAGS_OF));
+	alu_set_flags(
+		rflags, X86_EFLAGS_CF | X86_EFLAGS_OF,
+		carry | alu_flag_if(op == OP_ROL ? top ^ carry : top ^ (res >> (bits - 2) & 1),
+				    X86_EFLAGS_OF));
 	return res;
 }
 
@@ -130,8 +128,10 @@ static u64 alu_rotate_carry(enum emu_op op, u8 size, u64 dst, u8 count, u64 *rfl
 		carry = out;
 	}
 	top = dst >> (bits - 1) & 1;
-	alu_set_flags(rflags, X86_EFLAGS_CF | X86_EFLAGS_OF, carry |
-		  alu_flag_if(op == OP_RCL ? top ^ carry : top ^ (dst >> (bits - 2) & 1), X86_EFLAGS_OF));
+	alu_set_flags(
+		rflags, X86_EFLAGS_CF | X86_EFLAGS_OF,
+		carry | alu_flag_if(op == OP_RCL ? top ^ carry : top ^ (dst >> (bits - 2) & 1),
+				    X86_EFLAGS_OF));
 	return dst;
 }
 
@@ -155,7 +155,8 @@ static u64 alu_shift(enum emu_op op, u8 size, u64 dst, u8 count, u64 *rflags)
 		res = (u64)(wide >> count) & mask;
 		of = 0;
 	}
-	alu_set_flags(rflags, EMU_ALU_FLAGS & ~(u64)X86_EFLAGS_AF, carry | alu_result_flags(res, size) | alu_flag_if(of, X86_EFLAGS_OF));
+	alu_set_flags(rflags, EMU_ALU_FLAGS & ~(u64)X86_EFLAGS_AF,
+		      carry | alu_result_flags(res, size) | alu_flag_if(of, X86_EFLAGS_OF));
 	return res;
 }
 
@@ -172,7 +173,10 @@ u64 emu_shift(enum emu_op op, u8 size, u64 dst, u64 count, u64 *rflags)
 	return alu_shift(op, size, dst, count, rflags);
 }
 
-/* SHLD, SHRD. A count above 16 with 16-bit operands is undefined; like most processors, rotate through both operands. */
+/*
+ * SHLD, SHRD. A count above 16 with 16-bit operands is undefined; like most processors, rotate
+ * through both operands.
+ */
 u64 emu_shift_double(enum emu_op op, u8 size, u64 dst, u64 src, u64 count, u64 *rflags)
 {
 	u8 bits = size * 8;
@@ -196,8 +200,9 @@ u64 emu_shift_double(enum emu_op op, u8 size, u64 dst, u64 src, u64 count, u64 *
 		res = (count == bits ? 0 : dst >> count) | src << (bits - count);
 	}
 	res &= mask;
-	alu_set_flags(rflags, EMU_ALU_FLAGS & ~(u64)X86_EFLAGS_AF, carry | alu_result_flags(res, size) |
-		  alu_flag_if((res ^ dst) & emu_sign_bit(size), X86_EFLAGS_OF));
+	alu_set_flags(rflags, EMU_ALU_FLAGS & ~(u64)X86_EFLAGS_AF,
+		      carry | alu_result_flags(res, size) |
+			      alu_flag_if((res ^ dst) & emu_sign_bit(size), X86_EFLAGS_OF));
 	return res;
 }
 
@@ -210,14 +215,10 @@ u64 emu_bit(enum emu_op op, u8 size, u64 dst, u64 bit, u64 *rflags)
 
 	alu_set_flags(rflags, X86_EFLAGS_CF, alu_flag_if(dst & mask, X86_EFLAGS_CF));
 	switch (op) {
-	case OP_BTS:
-		return dst | mask;
-	case OP_BTR:
-		return dst & ~mask;
-	case OP_BTC:
-		return dst ^ mask;
-	default:
-		return dst;
+	case OP_BTS: return dst | mask;
+	case OP_BTR: return dst & ~mask;
+	case OP_BTC: return dst ^ mask;
+	default: return dst;
 	}
 }
 
@@ -234,7 +235,8 @@ u64 emu_scan(enum emu_op op, u8 size, u64 dst, u64 src, u64 *rflags)
 
 static void mul_flags(u64 *rflags, bool overflow)
 {
-	alu_set_flags(rflags, X86_EFLAGS_CF | X86_EFLAGS_OF, overflow ? X86_EFLAGS_CF | X86_EFLAGS_OF : 0);
+	alu_set_flags(rflags, X86_EFLAGS_CF | X86_EFLAGS_OF,
+		      overflow ? X86_EFLAGS_CF | X86_EFLAGS_OF : 0);
 }
 
 /* The two- and three-operand forms of IMUL. */
@@ -272,11 +274,13 @@ static void multiply(struct emu *e, enum emu_op op, u8 size, u64 src)
 	if (op == OP_MUL)
 		wide = (unsigned __int128)a * src;
 	else
-		wide = (unsigned __int128)((__int128)(s64)emu_sign_extend(a, size) * (s64)emu_sign_extend(src, size));
+		wide = (unsigned __int128)((__int128)(s64)emu_sign_extend(a, size) *
+					   (s64)emu_sign_extend(src, size));
 	lo = (u64)wide & emu_mask(size);
 	hi = (u64)(wide >> (size * 8)) & emu_mask(size);
 	wide_set(e, size, lo, hi);
-	mul_flags(&e->priv.rflags, op == OP_MUL ? hi != 0 : hi != (lo & emu_sign_bit(size) ? emu_mask(size) : 0));
+	mul_flags(&e->priv.rflags,
+		  op == OP_MUL ? hi != 0 : hi != (lo & emu_sign_bit(size) ? emu_mask(size) : 0));
 }
 
 /* hi:lo / d, for hi < d: the quotient fits. */
@@ -284,7 +288,7 @@ static u64 divide_wide(u64 hi, u64 lo, u64 d, u64 *rem)
 {
 	u64 quotient;
 
-	asm("divq %4" : "=a" (quotient), "=d" (*rem) : "0" (lo), "1" (hi), "rm" (d) : "cc");
+	asm("divq %4" : "=a"(quotient), "=d"(*rem) : "0"(lo), "1"(hi), "rm"(d) : "cc");
 	return quotient;
 }
 
@@ -294,7 +298,7 @@ static bool divide(u8 size, u64 hi, u64 lo, u64 d, u64 *quotient, u64 *rem)
 	unsigned __int128 n = (unsigned __int128)hi << (size * 8) | lo;
 
 	hi = (u64)(n >> 64);
-	if (hi >= d)		/* this includes d == 0 */
+	if (hi >= d) /* this includes d == 0 */
 		return false;
 	*quotient = divide_wide(hi, (u64)n, d, rem);
 	return !(*quotient & ~emu_mask(size));
@@ -348,34 +352,19 @@ enum emu_result emu_mul_div(struct emu *e, enum emu_op op, u8 size, u64 src)
 /* The conditions of Jcc, SETcc, CMOVcc; odd codes are the opposite of the even ones. */
 bool emu_condition(u8 code, u64 rflags)
 {
-	bool cf = rflags & X86_EFLAGS_CF, zf = rflags & X86_EFLAGS_ZF, sf = rflags & X86_EFLAGS_SF, of = rflags & X86_EFLAGS_OF;
+	bool cf = rflags & X86_EFLAGS_CF, zf = rflags & X86_EFLAGS_ZF, sf = rflags & X86_EFLAGS_SF,
+	     of = rflags & X86_EFLAGS_OF;
 	bool yes;
 
 	switch (code >> 1 & 7) {
-	case 0:
-		yes = of;
-		break;
-	case 1:
-		yes = cf;
-		break;
-	case 2:
-		yes = zf;
-		break;
-	case 3:
-		yes = cf || zf;
-		break;
-	case 4:
-		yes = sf;
-		break;
-	case 5:
-		yes = rflags & X86_EFLAGS_PF;
-		break;
-	case 6:
-		yes = sf != of;
-		break;
-	default:
-		yes = zf || sf != of;
-		break;
+	case 0: yes = of; break;
+	case 1: yes = cf; break;
+	case 2: yes = zf; break;
+	case 3: yes = cf || zf; break;
+	case 4: yes = sf; break;
+	case 5: yes = rflags & X86_EFLAGS_PF; break;
+	case 6: yes = sf != of; break;
+	default: yes = zf || sf != of; break;
 	}
 	return yes != (code & 1);
 }

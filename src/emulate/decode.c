@@ -196,7 +196,10 @@ static const struct { u8 modrm; struct emu_row row; } suffixes[] = {
 	{ 0xfb, INSN0(OP_KNOWN, 0) },			/* MWAITX */
 };
 
-/* Moves between XMM or MMX registers and memory: what drivers of frame buffers and VMMs' own tests use on MMIO. prefix: 0, 66, F2 or F3. */
+/*
+ * Moves between XMM or MMX registers and memory: what drivers of frame buffers and VMMs' own
+ * tests use on MMIO. prefix: 0, 66, F2 or F3.
+ */
 static const struct { u8 opcode, prefix, op, size, flags; } sse_moves[] = {
 	{ 0x10, 0x00, OP_SSE_LOAD, 16, 0 }, { 0x10, 0x66, OP_SSE_LOAD, 16, 0 },
 	{ 0x10, 0xf3, OP_SSE_LOAD, 4, SSE_ZERO }, { 0x10, 0xf2, OP_SSE_LOAD, 8, SSE_ZERO },
@@ -399,7 +402,10 @@ static enum emu_result decode_mem32(struct emu *e)
 	return next_signed(e, in->mod == 1 ? 1 : 4, &in->disp);
 }
 
-/* The byte itself, so that a group can be chosen; the rest of the address follows in decode_mem(). */
+/*
+ * The byte itself, so that a group can be chosen; the rest of the address follows in
+ * decode_mem().
+ */
 static enum emu_result decode_modrm(struct emu *e)
 {
 	struct emu_insn *in = &e->priv.insn;
@@ -589,7 +595,8 @@ static u8 default_addr_size(const struct emu *e)
 
 /**
  * emu_decode() - the instruction at e->rip into priv.insn. vm->srcu held; may sleep.
- * EMU_DONE (its row.op may be OP_UNHANDLED: then the length isn't known), EMU_FAULT, EMU_UNHANDLED, EMU_BAD_HVA.
+ * EMU_DONE (its row.op may be OP_UNHANDLED: then the length isn't known), EMU_FAULT,
+ * EMU_UNHANDLED, EMU_BAD_HVA.
  */
 enum emu_result emu_decode(struct emu *e)
 {

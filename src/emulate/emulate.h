@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The instruction emulator: decode from tables, then execute. Pure: it knows guest registers and memory through the walker (mmu/mmu.h);
- * what else an instruction needs (a port, an MSR, MMIO, a control register) it returns as an effect, and is called again with the answer.
+ * The instruction emulator: decode from tables, then execute. Pure: it knows guest registers and
+ * memory through the walker (mmu/mmu.h);
+ * what else an instruction needs (a port, an MSR, MMIO, a control register) it returns as an
+ * effect, and is called again with the answer.
  */
 #ifndef EMULATE_EMULATE_H
 #define EMULATE_EMULATE_H
@@ -55,7 +57,10 @@ struct emu {
 	struct kvm_dtable gdt, idt;
 	struct guest_paging paging;
 	u32 shadow;			/* out: KVM_X86_SHADOW_INT_* after this instruction */
-	/* Instruction bytes: those fetched already (decode assists or an earlier round), more are fetched at need. */
+	/*
+	 * Instruction bytes: those fetched already (decode assists or an earlier round), more are
+	 * fetched at need.
+	 */
 	u8 insn[15];
 	u8 insn_len;
 	/* Out */
@@ -69,7 +74,10 @@ struct emu {
 void emu_begin(struct emu *e);
 /** emu_run() - go on until done, a fault, or an effect. vm->srcu held; may sleep (guest memory). */
 enum emu_result emu_run(struct emu *e);
-/** emu_insn_length() - only decode at e->rip: the length, for skipping without NRIP; <0: can't fetch/decode. Same context. */
+/**
+ * emu_insn_length() - only decode at e->rip: the length, for skipping without NRIP; <0: can't
+ * fetch/decode. Same context.
+ */
 int emu_insn_length(struct emu *e);
 
 #endif

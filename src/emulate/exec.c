@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What each operation does: operands in, operands out. System and string instructions are next door. */
+/*
+ * What each operation does: operands in, operands out. System and string instructions are next
+ * door.
+ */
 #include <linux/kernel.h>
 #include <linux/swab.h>
 #include "emulate/private.h"
@@ -72,12 +75,9 @@ static enum emu_result exec_cmpxchg_pair(struct emu *e)
 static u64 swap_bytes(u64 val, u8 size)
 {
 	switch (size) {
-	case 2:
-		return swab16(val);
-	case 4:
-		return swab32(val);
-	default:
-		return swab64(val);
+	case 2: return swab16(val);
+	case 4: return swab32(val);
+	default: return swab64(val);
 	}
 }
 
@@ -91,7 +91,9 @@ static enum emu_result exec_bit(struct emu *e, struct emu_operand *dst, struct e
 	/* A bit number in a register reaches beyond the operand in memory (APM 3, BT). */
 	if (dst->kind == OPERAND_MEM) {
 		if (src->kind == OPERAND_REG) {
-			s64 offset = (s64)emu_sign_extend(src->val, size) >> (size == 8 ? 6 : size == 4 ? 5 : 4);
+			s64 offset = (s64)emu_sign_extend(src->val, size) >> (size == 8	  ? 6
+									      : size == 4 ? 5
+											  : 4);
 
 			dst->ea = (dst->ea + offset * size) & emu_mask(e->priv.insn.addr_size);
 		}
@@ -106,7 +108,8 @@ static enum emu_result exec_bit(struct emu *e, struct emu_operand *dst, struct e
 static enum emu_result exec_xlat(struct emu *e)
 {
 	const struct emu_insn *in = &e->priv.insn;
-	u64 ea = (e->priv.regs[REG_RBX] + emu_reg(e, REG_RAX, 1)) & emu_mask(in->addr_size), val = 0;
+	u64 ea = (e->priv.regs[REG_RBX] + emu_reg(e, REG_RAX, 1)) & emu_mask(in->addr_size),
+	    val = 0;
 	enum emu_result r = emu_read_mem(e, in->mem_seg, ea, 1, &val);
 
 	if (!r)
@@ -120,9 +123,11 @@ static void exec_widen(struct emu *e)
 	u8 size = e->priv.insn.op_size;
 
 	if (e->priv.insn.row.op == OP_CBW)
-		emu_set_reg(e, REG_RAX, size, emu_sign_extend(emu_reg(e, REG_RAX, size / 2), size / 2));
+		emu_set_reg(e, REG_RAX, size,
+			    emu_sign_extend(emu_reg(e, REG_RAX, size / 2), size / 2));
 	else
-		emu_set_reg(e, REG_RDX, size, emu_reg(e, REG_RAX, size) & emu_sign_bit(size) ? ~0ull : 0);
+		emu_set_reg(e, REG_RDX, size,
+			    emu_reg(e, REG_RAX, size) & emu_sign_bit(size) ? ~0ull : 0);
 }
 
 /* ------------------------------------------------------------------ flags */
@@ -132,26 +137,15 @@ static void exec_flag(struct emu *e, enum emu_op op)
 	u64 *f = &e->priv.rflags;
 
 	switch (op) {
-	case OP_CLC:
-		*f &= ~(u64)X86_EFLAGS_CF;
-		break;
-	case OP_STC:
-		*f |= X86_EFLAGS_CF;
-		break;
-	case OP_CMC:
-		*f ^= X86_EFLAGS_CF;
-		break;
-	case OP_CLD:
-		*f &= ~(u64)X86_EFLAGS_DF;
-		break;
-	case OP_STD:
-		*f |= X86_EFLAGS_DF;
-		break;
-	case OP_SAHF:
-		*f = (*f & ~0xd5ull) | (e->priv.regs[REG_RAX] >> 8 & 0xd5);
-		break;
-	default:		/* LAHF */
-		e->priv.regs[REG_RAX] = (e->priv.regs[REG_RAX] & ~0xff00ull) | (*f & 0xd5) << 8 | 0x200;
+	case OP_CLC: *f &= ~(u64)X86_EFLAGS_CF; break;
+	case OP_STC: *f |= X86_EFLAGS_CF; break;
+	case OP_CMC: *f ^= X86_EFLAGS_CF; break;
+	case OP_CLD: *f &= ~(u64)X86_EFLAGS_DF; break;
+	case OP_STD: *f |= X86_EFLAGS_DF; break;
+	case OP_SAHF: *f = (*f & ~0xd5ull) | (e->priv.regs[REG_RAX] >> 8 & 0xd5); break;
+	default: /* LAHF */
+		e->priv.regs[REG_RAX] =
+			(e->priv.regs[REG_RAX] & ~0xff00ull) | (*f & 0xd5) << 8 | 0x200;
 		break;
 	}
 }
@@ -172,7 +166,8 @@ static enum emu_result exec_pushf(struct emu *e)
 {
 	if (e->mode == EMU_VM86 && emu_iopl(e) < 3)
 		return emu_raise(e, X86_TRAP_GP, 0);
-	return emu_push(e, e->priv.rflags & ~(u64)(X86_EFLAGS_VM | X86_EFLAGS_RF), e->priv.insn.op_size);
+	return emu_push(e, e->priv.rflags & ~(u64)(X86_EFLAGS_VM | X86_EFLAGS_RF),
+			e->priv.insn.op_size);
 }
 
 /* ------------------------------------------------------------------ stack */
@@ -257,22 +252,14 @@ static enum emu_result exec_stack(struct emu *e, u64 operand)
 	const struct emu_insn *in = &e->priv.insn;
 
 	switch (in->row.op) {
-	case OP_PUSH:
-		return emu_push(e, operand, in->op_size);
-	case OP_POP:
-		return exec_pop(e);
-	case OP_PUSHA:
-		return exec_pusha(e);
-	case OP_POPA:
-		return exec_popa(e);
-	case OP_PUSHF:
-		return exec_pushf(e);
-	case OP_POPF:
-		return exec_popf(e);
-	case OP_ENTER:
-		return exec_enter(e);
-	default:
-		return exec_leave(e);
+	case OP_PUSH: return emu_push(e, operand, in->op_size);
+	case OP_POP: return exec_pop(e);
+	case OP_PUSHA: return exec_pusha(e);
+	case OP_POPA: return exec_popa(e);
+	case OP_PUSHF: return exec_pushf(e);
+	case OP_POPF: return exec_popf(e);
+	case OP_ENTER: return exec_enter(e);
+	default: return exec_leave(e);
 	}
 }
 
@@ -307,7 +294,8 @@ static enum emu_result exec_ret(struct emu *e)
 
 	if (r)
 		return r;
-	emu_set_reg(e, REG_RSP, stack == 2 ? 2 : 8, (e->priv.regs[REG_RSP] + in->imm) & emu_mask(stack));
+	emu_set_reg(e, REG_RSP, stack == 2 ? 2 : 8,
+		    (e->priv.regs[REG_RSP] + in->imm) & emu_mask(stack));
 	return emu_jump(e, rip);
 }
 
@@ -327,22 +315,19 @@ static enum emu_result exec_branch(struct emu *e, u64 operand)
 static enum emu_result exec_control(struct emu *e, u64 operand)
 {
 	switch (e->priv.insn.row.op) {
-	case OP_JCC:
-		return jump_if(e, emu_condition(e->priv.insn.opcode & 15, e->priv.rflags));
+	case OP_JCC: return jump_if(e, emu_condition(e->priv.insn.opcode & 15, e->priv.rflags));
 	case OP_LOOP:
-	case OP_JCXZ:
-		return exec_loop(e);
-	case OP_RET:
-		return exec_ret(e);
-	default:
-		return exec_branch(e, operand);
+	case OP_JCXZ: return exec_loop(e);
+	case OP_RET: return exec_ret(e);
+	default: return exec_branch(e, operand);
 	}
 }
 
 /* ------------------------------------------------------------------ */
 
 /* A destination that is computed from what is there and the source. */
-static enum emu_result exec_compute(struct emu *e, struct emu_operand *dst, const struct emu_operand *src, u64 third)
+static enum emu_result exec_compute(struct emu *e, struct emu_operand *dst,
+				    const struct emu_operand *src, u64 third)
 {
 	const struct emu_insn *in = &e->priv.insn;
 	enum emu_op op = in->row.op;
@@ -377,66 +362,59 @@ static enum emu_result exec_move(struct emu *e, struct emu_operand *dst, struct 
 	const struct emu_insn *in = &e->priv.insn;
 
 	switch (in->row.op) {
-	case OP_MOV:
-		return emu_store_operand(e, dst, src->val);
-	case OP_MOVSX:
-		return emu_store_operand(e, dst, emu_sign_extend(src->val, src->size));
-	case OP_MOVBE:
-		return emu_store_operand(e, dst, swap_bytes(src->val, dst->size));
+	case OP_MOV: return emu_store_operand(e, dst, src->val);
+	case OP_MOVSX: return emu_store_operand(e, dst, emu_sign_extend(src->val, src->size));
+	case OP_MOVBE: return emu_store_operand(e, dst, swap_bytes(src->val, dst->size));
 	case OP_BSWAP:
 		/* 16 bits are undefined; processors clear them. */
-		return emu_store_operand(e, dst, dst->size == 2 ? 0 : swap_bytes(dst->val, dst->size));
-	case OP_XCHG:
-		return exec_xchg(e, dst, src);
-	case OP_XADD:
-		return exec_xadd(e, dst, src);
-	case OP_CMPXCHG:
-		return exec_cmpxchg(e, dst, src);
-	case OP_LEA:
-		return emu_store_operand(e, dst, emu_ea(e));
+		return emu_store_operand(e, dst,
+					 dst->size == 2 ? 0 : swap_bytes(dst->val, dst->size));
+	case OP_XCHG: return exec_xchg(e, dst, src);
+	case OP_XADD: return exec_xadd(e, dst, src);
+	case OP_CMPXCHG: return exec_cmpxchg(e, dst, src);
+	case OP_LEA: return emu_store_operand(e, dst, emu_ea(e));
 	case OP_SETCC:
 		return emu_store_operand(e, dst, emu_condition(in->opcode & 15, e->priv.rflags));
-	default:		/* CMOVcc writes its destination in any case: 32 bits clear the upper half */
-		return emu_store_operand(e, dst, emu_condition(in->opcode & 15, e->priv.rflags) ? src->val : dst->val);
+	default: /* CMOVcc writes its destination in any case: 32 bits clear the upper half */
+		return emu_store_operand(e, dst,
+					 emu_condition(in->opcode & 15, e->priv.rflags) ? src->val
+											: dst->val);
 	}
 }
 
-static enum emu_result exec_operation(struct emu *e, struct emu_operand *dst, struct emu_operand *src, u64 third)
+static enum emu_result exec_operation(struct emu *e, struct emu_operand *dst,
+				      struct emu_operand *src, u64 third)
 {
 	switch (e->priv.insn.row.op) {
 	case OP_ADD ... OP_IMUL3:
-	case OP_BSF: case OP_BSR:
-		return exec_compute(e, dst, src, third);
-	case OP_BT ... OP_BTC:
-		return exec_bit(e, dst, src);
-	case OP_MOV: case OP_MOVSX: case OP_MOVBE: case OP_BSWAP: case OP_XCHG: case OP_XADD: case OP_CMPXCHG: case OP_LEA: case OP_SETCC: case OP_CMOV:
-		return exec_move(e, dst, src);
-	case OP_CMPXCHG8B:
-		return exec_cmpxchg_pair(e);
-	case OP_XLAT:
-		return exec_xlat(e);
-	case OP_JCC ... OP_RET:
-		return exec_control(e, dst->val);
+	case OP_BSF:
+	case OP_BSR: return exec_compute(e, dst, src, third);
+	case OP_BT ... OP_BTC: return exec_bit(e, dst, src);
+	case OP_MOV:
+	case OP_MOVSX:
+	case OP_MOVBE:
+	case OP_BSWAP:
+	case OP_XCHG:
+	case OP_XADD:
+	case OP_CMPXCHG:
+	case OP_LEA:
+	case OP_SETCC:
+	case OP_CMOV: return exec_move(e, dst, src);
+	case OP_CMPXCHG8B: return exec_cmpxchg_pair(e);
+	case OP_XLAT: return exec_xlat(e);
+	case OP_JCC ... OP_RET: return exec_control(e, dst->val);
 	case OP_PUSH ... OP_LEAVE:
 		return exec_stack(e, src->kind == OPERAND_NONE ? dst->val : src->val);
-	case OP_CBW: case OP_CWD:
-		exec_widen(e);
-		return EMU_DONE;
-	case OP_LAHF ... OP_STD:
-		exec_flag(e, e->priv.insn.row.op);
-		return EMU_DONE;
-	case OP_NOP:
-		return EMU_DONE;
-	case OP_MOVS ... OP_OUTS:
-		return emu_string(e);
-	case OP_IN: case OP_OUT:
-		return emu_port_io(e, src->val);
-	case OP_SSE_LOAD ... OP_FNINIT:
-		return emu_fpu(e);
-	case OP_MOV_FROM_SREG ... OP_INTO:
-		return emu_segment_op(e);
-	default:
-		return emu_system(e);
+	case OP_CBW:
+	case OP_CWD: exec_widen(e); return EMU_DONE;
+	case OP_LAHF ... OP_STD: exec_flag(e, e->priv.insn.row.op); return EMU_DONE;
+	case OP_NOP: return EMU_DONE;
+	case OP_MOVS ... OP_OUTS: return emu_string(e);
+	case OP_IN:
+	case OP_OUT: return emu_port_io(e, src->val);
+	case OP_SSE_LOAD ... OP_FNINIT: return emu_fpu(e);
+	case OP_MOV_FROM_SREG ... OP_INTO: return emu_segment_op(e);
+	default: return emu_system(e);
 	}
 }
 
@@ -445,7 +423,10 @@ enum emu_result emu_execute(struct emu *e)
 {
 	const struct emu_row *row = &e->priv.insn.row;
 	struct emu_operand dst, src, third;
-	/* These read their destination themselves: at another address, or after the stack has moved. */
+	/*
+	 * These read their destination themselves: at another address, or after the stack has
+	 * moved.
+	 */
 	bool own = row->op == OP_POP || (row->op >= OP_BT && row->op <= OP_BTC);
 	enum emu_result r;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Segment registers and far transfers (APM 2, chapter 4). Real and virtual-8086 mode whole; in protected mode loads with all checks, and
+ * Segment registers and far transfers (APM 2, chapter 4). Real and virtual-8086 mode whole; in
+ * protected mode loads with all checks, and
  * transfers to code of the same privilege. Gates, tasks and changes of privilege: EMU_UNHANDLED.
  */
 #include <linux/kernel.h>
@@ -8,11 +9,11 @@
 #include "emulate/private.h"
 
 #define DESC_CODE	8
-#define DESC_CONFORMING	4	/* of code; of data: expand-down */
-#define DESC_RW		2	/* code: readable; data: writable */
+#define DESC_CONFORMING 4 /* of code; of data: expand-down */
+#define DESC_RW		2 /* code: readable; data: writable */
 #define DESC_ACCESSED	1
 #define TYPE_LDT	2
-#define TYPE_TSS_BUSY	2	/* the bit */
+#define TYPE_TSS_BUSY	2 /* the bit */
 
 static bool is_null(u16 selector)
 {
@@ -28,12 +29,18 @@ static void desc_unpack(const u8 raw[16], u16 selector, struct kvm_segment *s)
 
 	memcpy(&d, raw, 8);
 	limit = (d & 0xffff) | (d >> 32 & 0xf0000);
-	*s = (struct kvm_segment) {
+	*s = (struct kvm_segment){
 		.base = (d >> 16 & 0xffffff) | (d >> 32 & 0xff000000),
 		.limit = d >> 55 & 1 ? limit << 12 | 0xfff : limit,
 		.selector = selector,
-		.type = d >> 40 & 15, .s = d >> 44 & 1, .dpl = d >> 45 & 3, .present = d >> 47 & 1,
-		.avl = d >> 52 & 1, .l = d >> 53 & 1, .db = d >> 54 & 1, .g = d >> 55 & 1,
+		.type = d >> 40 & 15,
+		.s = d >> 44 & 1,
+		.dpl = d >> 45 & 3,
+		.present = d >> 47 & 1,
+		.avl = d >> 52 & 1,
+		.l = d >> 53 & 1,
+		.db = d >> 54 & 1,
+		.g = d >> 55 & 1,
 	};
 }
 
@@ -51,7 +58,8 @@ static enum emu_result desc_find(struct emu *e, u16 selector, u8 size, u8 vector
 }
 
 /* A table is read and written by the processor itself: a supervisor's access at any CPL. */
-static enum emu_result desc_read(struct emu *e, u16 selector, u8 size, u8 vector, struct kvm_segment *s, gva_t *lin)
+static enum emu_result desc_read(struct emu *e, u16 selector, u8 size, u8 vector,
+				 struct kvm_segment *s, gva_t *lin)
 {
 	u8 raw[16] = { 0 };
 	u64 high = 0;
@@ -92,7 +100,10 @@ static enum emu_result load_real(struct emu *e, u8 seg, u16 selector)
 {
 	struct kvm_segment s = e->segs[seg];
 
-	/* Limit and attributes stay in real mode (the "unreal" mode of boot loaders); VM86 has its own, always the same. */
+	/*
+	 * Limit and attributes stay in real mode (the "unreal" mode of boot loaders); VM86 has
+	 * its own, always the same.
+	 */
 	s.selector = selector;
 	s.base = (u32)selector << 4;
 	if (e->mode == EMU_VM86) {
@@ -126,7 +137,8 @@ static bool data_allowed(const struct emu *e, u8 seg, const struct kvm_segment *
 	if (!s->s)
 		return false;
 	if (seg == SEG_SS)
-		return !(s->type & DESC_CODE) && s->type & DESC_RW && rpl == e->cpl && s->dpl == e->cpl;
+		return !(s->type & DESC_CODE) && s->type & DESC_RW && rpl == e->cpl &&
+		       s->dpl == e->cpl;
 	if (s->type & DESC_CODE && !(s->type & DESC_RW))
 		return false;
 	if ((s->type & (DESC_CODE | DESC_CONFORMING)) == (DESC_CODE | DESC_CONFORMING))
@@ -157,7 +169,7 @@ static enum emu_result load_system(struct emu *e, u8 seg, u16 selector)
 {
 	struct kvm_segment s;
 	gva_t lin;
-	bool long_mode = e->paging.efer & (1 << 10);	/* LMA */
+	bool long_mode = e->paging.efer & (1 << 10); /* LMA */
 	enum emu_result r;
 
 	if (is_null(selector))
@@ -168,7 +180,8 @@ static enum emu_result load_system(struct emu *e, u8 seg, u16 selector)
 	if (r)
 		return r;
 	/* 1 is an available 16-bit TSS, 9 a 32- or 64-bit one. */
-	if (s.s || (seg == SEG_LDTR ? s.type != TYPE_LDT : s.type != 9 && (s.type != 1 || long_mode)))
+	if (s.s ||
+	    (seg == SEG_LDTR ? s.type != TYPE_LDT : s.type != 9 && (s.type != 1 || long_mode)))
 		return emu_raise(e, X86_TRAP_GP, selector & ~3);
 	if (!s.present)
 		return emu_raise(e, X86_TRAP_NP, selector & ~3);
@@ -179,7 +192,10 @@ static enum emu_result load_system(struct emu *e, u8 seg, u16 selector)
 	return EMU_DONE;
 }
 
-/** emu_load_segment() - with the checks of the mode; the register changes when the instruction is complete. Not for CS. */
+/**
+ * emu_load_segment() - with the checks of the mode; the register changes when the instruction is
+ * complete. Not for CS.
+ */
 enum emu_result emu_load_segment(struct emu *e, u8 seg, u16 selector)
 {
 	if (seg == SEG_LDTR || seg == SEG_TR)
@@ -214,12 +230,12 @@ static enum emu_result load_code(struct emu *e, u16 selector, bool returning)
 	if (is_null(selector))
 		return emu_raise(e, X86_TRAP_GP, 0);
 	if (returning && (selector & 3) > e->cpl)
-		return EMU_UNHANDLED;		/* to an outer privilege */
+		return EMU_UNHANDLED; /* to an outer privilege */
 	r = desc_read(e, selector, 8, X86_TRAP_GP, &s, &lin);
 	if (r)
 		return r;
 	if (!s.s)
-		return EMU_UNHANDLED;		/* a gate or a task */
+		return EMU_UNHANDLED; /* a gate or a task */
 	if (!code_allowed(e, &s, returning))
 		return emu_raise(e, X86_TRAP_GP, selector & ~3);
 	if (!s.present)
@@ -236,14 +252,16 @@ static enum emu_result far_target(struct emu *e, u16 selector, u64 offset, bool 
 {
 	struct emu_private *p = &e->priv;
 	const struct kvm_segment *cs;
-	enum emu_result r = emu_protected(e) ? load_code(e, selector, returning) : load_real(e, SEG_CS, selector);
+	enum emu_result r = emu_protected(e) ? load_code(e, selector, returning)
+					     : load_real(e, SEG_CS, selector);
 
 	if (r)
 		return r;
 	cs = &p->seg[p->nr_segs - 1].value;
 	p->rip = offset & emu_mask(p->insn.op_size);
 	if (emu_protected(e) && cs->l && e->paging.efer & (1 << 10))
-		return (u64)((s64)(p->rip << 16) >> 16) == p->rip ? EMU_DONE : emu_raise(e, X86_TRAP_GP, 0);
+		return (u64)((s64)(p->rip << 16) >> 16) == p->rip ? EMU_DONE
+								  : emu_raise(e, X86_TRAP_GP, 0);
 	return p->rip > cs->limit ? emu_raise(e, X86_TRAP_GP, 0) : EMU_DONE;
 }
 
@@ -290,7 +308,8 @@ static enum emu_result exec_ret_far(struct emu *e)
 		r = emu_pop(e, &selector, in->op_size);
 	if (!r)
 		r = far_target(e, selector, offset, true);
-	emu_set_reg(e, REG_RSP, stack == 2 ? 2 : 8, (e->priv.regs[REG_RSP] + in->imm) & emu_mask(stack));
+	emu_set_reg(e, REG_RSP, stack == 2 ? 2 : 8,
+		    (e->priv.regs[REG_RSP] + in->imm) & emu_mask(stack));
 	return r;
 }
 
@@ -370,7 +389,8 @@ static enum emu_result exec_move_segment(struct emu *e)
 	r = emu_load_operand(e, load ? ARG_RM16 : ARG_RM_NARROW, &o, load);
 	if (r)
 		return r;
-	return load ? load_and_shadow(e, seg, o.val) : emu_store_operand(e, &o, e->segs[seg].selector);
+	return load ? load_and_shadow(e, seg, o.val)
+		    : emu_store_operand(e, &o, e->segs[seg].selector);
 }
 
 static enum emu_result exec_pop_segment(struct emu *e)
@@ -402,21 +422,16 @@ enum emu_result emu_segment_op(struct emu *e)
 	const struct emu_insn *in = &e->priv.insn;
 
 	switch (in->row.op) {
-	case OP_MOV_FROM_SREG: case OP_MOV_TO_SREG:
-		return exec_move_segment(e);
+	case OP_MOV_FROM_SREG:
+	case OP_MOV_TO_SREG: return exec_move_segment(e);
 	case OP_PUSH_SREG:
 		return emu_push(e, e->segs[in->row.src - ARG_SEG_ES].selector, in->op_size);
-	case OP_POP_SREG:
-		return exec_pop_segment(e);
-	case OP_LOAD_FAR:
-		return exec_load_far(e);
-	case OP_JMP_FAR: case OP_CALL_FAR:
-		return exec_jump_far(e);
-	case OP_RET_FAR:
-		return exec_ret_far(e);
-	case OP_IRET:
-		return exec_iret(e);
-	default:
-		return exec_int(e);
+	case OP_POP_SREG: return exec_pop_segment(e);
+	case OP_LOAD_FAR: return exec_load_far(e);
+	case OP_JMP_FAR:
+	case OP_CALL_FAR: return exec_jump_far(e);
+	case OP_RET_FAR: return exec_ret_far(e);
+	case OP_IRET: return exec_iret(e);
+	default: return exec_int(e);
 	}
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The guest's XMM, MMX and x87 registers. Inside KVM_RUN they are this thread's user FPU state: in the processor's registers, or, after a
- * context switch, in memory until switch_fpu_return() brings them back. In the unit tests: variables.
+ * The guest's XMM, MMX and x87 registers. Inside KVM_RUN they are this thread's user FPU state:
+ * in the processor's registers, or, after a
+ * context switch, in memory until switch_fpu_return() brings them back. In the unit tests:
+ * variables.
  */
 #ifndef EMULATE_FPREGS_H
 #define EMULATE_FPREGS_H
@@ -130,7 +132,10 @@ static inline void fpu_init_x87(void)
 	fpregs_end();
 }
 
-/* false: an unmasked exception is pending; executing an MMX instruction would raise it here, in the kernel. */
+/*
+ * false: an unmasked exception is pending; executing an MMX instruction would raise it here, in
+ * the kernel.
+ */
 static inline bool mmx_read(u8 n, u64 *out)
 {
 	u64 val[2] = { 0 };

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Moves between memory and XMM or MMX registers, and the few x87 instructions that store a word. All else of them is EMU_UNHANDLED. */
+/*
+ * Moves between memory and XMM or MMX registers, and the few x87 instructions that store a word.
+ * All else of them is EMU_UNHANDLED.
+ */
 #include <linux/kernel.h>
 #include "emulate/fpregs.h"
 #include "emulate/private.h"
 
-#define FSW_ES	(1 << 7)	/* an unmasked x87 exception is pending */
+#define FSW_ES (1 << 7) /* an unmasked x87 exception is pending */
 
 /* What comes before everything else (APM 2, 8.2; APM 5, 1.1). */
 static enum emu_result fpu_allowed(struct emu *e)
@@ -30,11 +33,13 @@ static enum emu_result exec_sse(struct emu *e)
 		return emu_raise(e, X86_TRAP_GP, 0);
 	if (in->row.op == OP_SSE_STORE) {
 		xmm_read(in->reg, xmm);
-		return emu_write_mem(e, in->mem_seg, ea, in->sse_size, in->sse_flags & SSE_HIGH ? &xmm[1] : &xmm[0]);
+		return emu_write_mem(e, in->mem_seg, ea, in->sse_size,
+				     in->sse_flags & SSE_HIGH ? &xmm[1] : &xmm[0]);
 	}
 	if (in->sse_flags & (SSE_LOW | SSE_HIGH))
 		xmm_read(in->reg, xmm);
-	r = emu_read_mem(e, in->mem_seg, ea, in->sse_size, in->sse_flags & SSE_HIGH ? &xmm[1] : &xmm[0]);
+	r = emu_read_mem(e, in->mem_seg, ea, in->sse_size,
+			 in->sse_flags & SSE_HIGH ? &xmm[1] : &xmm[0]);
 	/* The register is no copy, but there is nothing behind this that could fail. */
 	if (!r)
 		xmm_write(in->reg, xmm);
@@ -42,7 +47,8 @@ static enum emu_result exec_sse(struct emu *e)
 }
 
 /*
- * An MMX instruction raises what x87 instructions before it left pending. So would the one that reads the register for us, in
+ * An MMX instruction raises what x87 instructions before it left pending. So would the one that
+ * reads the register for us, in
  * the host's kernel: hence the look at FSW first, in the same preempt-off section (fpregs.h).
  */
 static enum emu_result exec_mmx(struct emu *e)
@@ -75,7 +81,7 @@ static enum emu_result exec_x87(struct emu *e)
 	}
 	if (in->is_mem)
 		return emu_write_mem(e, in->mem_seg, emu_ea(e), 2, &word);
-	emu_set_reg(e, REG_RAX, 2, word);	/* FNSTSW AX */
+	emu_set_reg(e, REG_RAX, 2, word); /* FNSTSW AX */
 	return EMU_DONE;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One instruction: what the decoder finds out about it, and what the emulator remembers while it waits for answers.
+ * One instruction: what the decoder finds out about it, and what the emulator remembers while it
+ * waits for answers.
  */
 #ifndef EMULATE_INSN_H
 #define EMULATE_INSN_H
@@ -121,7 +122,8 @@ struct emu_write {
 };
 
 /*
- * The most that one instruction can ask for and write: PUSHA, POPA and IRET have eight stack slots, each of which may cross a page;
+ * The most that one instruction can ask for and write: PUSHA, POPA and IRET have eight stack
+ * slots, each of which may cross a page;
  * a far transfer through descriptors less than that.
  */
 #define EMU_MAX_ANSWERS	20
@@ -134,7 +136,10 @@ struct emu_private {
 	u8 phase;		/* enum emu_phase */
 	bool again;		/* a REP with more to do */
 	u16 rounds;		/* of it, done in this call */
-	/* The registers as the instruction changes them; they become the guest's when it is complete. */
+	/*
+	 * The registers as the instruction changes them; they become the guest's when it is
+	 * complete.
+	 */
 	u64 regs[NR_REGS], rip, rflags;
 	u32 shadow;
 	u8 nr_answers, next_answer, nr_writes, next_write, nr_segs, next_seg;

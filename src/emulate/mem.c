@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The guest's memory as an instruction sees it: segment and canonical checks, the walk, memory or MMIO.
+ * The guest's memory as an instruction sees it: segment and canonical checks, the walk, memory or
+ * MMIO.
  *
- * Reads are done (or asked for) when they come; writes are collected, with all their faults taken, and done when the
+ * Reads are done (or asked for) when they come; writes are collected, with all their faults
+ * taken, and done when the
  * instruction can't fail any more.
  */
 #include <linux/kernel.h>
@@ -11,9 +13,9 @@
 #include "emulate/private.h"
 
 /* Type bits of a segment (APM 2, 4.7). */
-#define TYPE_CODE	8
-#define TYPE_EXPAND_DOWN	4
-#define TYPE_WRITABLE	2	/* of data; of code: readable */
+#define TYPE_CODE	 8
+#define TYPE_EXPAND_DOWN 4
+#define TYPE_WRITABLE	 2 /* of data; of code: readable */
 
 static enum emu_result segment_fault(struct emu *e, u8 seg)
 {
@@ -48,7 +50,8 @@ static bool lin_canonical(const struct emu *e, u64 lin)
 }
 
 /**
- * emu_linear() - the linear address of @size bytes at @ea of @seg, checked for @access (ACCESS_READ, WRITE, FETCH).
+ * emu_linear() - the linear address of @size bytes at @ea of @seg, checked for @access
+ * (ACCESS_READ, WRITE, FETCH).
  * EMU_FAULT: #SS or #GP.
  */
 enum emu_result emu_linear(struct emu *e, u8 seg, u64 ea, u32 size, u32 access, gva_t *lin)
@@ -69,14 +72,20 @@ enum emu_result emu_linear(struct emu *e, u8 seg, u64 ea, u32 size, u32 access, 
 
 static enum emu_result emu_page_fault(struct emu *e, const struct walk_fault *fault)
 {
-	e->fault = (struct hw_event) {
-		.kind = EVENT_EXCEPTION, .vector = X86_TRAP_PF, .has_error = true, .error = fault->error_code,
+	e->fault = (struct hw_event){
+		.kind = EVENT_EXCEPTION,
+		.vector = X86_TRAP_PF,
+		.has_error = true,
+		.error = fault->error_code,
 	};
 	e->fault_addr = fault->gva;
 	return EMU_FAULT;
 }
 
-/** emu_is_memory() - is there memory at @gpa for this access, or is it MMIO? A write to a read-only slot is MMIO, too. */
+/**
+ * emu_is_memory() - is there memory at @gpa for this access, or is it MMIO? A write to a read-
+ * only slot is MMIO, too.
+ */
 bool emu_is_memory(struct emu *e, gpa_t gpa, u32 access)
 {
 	struct memslot *slot = memslot_find(memslots(e->vm), gpa_to_gfn(gpa));
@@ -84,7 +93,10 @@ bool emu_is_memory(struct emu *e, gpa_t gpa, u32 access)
 	return slot && !(access & ACCESS_WRITE && slot->flags & KVM_MEM_READONLY);
 }
 
-/** emu_translate() - walk the guest's page tables. @access: with ACCESS_USER unless the access is the processor's own. */
+/**
+ * emu_translate() - walk the guest's page tables. @access: with ACCESS_USER unless the access is
+ * the processor's own.
+ */
 enum emu_result emu_translate(struct emu *e, gva_t lin, u32 access, gpa_t *gpa)
 {
 	struct walk_fault fault = { 0 };
@@ -128,7 +140,8 @@ static void overlay_writes(const struct emu *e, gpa_t gpa, u32 len, u8 *data)
 
 	for (i = 0; i < p->nr_writes; i++)
 		for (n = 0; n < len; n++)
-			if (gpa + n >= p->write[i].gpa && gpa + n < p->write[i].gpa + p->write[i].len && !p->write[i].bulk)
+			if (gpa + n >= p->write[i].gpa &&
+			    gpa + n < p->write[i].gpa + p->write[i].len && !p->write[i].bulk)
 				data[n] = p->write[i].data[gpa + n - p->write[i].gpa];
 }
 
@@ -152,7 +165,10 @@ static u32 lin_bytes_in_page(gva_t lin, u32 len)
 	return min_t(u32, len, PAGE_SIZE - offset_in_page(lin));
 }
 
-/** emu_read_linear() - @len bytes (at most two pages are touched); where there is MMIO, one question per page. */
+/**
+ * emu_read_linear() - @len bytes (at most two pages are touched); where there is MMIO, one
+ * question per page.
+ */
 enum emu_result emu_read_linear(struct emu *e, gva_t lin, u32 len, u32 access, void *data)
 {
 	u32 first = lin_bytes_in_page(lin, len);
@@ -174,7 +190,8 @@ enum emu_result emu_read_mem(struct emu *e, u8 seg, u64 ea, u32 len, void *data)
 
 /* ------------------------------------------------------------------ writing */
 
-static enum emu_result write_piece(struct emu *e, gva_t lin, u32 len, u32 access, const void *data, const void *old)
+static enum emu_result write_piece(struct emu *e, gva_t lin, u32 len, u32 access, const void *data,
+				   const void *old)
 {
 	struct emu_private *p = &e->priv;
 	struct emu_write *w;
@@ -197,8 +214,12 @@ static enum emu_result write_piece(struct emu *e, gva_t lin, u32 len, u32 access
 	return EMU_DONE;
 }
 
-/** emu_write_linear() - collect a write. @old: what was read there, when the write may only happen if it still is; else NULL. */
-enum emu_result emu_write_linear(struct emu *e, gva_t lin, u32 len, u32 access, const void *data, const void *old)
+/**
+ * emu_write_linear() - collect a write. @old: what was read there, when the write may only happen
+ * if it still is; else NULL.
+ */
+enum emu_result emu_write_linear(struct emu *e, gva_t lin, u32 len, u32 access, const void *data,
+				 const void *old)
 {
 	u32 first = lin_bytes_in_page(lin, len);
 	enum emu_result r;
@@ -207,7 +228,8 @@ enum emu_result emu_write_linear(struct emu *e, gva_t lin, u32 len, u32 access, 
 		return write_piece(e, lin, len, access, data, old);
 	/* A lock across pages would need both at once; such a write is two. */
 	r = write_piece(e, lin, first, access, data, NULL);
-	return r ? r : write_piece(e, lin + first, len - first, access, (const u8 *)data + first, NULL);
+	return r ? r
+		 : write_piece(e, lin + first, len - first, access, (const u8 *)data + first, NULL);
 }
 
 enum emu_result emu_write_mem(struct emu *e, u8 seg, u64 ea, u32 len, const void *data)
@@ -216,7 +238,8 @@ enum emu_result emu_write_mem(struct emu *e, u8 seg, u64 ea, u32 len, const void
 }
 
 /** emu_update_mem() - as emu_write_mem(), if the memory is still @old (a locked instruction). */
-enum emu_result emu_update_mem(struct emu *e, u8 seg, u64 ea, u32 len, const void *data, const void *old)
+enum emu_result emu_update_mem(struct emu *e, u8 seg, u64 ea, u32 len, const void *data,
+			       const void *old)
 {
 	gva_t lin;
 	enum emu_result r = emu_linear(e, seg, ea, len, ACCESS_WRITE, &lin);
@@ -234,7 +257,10 @@ static enum emu_result write_mmio(struct emu *e, const struct emu_write *w)
 	return EMU_EFFECT;
 }
 
-/* Someone else wrote in between: the instruction begins again. It has done nothing yet, since a locked write is its only one. */
+/*
+ * Someone else wrote in between: the instruction begins again. It has done nothing yet, since a
+ * locked write is its only one.
+ */
 static enum emu_result write_atomic(struct emu *e, struct emu_write *w)
 {
 	int r = vm_cmpxchg_guest(e->vm, w->gpa, w->old, w->data, w->len);
@@ -270,7 +296,8 @@ enum emu_result emu_commit_writes(struct emu *e)
 /* ------------------------------------------------------------------ fetching */
 
 /**
- * emu_fetch() - more bytes of the instruction into e->insn: up to the end of the page, or the first of the next one.
+ * emu_fetch() - more bytes of the instruction into e->insn: up to the end of the page, or the
+ * first of the next one.
  * EMU_FAULT; EMU_UNHANDLED: code in MMIO; EMU_BAD_HVA.
  */
 enum emu_result emu_fetch(struct emu *e)

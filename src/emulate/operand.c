@@ -79,57 +79,53 @@ static u8 arg_size(const struct emu_insn *in, u8 arg)
 	switch (arg) {
 	case ARG_RM8:
 	case ARG_CL:
-	case ARG_IMM8:
-		return 1;
+	case ARG_IMM8: return 1;
 	case ARG_RM16:
-	case ARG_IMM16:
-		return 2;
-	case ARG_RM32:
-		return 4;
-	case ARG_RM_NARROW:
-		return in->is_mem ? 2 : in->op_size;
-	default:
-		return in->op_size;
+	case ARG_IMM16: return 2;
+	case ARG_RM32: return 4;
+	case ARG_RM_NARROW: return in->is_mem ? 2 : in->op_size;
+	default: return in->op_size;
 	}
 }
 
 /**
- * emu_load_operand() - find @arg; with @read also what is in it. What isn't an operand in this sense (segment registers, far pointers) is
+ * emu_load_operand() - find @arg; with @read also what is in it. What isn't an operand in this
+ * sense (segment registers, far pointers) is
  * OPERAND_NONE.
  */
 enum emu_result emu_load_operand(struct emu *e, u8 arg, struct emu_operand *o, bool read)
 {
 	const struct emu_insn *in = &e->priv.insn;
 
-	*o = (struct emu_operand) { .kind = OPERAND_NONE, .size = arg_size(in, arg) };
+	*o = (struct emu_operand){ .kind = OPERAND_NONE, .size = arg_size(in, arg) };
 	switch (arg) {
-	case ARG_RM: case ARG_RM8: case ARG_RM16: case ARG_RM32: case ARG_RM_NARROW: case ARG_MOFFS:
-		return operand_rm(e, o, read);
-	case ARG_REG:
-		operand_reg(e, o, in->reg);
-		break;
-	case ARG_OPREG:
-		operand_reg(e, o, (in->opcode & 7) | (in->rex & 1) << 3);
-		break;
-	case ARG_ACC:
-		operand_reg(e, o, REG_RAX);
-		break;
-	case ARG_CL:
-		operand_value(o, e->priv.regs[REG_RCX]);
-		break;
-	case ARG_ONE:
-		operand_value(o, 1);
-		break;
-	case ARG_IMM: case ARG_IMM_FULL: case ARG_IMM8S: case ARG_IMM8: case ARG_IMM16: case ARG_REL8: case ARG_REL:
-		operand_value(o, in->imm);
-		break;
-	default:
-		break;
+	case ARG_RM:
+	case ARG_RM8:
+	case ARG_RM16:
+	case ARG_RM32:
+	case ARG_RM_NARROW:
+	case ARG_MOFFS: return operand_rm(e, o, read);
+	case ARG_REG: operand_reg(e, o, in->reg); break;
+	case ARG_OPREG: operand_reg(e, o, (in->opcode & 7) | (in->rex & 1) << 3); break;
+	case ARG_ACC: operand_reg(e, o, REG_RAX); break;
+	case ARG_CL: operand_value(o, e->priv.regs[REG_RCX]); break;
+	case ARG_ONE: operand_value(o, 1); break;
+	case ARG_IMM:
+	case ARG_IMM_FULL:
+	case ARG_IMM8S:
+	case ARG_IMM8:
+	case ARG_IMM16:
+	case ARG_REL8:
+	case ARG_REL: operand_value(o, in->imm); break;
+	default: break;
 	}
 	return EMU_DONE;
 }
 
-/** emu_store_operand() - the result into a register now, or into memory at the end. A locked one only if memory is as it was read. */
+/**
+ * emu_store_operand() - the result into a register now, or into memory at the end. A locked one
+ * only if memory is as it was read.
+ */
 enum emu_result emu_store_operand(struct emu *e, const struct emu_operand *o, u64 val)
 {
 	const struct emu_insn *in = &e->priv.insn;
@@ -138,7 +134,7 @@ enum emu_result emu_store_operand(struct emu *e, const struct emu_operand *o, u6
 		emu_set_reg(e, o->reg, o->size, val);
 		return EMU_DONE;
 	}
-	if (in->lock || in->row.op == OP_XCHG)	/* XCHG with memory is always locked */
+	if (in->lock || in->row.op == OP_XCHG) /* XCHG with memory is always locked */
 		return emu_update_mem(e, o->seg, o->ea, o->size, &val, &o->val);
 	return emu_write_mem(e, o->seg, o->ea, o->size, &val);
 }
@@ -183,12 +179,17 @@ enum emu_result emu_pop(struct emu *e, u64 *val, u8 size)
 	return r;
 }
 
-/** emu_jump() - the next instruction is at @rip of CS, cut to the operand size. #GP when it can't be. */
+/**
+ * emu_jump() - the next instruction is at @rip of CS, cut to the operand size. #GP when it can't
+ * be.
+ */
 enum emu_result emu_jump(struct emu *e, u64 rip)
 {
 	gva_t lin;
 
-	rip &= emu_mask(e->mode == EMU_PROT64 && e->priv.insn.op_size != 2 ? 8 : e->priv.insn.op_size == 2 ? 2 : 4);
+	rip &= emu_mask(e->mode == EMU_PROT64 && e->priv.insn.op_size != 2 ? 8
+			: e->priv.insn.op_size == 2			   ? 2
+									   : 4);
 	e->priv.rip = rip;
 	return emu_linear(e, SEG_CS, rip, 1, ACCESS_FETCH, &lin);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Between the files of emulate/. All functions: vm->srcu held, may sleep; results as emu_run(), EMU_DONE meaning "go on". */
+/*
+ * Between the files of emulate/. All functions: vm->srcu held, may sleep; results as emu_run(),
+ * EMU_DONE meaning "go on".
+ */
 #ifndef EMULATE_PRIVATE_H
 #define EMULATE_PRIVATE_H
 

@@ -4,7 +4,8 @@
  *
  *	decode -> execute on a copy of the registers -> write memory -> load segments -> the last effect -> done
  *
- * Executing has no side effect. When it needs an answer it stops, and is done over from its beginning when the answer is there: the answers so far
+ * Executing has no side effect. When it needs an answer it stops, and is done over from its
+ * beginning when the answer is there: the answers so far
  * are kept in order. From the first write on nothing is done over; what is left is a list.
  */
 #include <linux/kernel.h>
@@ -12,13 +13,16 @@
 #include "emulate/private.h"
 
 /* Elements of a REP that are done before the caller can look for interrupts. */
-#define MAX_ROUNDS	256
+#define MAX_ROUNDS 256
 
 /** emu_raise() - an exception with an error code (which real mode does not have). */
 enum emu_result emu_raise(struct emu *e, u8 vector, u32 error)
 {
-	e->fault = (struct hw_event) {
-		.kind = EVENT_EXCEPTION, .vector = vector, .has_error = e->mode != EMU_REAL, .error = e->mode != EMU_REAL ? error : 0,
+	e->fault = (struct hw_event){
+		.kind = EVENT_EXCEPTION,
+		.vector = vector,
+		.has_error = e->mode != EMU_REAL,
+		.error = e->mode != EMU_REAL ? error : 0,
 	};
 	e->fault_addr = 0;
 	return EMU_FAULT;
@@ -26,13 +30,14 @@ enum emu_result emu_raise(struct emu *e, u8 vector, u32 error)
 
 enum emu_result emu_raise_plain(struct emu *e, u8 vector)
 {
-	e->fault = (struct hw_event) { .kind = EVENT_EXCEPTION, .vector = vector };
+	e->fault = (struct hw_event){ .kind = EVENT_EXCEPTION, .vector = vector };
 	e->fault_addr = 0;
 	return EMU_FAULT;
 }
 
 /**
- * emu_answered() - the next answer, if it is to this question; NULL: ask, the answer will be found the next time. An answer to another
+ * emu_answered() - the next answer, if it is to this question; NULL: ask, the answer will be
+ * found the next time. An answer to another
  * question (the guest's memory changed under the instruction) is forgotten with all that follow.
  */
 struct emu_answer *emu_answered(struct emu *e, enum effect_kind kind, u64 where, u32 len)
@@ -51,7 +56,10 @@ struct emu_answer *emu_answered(struct emu *e, enum effect_kind kind, u64 where,
 	return NULL;
 }
 
-/** emu_ask() - an effect with an index and one value, both ways. EMU_FAULT is #GP(0): the answer was a fault. */
+/**
+ * emu_ask() - an effect with an index and one value, both ways. EMU_FAULT is #GP(0): the answer
+ * was a fault.
+ */
 enum emu_result emu_ask(struct emu *e, enum effect_kind kind, u32 index, u64 *value)
 {
 	struct emu_answer *a = emu_answered(e, kind, index, 0);
@@ -120,11 +128,12 @@ static enum emu_result check_privilege(struct emu *e)
 
 	if (in->row.op == OP_UNHANDLED || in->row.op == OP_KNOWN)
 		return EMU_UNHANDLED;
-	if (in->row.op == OP_UD || (flags & ROW_NO64 && e->mode == EMU_PROT64) || (flags & ROW_PROT && !emu_protected(e)) ||
-	    (flags & ROW_MEMONLY && !in->is_mem))
+	if (in->row.op == OP_UD || (flags & ROW_NO64 && e->mode == EMU_PROT64) ||
+	    (flags & ROW_PROT && !emu_protected(e)) || (flags & ROW_MEMONLY && !in->is_mem))
 		return emu_raise_plain(e, X86_TRAP_UD);
 	/* LOCK CR0 is another name of CR8 (APM 3, MOV CRn). */
-	if (in->lock && !(flags & ROW_LOCK && in->is_mem) && in->row.op != OP_READ_CR && in->row.op != OP_WRITE_CR)
+	if (in->lock && !(flags & ROW_LOCK && in->is_mem) && in->row.op != OP_READ_CR &&
+	    in->row.op != OP_WRITE_CR)
 		return emu_raise_plain(e, X86_TRAP_UD);
 	if (flags & ROW_PRIV && e->cpl)
 		return emu_raise(e, X86_TRAP_GP, 0);
@@ -200,8 +209,7 @@ static enum emu_result emu_step(struct emu *e)
 		if (!r)
 			p->phase = PHASE_EXECUTE;
 		return r;
-	case PHASE_EXECUTE:
-		return emu_execute_checked(e);
+	case PHASE_EXECUTE: return emu_execute_checked(e);
 	case PHASE_WRITE:
 		r = emu_commit_writes(e);
 		if (!r && p->phase == PHASE_WRITE) {
@@ -214,8 +222,7 @@ static enum emu_result emu_step(struct emu *e)
 		if (!r)
 			p->phase = PHASE_LAST;
 		return r;
-	default:
-		return last_effect(e);
+	default: return last_effect(e);
 	}
 }
 

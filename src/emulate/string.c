@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * String instructions and ports. One element is one round of emu_run(); a REP INS or OUTS with ordinary memory goes by up to a page.
+ * String instructions and ports. One element is one round of emu_run(); a REP INS or OUTS with
+ * ordinary memory goes by up to a page.
  */
 #include <linux/kernel.h>
 #include <linux/string.h>
@@ -70,7 +71,8 @@ static enum emu_result check_port(struct emu *e, u16 port, u8 size)
 }
 
 /* Where the answer of a read is: in the list, or a whole batch in effect.data. */
-static enum emu_result ask_port(struct emu *e, enum effect_kind kind, u16 port, u8 size, u32 count, struct emu_answer **answer)
+static enum emu_result ask_port(struct emu *e, enum effect_kind kind, u16 port, u8 size, u32 count,
+				struct emu_answer **answer)
 {
 	*answer = emu_answered(e, kind, port, kind == EFFECT_IO_READ ? size : 0);
 	if (*answer)
@@ -104,10 +106,13 @@ enum emu_result emu_port_io(struct emu *e, u64 imm)
 }
 
 /*
- * How many elements can go at once, with their memory at *@gpa: more than one only upwards, within a page of ordinary memory. The
- * translation takes the faults of the first element; EMU_DONE with a count of 0: the ordinary way, element by element.
+ * How many elements can go at once, with their memory at *@gpa: more than one only upwards,
+ * within a page of ordinary memory. The
+ * translation takes the faults of the first element; EMU_DONE with a count of 0: the ordinary
+ * way, element by element.
  */
-static enum emu_result batch_size(struct emu *e, u8 seg, u8 reg, u8 size, u32 access, u32 *count, gpa_t *gpa)
+static enum emu_result batch_size(struct emu *e, u8 seg, u8 reg, u8 size, u32 access, u32 *count,
+				  gpa_t *gpa)
 {
 	const struct emu_insn *in = &e->priv.insn;
 	u64 ea = string_ea(e, reg), left = emu_reg(e, REG_RCX, in->addr_size);
@@ -153,7 +158,8 @@ static enum emu_result string_in(struct emu *e)
 		r = ask_port(e, EFFECT_IO_READ, port, size, count, &answer);
 		if (r)
 			return r;
-		p->write[p->nr_writes++] = (struct emu_write) { .gpa = gpa, .len = size * count, .bulk = true };
+		p->write[p->nr_writes++] =
+			(struct emu_write){ .gpa = gpa, .len = size * count, .bulk = true };
 	} else {
 		u64 val = 0;
 
@@ -256,7 +262,8 @@ static enum emu_result string_scan(struct emu *e, u8 size)
 
 static enum emu_result string_store(struct emu *e, u8 size)
 {
-	enum emu_result r = emu_write_mem(e, SEG_ES, string_ea(e, REG_RDI), size, &e->priv.regs[REG_RAX]);
+	enum emu_result r =
+		emu_write_mem(e, SEG_ES, string_ea(e, REG_RDI), size, &e->priv.regs[REG_RAX]);
 
 	if (!r)
 		string_advance(e, REG_RDI, size, 1);
@@ -280,20 +287,13 @@ static enum emu_result string_element(struct emu *e)
 	u8 size = e->priv.insn.op_size;
 
 	switch (e->priv.insn.row.op) {
-	case OP_MOVS:
-		return string_move(e, size);
-	case OP_CMPS:
-		return string_compare(e, size);
-	case OP_SCAS:
-		return string_scan(e, size);
-	case OP_STOS:
-		return string_store(e, size);
-	case OP_LODS:
-		return string_load(e, size);
-	case OP_INS:
-		return string_in(e);
-	default:
-		return string_out(e);
+	case OP_MOVS: return string_move(e, size);
+	case OP_CMPS: return string_compare(e, size);
+	case OP_SCAS: return string_scan(e, size);
+	case OP_STOS: return string_store(e, size);
+	case OP_LODS: return string_load(e, size);
+	case OP_INS: return string_in(e);
+	default: return string_out(e);
 	}
 }
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* System instructions: flags of the system, control and debug registers, MSRs, descriptor-table registers. */
+/*
+ * System instructions: flags of the system, control and debug registers, MSRs, descriptor-table
+ * registers.
+ */
 #include <linux/kernel.h>
 #include <linux/string.h>
 #include "emulate/private.h"
@@ -9,7 +12,8 @@
 /** emu_set_flags() - POPF and IRET: what privilege lets through of @val (APM 3, POPF). */
 enum emu_result emu_set_flags(struct emu *e, u64 val, u8 size)
 {
-	u64 may = EMU_ALU_FLAGS | X86_EFLAGS_TF | X86_EFLAGS_DF | X86_EFLAGS_NT | X86_EFLAGS_AC | X86_EFLAGS_ID;
+	u64 may = EMU_ALU_FLAGS | X86_EFLAGS_TF | X86_EFLAGS_DF | X86_EFLAGS_NT | X86_EFLAGS_AC |
+		  X86_EFLAGS_ID;
 
 	if (e->cpl == 0 && e->mode != EMU_VM86)
 		may |= X86_EFLAGS_IOPL;
@@ -17,7 +21,8 @@ enum emu_result emu_set_flags(struct emu *e, u64 val, u8 size)
 		may |= X86_EFLAGS_IF;
 	if (size == 2)
 		may &= 0xffff;
-	e->priv.rflags = (e->priv.rflags & ~may & ~(u64)X86_EFLAGS_RF) | (val & may) | X86_EFLAGS_FIXED;
+	e->priv.rflags =
+		(e->priv.rflags & ~may & ~(u64)X86_EFLAGS_RF) | (val & may) | X86_EFLAGS_FIXED;
 	return EMU_DONE;
 }
 
@@ -27,7 +32,8 @@ static enum emu_result exec_interrupt_flag(struct emu *e)
 
 	/* The virtual interrupt flags of VME and PVI aren't done here. */
 	if (e->mode != EMU_REAL && (e->mode == EMU_VM86 ? emu_iopl(e) < 3 : e->cpl > emu_iopl(e)))
-		return e->paging.cr4 & (X86_CR4_VME | X86_CR4_PVI) ? EMU_UNHANDLED : emu_raise(e, X86_TRAP_GP, 0);
+		return e->paging.cr4 & (X86_CR4_VME | X86_CR4_PVI) ? EMU_UNHANDLED
+								   : emu_raise(e, X86_TRAP_GP, 0);
 	if (e->priv.insn.row.op == OP_CLI) {
 		*f &= ~(u64)X86_EFLAGS_IF;
 		return EMU_DONE;
@@ -80,7 +86,7 @@ static enum emu_result exec_dr(struct emu *e)
 
 	if (nr > 7 || ((nr == 4 || nr == 5) && e->paging.cr4 & X86_CR4_DE))
 		return emu_raise_plain(e, X86_TRAP_UD);
-	if (nr == 4 || nr == 5)		/* other names of DR6 and DR7 */
+	if (nr == 4 || nr == 5) /* other names of DR6 and DR7 */
 		nr += 2;
 	if (in->row.op == OP_WRITE_DR) {
 		val = emu_reg(e, in->rm, in->op_size);
@@ -106,9 +112,7 @@ static enum emu_result exec_machine_status(struct emu *e)
 	enum emu_result r;
 
 	switch (e->priv.insn.row.op) {
-	case OP_CLTS:
-		cr0 &= ~(u64)X86_CR0_TS;
-		return emu_ask(e, EFFECT_CLTS_LMSW, 0, &cr0);
+	case OP_CLTS: cr0 &= ~(u64)X86_CR0_TS; return emu_ask(e, EFFECT_CLTS_LMSW, 0, &cr0);
 	case OP_LMSW:
 		r = emu_load_operand(e, ARG_RM16, &o, true);
 		if (r)
@@ -124,7 +128,10 @@ static enum emu_result exec_machine_status(struct emu *e)
 	}
 }
 
-/* ------------------------------------------------------------------ MSRs, counters, extended control registers */
+/*
+ * ------------------------------------------------------------------ MSRs, counters, extended
+ * control registers
+ */
 
 static void put_edx_eax(struct emu *e, u64 val)
 {
@@ -198,7 +205,7 @@ static enum emu_result exec_load_table(struct emu *e)
 		if (r)
 			return r;
 	}
-	e->priv.table = (struct kvm_dtable) { .base = base, .limit = limit };
+	e->priv.table = (struct kvm_dtable){ .base = base, .limit = limit };
 	emu_at_end(e, in->row.op == OP_LGDT ? EFFECT_LGDT : EFFECT_LIDT, 0);
 	return EMU_DONE;
 }
@@ -224,7 +231,10 @@ static enum emu_result exec_store_selector(struct emu *e)
 
 	if (!r)
 		r = emu_load_operand(e, ARG_RM_NARROW, &o, false);
-	return r ? r : emu_store_operand(e, &o, e->segs[e->priv.insn.row.op == OP_SLDT ? SEG_LDTR : SEG_TR].selector);
+	return r ? r
+		 : emu_store_operand(
+			   e, &o,
+			   e->segs[e->priv.insn.row.op == OP_SLDT ? SEG_LDTR : SEG_TR].selector);
 }
 
 static enum emu_result exec_load_selector(struct emu *e)
@@ -232,7 +242,8 @@ static enum emu_result exec_load_selector(struct emu *e)
 	struct emu_operand o;
 	enum emu_result r = emu_load_operand(e, ARG_RM16, &o, true);
 
-	return r ? r : emu_load_segment(e, e->priv.insn.row.op == OP_LLDT ? SEG_LDTR : SEG_TR, o.val);
+	return r ? r
+		 : emu_load_segment(e, e->priv.insn.row.op == OP_LLDT ? SEG_LDTR : SEG_TR, o.val);
 }
 
 /* ------------------------------------------------------------------ */
@@ -261,47 +272,36 @@ static enum emu_result emu_end_with(struct emu *e, enum effect_kind kind)
 enum emu_result emu_system(struct emu *e)
 {
 	switch (e->priv.insn.row.op) {
-	case OP_CLI: case OP_STI:
-		return exec_interrupt_flag(e);
-	case OP_CLAC: case OP_STAC:
-		return exec_access_flag(e);
-	case OP_HLT:
-		return emu_end_with(e, EFFECT_HLT);
-	case OP_CPUID:
-		return emu_end_with(e, EFFECT_CPUID);
-	case OP_HYPERCALL:
-		return emu_end_with(e, EFFECT_HYPERCALL);
-	case OP_WBINVD:
-		return emu_end_with(e, EFFECT_WBINVD);
-	case OP_RDTSC:
-		return exec_time(e, EFFECT_RDTSC);
-	case OP_RDTSCP:
-		return exec_time(e, EFFECT_RDTSCP);
-	case OP_RDPMC:
-		return exec_rdpmc(e);
-	case OP_RDMSR:
-		return exec_read_indexed(e, EFFECT_MSR_READ);
-	case OP_WRMSR:
-		return exec_write_indexed(e, EFFECT_MSR_WRITE);
-	case OP_XSETBV:
-		return exec_xsetbv(e);
-	case OP_INVLPG:
-		return exec_invlpg(e);
-	case OP_CLTS: case OP_LMSW: case OP_SMSW:
-		return exec_machine_status(e);
-	case OP_READ_CR: case OP_WRITE_CR:
-		return exec_cr(e);
-	case OP_READ_DR: case OP_WRITE_DR:
-		return exec_dr(e);
-	case OP_SGDT: case OP_SIDT:
-		return exec_store_table(e);
-	case OP_LGDT: case OP_LIDT:
-		return exec_load_table(e);
-	case OP_SLDT: case OP_STR:
-		return exec_store_selector(e);
-	case OP_LLDT: case OP_LTR:
-		return exec_load_selector(e);
-	default:
-		return EMU_UNHANDLED;
+	case OP_CLI:
+	case OP_STI: return exec_interrupt_flag(e);
+	case OP_CLAC:
+	case OP_STAC: return exec_access_flag(e);
+	case OP_HLT: return emu_end_with(e, EFFECT_HLT);
+	case OP_CPUID: return emu_end_with(e, EFFECT_CPUID);
+	case OP_HYPERCALL: return emu_end_with(e, EFFECT_HYPERCALL);
+	case OP_WBINVD: return emu_end_with(e, EFFECT_WBINVD);
+	case OP_RDTSC: return exec_time(e, EFFECT_RDTSC);
+	case OP_RDTSCP: return exec_time(e, EFFECT_RDTSCP);
+	case OP_RDPMC: return exec_rdpmc(e);
+	case OP_RDMSR: return exec_read_indexed(e, EFFECT_MSR_READ);
+	case OP_WRMSR: return exec_write_indexed(e, EFFECT_MSR_WRITE);
+	case OP_XSETBV: return exec_xsetbv(e);
+	case OP_INVLPG: return exec_invlpg(e);
+	case OP_CLTS:
+	case OP_LMSW:
+	case OP_SMSW: return exec_machine_status(e);
+	case OP_READ_CR:
+	case OP_WRITE_CR: return exec_cr(e);
+	case OP_READ_DR:
+	case OP_WRITE_DR: return exec_dr(e);
+	case OP_SGDT:
+	case OP_SIDT: return exec_store_table(e);
+	case OP_LGDT:
+	case OP_LIDT: return exec_load_table(e);
+	case OP_SLDT:
+	case OP_STR: return exec_store_selector(e);
+	case OP_LLDT:
+	case OP_LTR: return exec_load_selector(e);
+	default: return EMU_UNHANDLED;
 	}
 }
