@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Host memory that changes under the guest: MADV_DONTNEED, remapped, moved, protected, unmapped, merged by fork. */
+/*
+ * Host memory that changes under the guest: MADV_DONTNEED, remapped, moved, protected, unmapped,
+ * merged by fork.
+ */
 #include "lib/api.h"
 
 #define A	0x40000000u
 #define SIZE	0x10000u
 
-GUEST64(guest, mov $A, %ebx; mov (%rbx), %eax; REPORT_EAX; incl 4(%rbx); mov 4(%rbx), %eax; REPORT_EAX; DONE);
+GUEST64(guest, mov $A, %ebx; mov (%rbx), %eax; REPORT_EAX; incl 4(%rbx); mov 4(%rbx), %eax;
+	REPORT_EAX; DONE);
 
 static struct vm vm;
 static struct vcpu *v;

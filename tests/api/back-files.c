@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Memory behind a slot: memfd, a file, a private mapping of a file, huge pages, a device's memory. */
+/*
+ * Memory behind a slot: memfd, a file, a private mapping of a file, huge pages, a device's memory.
+ */
 #include <dirent.h>
 #include "lib/api.h"
 
@@ -9,7 +11,8 @@
 GUEST64(guest,
 	mov $A, %ebx; mov (%rbx), %eax; REPORT_EAX; movl $0x600d, 4(%rbx);
 	/* One word of each page. */
-	mov $A + 8, %ebx; mov $SIZE / 0x1000, %ecx; 1: mov %ecx, (%rbx); add $0x1000, %ebx; dec %ecx; jnz 1b;
+	mov $A + 8, %ebx; mov $SIZE / 0x1000, %ecx; 1: mov %ecx, (%rbx); add $0x1000, %ebx;
+		dec %ecx; jnz 1b;
 	DONE);
 
 static struct vm vm;

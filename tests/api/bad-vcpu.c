@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What a vCPU's descriptor refuses: numbers that are no vCPU ioctls, bad addresses; the vCPU's state stays. */
+/*
+ * What a vCPU's descriptor refuses: numbers that are no vCPU ioctls, bad addresses; the vCPU's
+ * state stays.
+ */
 #include "lib/api.h"
 
 GUEST64(guest, nop; mov $0x600d, %eax; REPORT_EAX; DONE);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What a VM's descriptor refuses: numbers that are no VM ioctls, bad arguments, bad addresses; the VM runs on. */
+/*
+ * What a VM's descriptor refuses: numbers that are no VM ioctls, bad arguments, bad addresses; the
+ * VM runs on.
+ */
 #include "lib/api.h"
 
 GUEST64(guest, nop; mov $0x600d, %eax; REPORT_EAX; DONE);

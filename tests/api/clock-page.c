@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* kvmclock: the page that the guest asks for, its flags, time that goes on, KVM_SET_CLOCK, the wall clock, being stopped. */
+/*
+ * kvmclock: the page that the guest asks for, its flags, time that goes on, KVM_SET_CLOCK, the wall
+ * clock, being stopped.
+ */
 #include "lib/api.h"
 
 /* The layouts of the KVM API document's msr.rst. */
@@ -17,7 +20,8 @@ struct pvclock_wall_clock {
 
 #define PAGE	0x50000
 
-GUEST64(enable, mov $0x4b564d01, %ecx; mov $PAGE + 0x20 + 1, %eax; xor %edx, %edx; wrmsr; rdmsr; REPORT_EAX; DONE);
+GUEST64(enable, mov $0x4b564d01, %ecx; mov $PAGE + 0x20 + 1, %eax; xor %edx, %edx; wrmsr; rdmsr;
+	REPORT_EAX; DONE);
 GUEST64(disable, mov $0x4b564d01, %ecx; xor %eax, %eax; xor %edx, %edx; wrmsr; DONE);
 GUEST64(nothing, nop; rdtsc; shl $32, %rdx; or %rdx, %rax; mov %rax, %r8; DONE);
 GUEST64(wall, mov $0x4b564d00, %ecx; mov $PAGE + 0x100, %eax; xor %edx, %edx; wrmsr; DONE);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Coalesced MMIO and PIO: writes to a zone gather in the ring, the rest exits; a full ring; refused calls. */
+/*
+ * Coalesced MMIO and PIO: writes to a zone gather in the ring, the rest exits; a full ring; refused
+ * calls.
+ */
 #include "lib/api.h"
 
 GUEST64(guest,

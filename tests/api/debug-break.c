@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* KVM_SET_GUEST_DEBUG: hardware breakpoints on code and data, software breakpoints, injected #DB. */
+/*
+ * KVM_SET_GUEST_DEBUG: hardware breakpoints on code and data, software breakpoints, injected #DB.
+ */
 #include "lib/api.h"
 
 #define DATA	0x50000

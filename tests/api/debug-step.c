@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* KVM_SET_GUEST_DEBUG: single steps over plain and intercepted instructions, branches, and none when it is off. */
+/*
+ * KVM_SET_GUEST_DEBUG: single steps over plain and intercepted instructions, branches, and none
+ * when it is off.
+ */
 #include "lib/api.h"
 
 GUEST64(guest,

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* KVM_CHECK_EXTENSION over a list, on /dev/kvm and on a VM. What needs a value says it; see dev-caps.differs. */
+/*
+ * KVM_CHECK_EXTENSION over a list, on /dev/kvm and on a VM. What needs a value says it; see
+ * dev-caps.differs.
+ */
 #include "lib/api.h"
 
 #define C(n) { #n, n }

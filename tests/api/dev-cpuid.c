@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* KVM_GET_SUPPORTED_CPUID and KVM_GET_EMULATED_CPUID: the table's form, the features, refused sizes. */
+/*
+ * KVM_GET_SUPPORTED_CPUID and KVM_GET_EMULATED_CPUID: the table's form, the features, refused
+ * sizes.
+ */
 #include "lib/api.h"
 
 #define MAX	256

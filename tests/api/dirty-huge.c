@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Logging is switched on and off under huge mappings: pages are logged one by one, no write is lost. */
+/*
+ * Logging is switched on and off under huge mappings: pages are logged one by one, no write is
+ * lost.
+ */
 #include "lib/api.h"
 
 #define SLOT	1
@@ -7,8 +10,10 @@
 #define SIZE	0x800000u
 #define PAGES	(SIZE / PAGE_SIZE)
 
-GUEST64(touch_all, mov $BASE, %ebx; mov $PAGES, %ecx; 1: incl (%rbx); add $0x1000, %ebx; dec %ecx; jnz 1b; DONE);
-GUEST64(touch_some, mov $BASE, %ebx; incl 0x1000(%rbx); incl 0x3ff000(%rbx); incl 0x400000(%rbx); DONE);
+GUEST64(touch_all, mov $BASE, %ebx; mov $PAGES, %ecx; 1: incl (%rbx); add $0x1000, %ebx; dec %ecx;
+	jnz 1b; DONE);
+GUEST64(touch_some, mov $BASE, %ebx; incl 0x1000(%rbx); incl 0x3ff000(%rbx); incl 0x400000(%rbx);
+	DONE);
 
 static struct vm vm;
 static struct vcpu *v;

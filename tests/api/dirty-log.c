@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* KVM_GET_DIRTY_LOG: who dirties a page (the guest, string I/O, page-table walks), what clears, refused calls. */
+/*
+ * KVM_GET_DIRTY_LOG: who dirties a page (the guest, string I/O, page-table walks), what clears,
+ * refused calls.
+ */
 #include "lib/api.h"
 
 #define SLOT	1
@@ -15,7 +18,8 @@ GUEST64(once_more, mov $BASE, %ebx; movl $2, 0x5008(%rbx); DONE);
 GUEST64(two_pages, mov $BASE, %ebx; movq $-1, 0x1fffc(%rbx); DONE);
 GUEST64(string_in, mov $BASE + 0x30ffe, %edi; mov $0x80, %edx; mov $4, %ecx; cld; rep insb; DONE);
 GUEST64(from_mmio, mov $BASE + 0x40000, %edi; mov $MMIO_BASE, %esi; cld; movsl; DONE);
-GUEST64(read_only, mov $BASE, %ebx; mov 0x50000(%rbx), %eax; lock cmpxchg %ecx, 0x51000(%rbx); DONE);
+GUEST64(read_only, mov $BASE, %ebx; mov 0x50000(%rbx), %eax; lock cmpxchg %ecx, 0x51000(%rbx);
+	DONE);
 
 static struct vm vm;
 static struct vcpu *v;

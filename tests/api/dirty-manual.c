@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 and KVM_CLEAR_DIRTY_LOG: reading does not clear; parts are cleared; all set at first. */
+/*
+ * KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 and KVM_CLEAR_DIRTY_LOG: reading does not clear; parts are
+ * cleared; all set at first.
+ */
 #include "lib/api.h"
 
 #define SLOT	1
@@ -8,7 +11,8 @@
 
 GUEST64(writes,
 	mov $BASE, %ebx;
-	movl $1, (%rbx); movl $1, 0x3f000(%rbx); movl $1, 0x40000(%rbx); movl $1, 0x80000(%rbx); movl $1, 0xbf000(%rbx);
+	movl $1, (%rbx); movl $1, 0x3f000(%rbx); movl $1, 0x40000(%rbx); movl $1, 0x80000(%rbx);
+		movl $1, 0xbf000(%rbx);
 	DONE);
 
 static struct vm vm;

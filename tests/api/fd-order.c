@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Descriptors closed in every order; what is left open goes on working; a VM belongs to the process that made it. */
+/*
+ * Descriptors closed in every order; what is left open goes on working; a VM belongs to the process
+ * that made it.
+ */
 #include "lib/api.h"
 
 #define NFDS	4			/* /dev/kvm, VM, two vCPUs */

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A halted vCPU in the kernel: woken by an interrupt, not by one that is blocked, interrupted by a signal. */
+/*
+ * A halted vCPU in the kernel: woken by an interrupt, not by one that is blocked, interrupted by a
+ * signal.
+ */
 #include "lib/api.h"
 
 GUEST64(waiting, sti; hlt; cli; mov $0x600d, %eax; REPORT_EAX; DONE);
 GUEST64(deaf, cli; hlt; mov $0xbad, %eax; REPORT_EAX; DONE);
-GUEST64(tpr, mov $5, %eax; mov %rax, %cr8; sti; hlt; cli; mov %gs:(4 * 0x61), %eax; REPORT_EAX; DONE);
+GUEST64(tpr, mov $5, %eax; mov %rax, %cr8; sti; hlt; cli; mov %gs:(4 * 0x61), %eax; REPORT_EAX;
+	DONE);
 
 void test(void)
 {

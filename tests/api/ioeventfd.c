@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* KVM_IOEVENTFD: PIO and MMIO, every length, data match, wildcard, length 0, deassign, refused calls. */
+/*
+ * KVM_IOEVENTFD: PIO and MMIO, every length, data match, wildcard, length 0, deassign, refused
+ * calls.
+ */
 #include "lib/api.h"
 
 #define PIO	KVM_IOEVENTFD_FLAG_PIO

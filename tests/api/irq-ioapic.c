@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The IOAPIC: registers through MMIO, edge and level, masks, Remote IRR and EOI, delivery modes, destinations. */
+/*
+ * The IOAPIC: registers through MMIO, edge and level, masks, Remote IRR and EOI, delivery modes,
+ * destinations.
+ */
 #include "lib/api.h"
 
 #define IOAPIC	0xfec00000
@@ -27,7 +30,8 @@ GUEST64(registers,
 	DONE);
 GUEST64(window, sti; nop; nop; cli; DONE);
 GUEST64(ask_handler,
-	push %rax; push %rcx; out %al, $0x90; mov $0xfee000b0, %ecx; movl $0, (%rcx); pop %rcx; pop %rax; iretq);
+	push %rax; push %rcx; out %al, $0x90; mov $0xfee000b0, %ecx; movl $0, (%rcx); pop %rcx;
+		pop %rax; iretq);
 
 static struct vm vm;
 static struct vcpu *v;

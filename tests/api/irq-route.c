@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* KVM_SET_GSI_ROUTING: GSIs to PIC, IOAPIC and MSI; refused tables, which leave the old one in place. */
+/*
+ * KVM_SET_GSI_ROUTING: GSIs to PIC, IOAPIC and MSI; refused tables, which leave the old one in
+ * place.
+ */
 #include "lib/api.h"
 
 #define MAX	3

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Where a pending interrupt is taken: after STI's and MOV SS's shadow, after POPF and IRET, after HLT, CLI in time. */
+/*
+ * Where a pending interrupt is taken: after STI's and MOV SS's shadow, after POPF and IRET, after
+ * HLT, CLI in time.
+ */
 #include "lib/api.h"
 
 GUEST64(by_sti, sti; nop; s1: nop; cli; DONE);
@@ -7,7 +10,8 @@ GUEST64(by_sti_cli, sti; cli; nop; sti; nop; s2: nop; DONE);
 GUEST64(by_mov_ss, mov %ss, %eax; push $0x202; popfq; s3: mov %eax, %ss; nop; cli; DONE);
 GUEST64(by_sti_ss, mov %ss, %eax; sti; mov %eax, %ss; s4: nop; s5: nop; cli; DONE);
 GUEST64(by_iret,
-	mov %rsp, %rax; push $SEL_DATA; push %rax; push $0x202; push $SEL_CODE64; push $s6; iretq; s6: nop; cli; DONE);
+	mov %rsp, %rax; push $SEL_DATA; push %rax; push $0x202; push $SEL_CODE64; push $s6; iretq;
+		s6: nop; cli; DONE);
 GUEST64(by_hlt, sti; hlt; s7: nop; cli; DONE);
 GUEST64(by_cpuid, sti; cpuid; s8: nop; cli; DONE);
 GUEST64(by_out, sti; out %al, $0x80; s9: nop; cli; DONE);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Split irqchip: the IOAPIC in user space, EOI exits for its level-triggered vectors, PIC interrupts through KVM_INTERRUPT. */
+/*
+ * Split irqchip: the IOAPIC in user space, EOI exits for its level-triggered vectors, PIC
+ * interrupts through KVM_INTERRUPT.
+ */
 #include "lib/api.h"
 
 GUEST64(window, sti; nop; nop; nop; cli; DONE);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Without an irqchip: KVM_INTERRUPT, the interrupt window, if_flag and ready_for_interrupt_injection. */
+/*
+ * Without an irqchip: KVM_INTERRUPT, the interrupt window, if_flag and
+ * ready_for_interrupt_injection.
+ */
 #include "lib/api.h"
 
 GUEST64(guest,

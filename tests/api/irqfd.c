@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* KVM_IRQFD: an eventfd's signal becomes an interrupt, through MSI and IOAPIC routes; deassign; refused calls. */
+/*
+ * KVM_IRQFD: an eventfd's signal becomes an interrupt, through MSI and IOAPIC routes; deassign;
+ * refused calls.
+ */
 #include "lib/api.h"
 
 GUEST64(window, sti; nop; nop; cli; DONE);

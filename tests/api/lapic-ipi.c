@@ -18,7 +18,10 @@ GUEST64(send_ipi,
 
 static struct vm vm;
 
-/* How many vCPUs, and which; of a lowest-priority interrupt only how many, since the choice is free. */
+/*
+ * How many vCPUs, and which; of a lowest-priority interrupt only how many, since the choice is
+ * free.
+ */
 static void see_arrived(int vector, bool which)
 {
 	int n = 0;

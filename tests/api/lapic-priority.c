@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Nested interrupts: ISR, PPR, what interrupts a handler and what waits, EOI in order, level-triggered without broadcast. */
+/*
+ * Nested interrupts: ISR, PPR, what interrupts a handler and what waits, EOI in order,
+ * level-triggered without broadcast.
+ */
 #include "lib/api.h"
 
 #define LAPIC	0xfee00000
@@ -25,7 +28,8 @@ GUEST64(outer,
 	movl $0, 0xb0(%rbx);
 	pop %rax; iretq);
 GUEST64(inner,
-	push %rax; SAY(0xa0); SAY(0x120); SAY(0x140); lock incl %gs:(4 * 0x91); movl $0, 0xb0(%rbx); pop %rax; iretq);
+	push %rax; SAY(0xa0); SAY(0x120); SAY(0x140); lock incl %gs:(4 * 0x91); movl $0, 0xb0(%rbx);
+		pop %rax; iretq);
 
 void test(void)
 {

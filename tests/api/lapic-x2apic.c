@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* x2APIC: registers as MSRs, ICR in 64 bits, self-IPI, destinations, what raises #GP, mode changes. */
+/*
+ * x2APIC: registers as MSRs, ICR in 64 bits, self-IPI, destinations, what raises #GP, mode changes.
+ */
 #include "lib/api.h"
 
 #define NVCPUS	4
 #define V	0x60
 
 GUEST64(rd, mov %edi, %ecx; rdmsr; REPORT_EAX; mov %edx, %eax; REPORT_EAX; over: DONE);
-GUEST64(wr, mov %edi, %ecx; mov %esi, %eax; mov %ebp, %edx; wrmsr; mov $0x600d, %eax; REPORT_EAX; nop; DONE);
+GUEST64(wr, mov %edi, %ecx; mov %esi, %eax; mov %ebp, %edx; wrmsr; mov $0x600d, %eax; REPORT_EAX;
+	nop; DONE);
 extern const char over[];
 
 static struct vm vm;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A guest that goes from real mode to long mode by itself, into compatibility mode, and back to protected mode. */
+/*
+ * A guest that goes from real mode to long mode by itself, into compatibility mode, and back to
+ * protected mode.
+ */
 #include "lib/api.h"
 
 GUEST16(guest,

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The guest's own page tables: faults and their error codes, accessed and dirty bits, from ring 0 and ring 3. */
+/*
+ * The guest's own page tables: faults and their error codes, accessed and dirty bits, from ring 0
+ * and ring 3.
+ */
 #include "lib/api.h"
 
 #define P	1

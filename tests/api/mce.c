@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Machine checks: KVM_X86_GET_MCE_CAP_SUPPORTED, KVM_X86_SETUP_MCE, the banks' MSRs, KVM_X86_SET_MCE. */
+/*
+ * Machine checks: KVM_X86_GET_MCE_CAP_SUPPORTED, KVM_X86_SETUP_MCE, the banks' MSRs,
+ * KVM_X86_SET_MCE.
+ */
 #include "lib/api.h"
 
 GUEST64(guest, nop; nop; over: DONE);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Instructions with MMIO on one side and a fault on the other: the guest gets the fault, with nothing done twice. */
+/*
+ * Instructions with MMIO on one side and a fault on the other: the guest gets the fault, with
+ * nothing done twice.
+ */
 #include "lib/api.h"
 
 #define VA	0x40000000u			/* not present, or read-only */

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* MMIO in protected mode, 32 and 16 bits: address sizes, segment bases, stack on MMIO, limits that fault. */
+/*
+ * MMIO in protected mode, 32 and 16 bits: address sizes, segment bases, stack on MMIO, limits that
+ * fault.
+ */
 #include "lib/api.h"
 
 GUEST32(guest,
@@ -7,7 +10,8 @@ GUEST32(guest,
 	mov %eax, (%ebx); mov %eax, 4(%ebx, %esi, 4); mov %al, MMIO_BASE + 8; mov %ax, 0x0c(%ebx);
 	mov (%ebx), %ecx; mov %ecx, %edx;
 	movzwl 2(%ebx), %ecx; mov MMIO_BASE + 0x20, %al;
-	mov $MMIO_BASE + 0x100, %esp; push %ebx; pushw %bx; push $0x55; pop %ebp; call 1f; 1: mov $0x30000, %esp;
+	mov $MMIO_BASE + 0x100, %esp; push %ebx; pushw %bx; push $0x55; pop %ebp; call 1f;
+		1: mov $0x30000, %esp;
 	mov $MMIO_BASE, %edi; cld; mov $2, %ecx; rep stosl;
 	DONE);
 GUEST32(based,

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* MOV from MMIO: every size, with and without extension, aligned, misaligned and across a page boundary. */
+/*
+ * MOV from MMIO: every size, with and without extension, aligned, misaligned and across a page
+ * boundary.
+ */
 #include "lib/api.h"
 
 GUEST64(guest,

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* MOV to MMIO: every size, register and immediate, aligned, misaligned and across a page boundary. */
+/*
+ * MOV to MMIO: every size, register and immediate, aligned, misaligned and across a page boundary.
+ */
 #include "lib/api.h"
 
 GUEST64(guest,

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* KVM_GET_MSR_INDEX_LIST: every MSR of the list can be read and its value be written back; feature MSRs on /dev/kvm. */
+/*
+ * KVM_GET_MSR_INDEX_LIST: every MSR of the list can be read and its value be written back; feature
+ * MSRs on /dev/kvm.
+ */
 #include "lib/api.h"
 
 static struct kvm_msr_list *list(int kvm, unsigned long req, const char *name)

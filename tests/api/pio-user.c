@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Ports from ring 3: IOPL, and the I/O permission bitmap of the TSS, for plain and string instructions. */
+/*
+ * Ports from ring 3: IOPL, and the I/O permission bitmap of the TSS, for plain and string
+ * instructions.
+ */
 #include "lib/api.h"
 
 #define USTACK	0x52000
 
-GUEST64(to_user, mov $SEL_TSS, %eax; ltr %ax; push $SEL_UDATA; push $USTACK; push %rsi; push $SEL_UCODE64; push %rdi; iretq);
+GUEST64(to_user, mov $SEL_TSS, %eax; ltr %ax; push $SEL_UDATA; push $USTACK; push %rsi;
+	push $SEL_UCODE64; push %rdi; iretq);
 GUEST64(u_out, mov $0x80, %edx; out %al, %dx; int3);
 GUEST64(u_in4, mov $0x80, %edx; in %dx, %eax; int3);
 GUEST64(u_denied, mov $0x90, %edx; out %al, %dx; int3);

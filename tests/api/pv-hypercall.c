@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Hypercalls: one that is unknown, the poll that does nothing, the kick that wakes a halted vCPU, from ring 3. */
+/*
+ * Hypercalls: one that is unknown, the poll that does nothing, the kick that wakes a halted vCPU,
+ * from ring 3.
+ */
 #include "lib/api.h"
 
 GUEST64(waiter, cli; hlt; mov $0x600d, %eax; REPORT_EAX; DONE);

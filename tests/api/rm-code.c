@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Real mode: segments, stack, far calls, software interrupts, string moves; what the registers hold afterwards. */
+/*
+ * Real mode: segments, stack, far calls, software interrupts, string moves; what the registers hold
+ * afterwards.
+ */
 #include "lib/api.h"
 
-GUEST16(arith, mov $0xfff0, %ax; mov $0x20, %bx; add %bx, %ax; sbb %cx, %cx; imul $7, %bx, %dx; hlt);
-GUEST16(stack, mov $0x1234, %ax; push %ax; pushf; pop %bx; pop %cx; pushal; popal; mov %sp, %dx; hlt);
+GUEST16(arith, mov $0xfff0, %ax; mov $0x20, %bx; add %bx, %ax; sbb %cx, %cx; imul $7, %bx, %dx;
+	hlt);
+GUEST16(stack, mov $0x1234, %ax; push %ax; pushf; pop %bx; pop %cx; pushal; popal; mov %sp, %dx;
+	hlt);
 GUEST16(segments,
 	mov $0x0200, %ax; mov %ax, %es;
 	movw $0xbeef, %es:0x10;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What ends KVM_RUN: immediate_exit, a signal, a signal that KVM_SET_SIGNAL_MASK lets in; pending I/O is completed first. */
+/*
+ * What ends KVM_RUN: immediate_exit, a signal, a signal that KVM_SET_SIGNAL_MASK lets in; pending
+ * I/O is completed first.
+ */
 #include "lib/api.h"
 
 GUEST64(spin, 1: pause; jmp 1b);

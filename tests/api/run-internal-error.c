@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What cannot be emulated on MMIO, and code that is not in memory, end in KVM_EXIT_INTERNAL_ERROR; RIP stays. */
+/*
+ * What cannot be emulated on MMIO, and code that is not in memory, end in KVM_EXIT_INTERNAL_ERROR;
+ * RIP stays.
+ */
 #include "lib/api.h"
 
 GUEST64(fxsave_mmio, mov $MMIO_BASE, %ebx; insn1: fxsave (%rbx); DONE);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Memory slots: made, moved, deleted, two views of one memory, read-only, changed flags; what the guest then sees. */
+/*
+ * Memory slots: made, moved, deleted, two views of one memory, read-only, changed flags; what the
+ * guest then sees.
+ */
 #include "lib/api.h"
 
 #define A	0x40000000u

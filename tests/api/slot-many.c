@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Many slots, made in a scattered order: the guest finds the right memory behind each; holes between them are MMIO. */
+/*
+ * Many slots, made in a scattered order: the guest finds the right memory behind each; holes
+ * between them are MMIO.
+ */
 #include "lib/api.h"
 
 #define SLOTS	400
@@ -8,7 +11,8 @@
 
 GUEST64(guest,
 	mov $BASE, %ebx; mov $SLOTS, %ecx; xor %eax, %eax;
-	1: imul $31, %eax, %eax; add (%rbx), %eax; mov %eax, 4(%rbx); add $STRIDE, %ebx; dec %ecx; jnz 1b;
+	1: imul $31, %eax, %eax; add (%rbx), %eax; mov %eax, 4(%rbx); add $STRIDE, %ebx; dec %ecx;
+		jnz 1b;
 	REPORT_EAX;
 	mov BASE + STRIDE * 5 + 0x1000, %eax;
 	DONE);

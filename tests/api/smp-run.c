@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Four vCPUs at once: locked counters are exact, interrupts between two halted vCPUs go back and forth, none is lost. */
+/*
+ * Four vCPUs at once: locked counters are exact, interrupts between two halted vCPUs go back and
+ * forth, none is lost.
+ */
 #include "lib/api.h"
 
 #define COUNTER	0x100000

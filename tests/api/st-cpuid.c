@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* KVM_SET_CPUID2, KVM_SET_CPUID, KVM_GET_CPUID2: what the guest's CPUID gives, leaves that are not there, refused calls. */
+/*
+ * KVM_SET_CPUID2, KVM_SET_CPUID, KVM_GET_CPUID2: what the guest's CPUID gives, leaves that are not
+ * there, refused calls.
+ */
 #include "lib/api.h"
 
 GUEST64(query, mov %esi, %eax; mov %edi, %ecx; cpuid; hlt);
@@ -29,7 +32,10 @@ struct table {
 
 #define INDEXED KVM_CPUID_FLAG_SIGNIFCANT_INDEX
 
-/* "AuthenticAMD", as in the processors that the tests run on: the vendor decides about leaves out of range. */
+/*
+ * "AuthenticAMD", as in the processors that the tests run on: the vendor decides about leaves out
+ * of range.
+ */
 static const struct table table = {
 	.h.nent = 8,
 	.e = {

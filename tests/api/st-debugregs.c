@@ -3,7 +3,8 @@
 #include "lib/api.h"
 
 GUEST64(guest,
-	mov %db0, %rax; REPORT_EAX; mov %db1, %rax; REPORT_EAX; mov %db2, %rax; REPORT_EAX; mov %db3, %rax; REPORT_EAX;
+	mov %db0, %rax; REPORT_EAX; mov %db1, %rax; REPORT_EAX; mov %db2, %rax; REPORT_EAX;
+		mov %db3, %rax; REPORT_EAX;
 	mov %db6, %rax; REPORT_EAX; mov %db7, %rax; REPORT_EAX;
 	mov $0x123456789a, %rax; mov %rax, %db0; inc %rax; mov %rax, %db3;
 	xor %eax, %eax; mov %rax, %db6;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* KVM_GET_VCPU_EVENTS and KVM_SET_VCPU_EVENTS: reset state, round trip of every field, refused values. */
+/*
+ * KVM_GET_VCPU_EVENTS and KVM_SET_VCPU_EVENTS: reset state, round trip of every field, refused
+ * values.
+ */
 #include "lib/api.h"
 
 static void see_events(struct vcpu *v)

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* KVM_GET_MSRS and KVM_SET_MSRS: reset values, round trips, refused values and numbers, lists that stop at the first bad one. */
+/*
+ * KVM_GET_MSRS and KVM_SET_MSRS: reset values, round trips, refused values and numbers, lists that
+ * stop at the first bad one.
+ */
 #include "lib/api.h"
 
 struct row {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* KVM_CREATE_PIT2, KVM_GET_PIT2, KVM_SET_PIT2, KVM_REINJECT_CONTROL: round trip and refused calls. */
+/*
+ * KVM_CREATE_PIT2, KVM_GET_PIT2, KVM_SET_PIT2, KVM_REINJECT_CONTROL: round trip and refused calls.
+ */
 #include "lib/api.h"
 
 static void see_pit(struct vm *vm)

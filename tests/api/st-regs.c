@@ -11,7 +11,8 @@ GUEST64(guest,
 	add %rsp, %rax; rol $1, %rax; add %r8, %rax; rol $1, %rax; add %r9, %rax; rol $1, %rax;
 	add %r10, %rax; rol $1, %rax; add %r11, %rax; rol $1, %rax; add %r12, %rax; rol $1, %rax;
 	add %r13, %rax; rol $1, %rax; add %r14, %rax; rol $1, %rax; add %r15, %rax;
-	mov $1, %ebx; mov $2, %ecx; mov $3, %edx; mov $4, %esi; mov $5, %edi; mov $6, %ebp; mov $7, %r8; mov $8, %r9;
+	mov $1, %ebx; mov $2, %ecx; mov $3, %edx; mov $4, %esi; mov $5, %edi; mov $6, %ebp; mov $7,
+		%r8; mov $8, %r9;
 	mov $9, %r10; mov $10, %r11; mov $11, %r12; mov $12, %r13; mov $13, %r14; mov $14, %r15;
 	stc; std;
 	hlt);

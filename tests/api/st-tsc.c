@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The guest's TSC: set by user space and by the guest, TSC_ADJUST, the offset attribute, KVM_GET_TSC_KHZ, RDTSCP. */
+/*
+ * The guest's TSC: set by user space and by the guest, TSC_ADJUST, the offset attribute,
+ * KVM_GET_TSC_KHZ, RDTSCP.
+ */
 #include "lib/api.h"
 
 #define TSC		0x10
@@ -11,7 +14,8 @@ GUEST64(read_tscp, rdtscp; mov %ecx, %eax; REPORT_EAX; DONE);
 GUEST64(write_tsc, mov $0x10, %ecx; mov $0x1000, %edx; xor %eax, %eax; wrmsr;
 	mov $0x3b, %ecx; rdmsr; test %edx, %edx; setnz %al; movzbl %al, %eax; REPORT_EAX;
 	rdtsc; shl $32, %rdx; or %rdx, %rax; mov %rax, %r8; DONE);
-GUEST64(write_adjust, mov $0x3b, %ecx; rdmsr; add $0x100, %edx; wrmsr; rdtsc; shl $32, %rdx; or %rdx, %rax; mov %rax, %r8; DONE);
+GUEST64(write_adjust, mov $0x3b, %ecx; rdmsr; add $0x100, %edx; wrmsr; rdtsc; shl $32, %rdx;
+	or %rdx, %rax; mov %rax, %r8; DONE);
 
 static struct vm vm;
 static struct vcpu *v;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* KVM_GET_XSAVE, KVM_SET_XSAVE and KVM_GET_XSAVE2: round trip, the guest's view, refused headers that change nothing. */
+/*
+ * KVM_GET_XSAVE, KVM_SET_XSAVE and KVM_GET_XSAVE2: round trip, the guest's view, refused headers
+ * that change nothing.
+ */
 #include "lib/api.h"
 
 #define DATA	0x50000

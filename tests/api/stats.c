@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* KVM_GET_STATS_FD of a VM and of a vCPU: the form of header, descriptors and data. Which ones there are is not compared. */
+/*
+ * KVM_GET_STATS_FD of a VM and of a vCPU: the form of header, descriptors and data. Which ones
+ * there are is not compared.
+ */
 #include "lib/api.h"
 
 GUEST64(guest, 1: out %al, $0x80; jmp 1b);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* CR8: KVM_EXIT_SET_TPR without an irqchip, the LAPIC's TPR with one, kvm_run.cr8 in both directions. */
+/*
+ * CR8: KVM_EXIT_SET_TPR without an irqchip, the LAPIC's TPR with one, kvm_run.cr8 in both
+ * directions.
+ */
 #include "lib/api.h"
 
 GUEST64(user_chip,

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* KVM_TRANSLATE through the guest's tables: large and small pages, what is not mapped, without paging. */
+/*
+ * KVM_TRANSLATE through the guest's tables: large and small pages, what is not mapped, without
+ * paging.
+ */
 #include "lib/api.h"
 
 GUEST64(guest, DONE);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A VMM that is killed in the middle, at moments that differ, with vCPUs that run, halt, exit, and with everything open. */
+/*
+ * A VMM that is killed in the middle, at moments that differ, with vCPUs that run, halt, exit, and
+ * with everything open.
+ */
 #include "lib/api.h"
 
 #define ROUNDS	12
@@ -7,7 +10,8 @@
 GUEST64(spin, lock incl 0x100000; jmp spin);
 GUEST64(halt, sti; hlt; jmp halt);
 GUEST64(exits, out %al, $0x80; mov MMIO_BASE, %eax; jmp exits);
-GUEST64(ipis, mov $0xfee00000, %ebx; movl $0x1ff, 0xf0(%rbx); 1: movl $0xc00f1, 0x300(%rbx); jmp 1b);
+GUEST64(ipis, mov $0xfee00000, %ebx; movl $0x1ff, 0xf0(%rbx); 1: movl $0xc00f1, 0x300(%rbx);
+	jmp 1b);
 GUEST64(fine, mov $0x600d, %eax; REPORT_EAX; DONE);
 
 static void *endless(void *arg)

@@ -135,7 +135,10 @@ int see_guest(struct vcpu *v);
 void vcpu_go_thread(struct vcpu *v);		/* vcpu_go() in a thread */
 int vcpu_join(struct vcpu *v);			/* its result */
 void vcpu_kick(struct vcpu *v);			/* KVM_RUN in its thread returns -EINTR, now or when it is called next */
-/* Run and say every exit until the one that is neither PIO nor MMIO; MMIO and PIO reads give a counting pattern. */
+/*
+ * Run and say every exit until the one that is neither PIO nor MMIO; MMIO and PIO reads give a
+ * counting pattern.
+ */
 int see_exits(struct vcpu *v);
 int quiet_exits(struct vcpu *v);		/* the same, unsaid */
 void fill_read(struct vcpu *v);			/* the pattern, into the exit that is a read */
@@ -158,7 +161,10 @@ int get_msr(struct vcpu *v, u32 index, u64 *value);	/* number of MSRs read, or -
 int set_msr(struct vcpu *v, u32 index, u64 value);
 u64 must_get_msr(struct vcpu *v, u32 index);
 void set_cpuid_supported(struct vcpu *v);		/* KVM_SET_CPUID2 with what KVM_GET_SUPPORTED_CPUID says, once */
-/* The same with bits of ECX of a leaf added: what is a capability and not in KVM_GET_SUPPORTED_CPUID. */
+/*
+ * The same with bits of ECX of a leaf added: what is a capability and not in
+ * KVM_GET_SUPPORTED_CPUID.
+ */
 void set_cpuid_plus(struct vcpu *v, u32 function, u32 ecx_bits);
 void set_mp_state(struct vcpu *v, u32 state);
 u32 get_mp_state(struct vcpu *v);
