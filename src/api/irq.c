@@ -67,6 +67,8 @@ static long create_irqchip(struct vm_x86 *x)
 		if (err) {
 			irqchip_destroy(&x->irqchip);
 			irqchip_init(&x->irqchip, &x->vm);
+		} else {
+			irqchip_publish(&x->irqchip);
 		}
 	}
 	mutex_unlock(&x->vm.lock);

@@ -60,17 +60,17 @@ int irqchip_create(struct irqchip *chip, struct vm *vm)
 		ret = pic_create(chip);
 	if (!ret)
 		ret = ioapic_create(chip);
-	if (!ret) {
-		/*
-		 * The routing is checked against the mode. Other ioctls see it only with everything
-		 * behind it.
-		 */
-		smp_store_release(&chip->mode, IRQCHIP_KERNEL);
+	if (!ret)
 		ret = route_set_default(chip);
-	}
 	if (ret)
 		irqchip_free(chip);
 	return ret;
+}
+
+void irqchip_publish(struct irqchip *chip)
+{
+	/* Other ioctls look at the mode without a lock: they see it with everything behind it. */
+	smp_store_release(&chip->mode, IRQCHIP_KERNEL);
 }
 
 int irqchip_create_split(struct irqchip *chip, struct vm *vm, u8 pins)

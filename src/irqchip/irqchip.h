@@ -41,9 +41,14 @@ struct irqchip {
 	u32 bsp_id;			/* KVM_SET_BOOT_CPU_ID */
 };
 
-/** irqchip_create() - KVM_CREATE_IRQCHIP: PIC, IOAPIC, default routing. vm->lock held; sleeps. -EEXIST, -EINVAL (vCPUs exist), -ENOMEM.
- * The caller adds the devices' I/O ranges to the buses (iobus entries IODEV_PIC ... with these pointers). */
+/**
+ * irqchip_create() - KVM_CREATE_IRQCHIP: PIC, IOAPIC, default routing. vm->lock held; sleeps.
+ * -EEXIST, -EINVAL (vCPUs exist), -ENOMEM. The caller adds the devices' I/O ranges to the buses
+ * (iobus entries IODEV_PIC ... with these pointers) and then calls irqchip_publish(): nobody else
+ * knows of the irqchip before, so it can still be destroyed.
+ */
 int irqchip_create(struct irqchip *chip, struct vm *vm);
+void irqchip_publish(struct irqchip *chip);
 /** irqchip_create_split() - KVM_CAP_SPLIT_IRQCHIP with @pins reserved for the VMM's IOAPIC routes. Same. */
 int irqchip_create_split(struct irqchip *chip, struct vm *vm, u8 pins);
 void irqchip_init(struct irqchip *chip, struct vm *vm);

@@ -111,8 +111,7 @@ static int entry_check(const struct irqchip *chip, const struct kvm_irq_routing_
 		return -EINVAL;
 	switch (entry->type) {
 	case KVM_IRQ_ROUTING_IRQCHIP:
-		return chip->mode == IRQCHIP_KERNEL && pin_is_valid(&entry->u.irqchip) ? 0
-										       : -EINVAL;
+		return chip->pic && pin_is_valid(&entry->u.irqchip) ? 0 : -EINVAL;
 	case KVM_IRQ_ROUTING_MSI:
 		return chip->x2apic_format && (entry->u.msi.address_hi & 0xff) ? -EINVAL : 0;
 	default:
@@ -214,15 +213,12 @@ static void routing_publish(struct irqchip *chip, struct irq_routing *table)
 		vm_request_all(chip->vm, REQ_SCAN_IOAPIC, REQUEST_NOWAIT, NULL);
 }
 
-int irqchip_set_routing(struct irqchip *chip, const struct kvm_irq_routing_entry *entries, u32 nr,
-			u32 flags)
+static int routing_set(struct irqchip *chip, const struct kvm_irq_routing_entry *entries, u32 nr)
 {
 	struct irq_routing *table;
 	int ret;
 	u32 i;
 
-	if (chip->mode == IRQCHIP_NONE || nr > GSI_MAX || flags)
-		return -EINVAL;
 	for (i = 0; i < nr; i++) {
 		ret = entry_check(chip, &entries[i]);
 		if (ret)
@@ -238,6 +234,14 @@ int irqchip_set_routing(struct irqchip *chip, const struct kvm_irq_routing_entry
 	}
 	routing_publish(chip, table);
 	return 0;
+}
+
+int irqchip_set_routing(struct irqchip *chip, const struct kvm_irq_routing_entry *entries, u32 nr,
+			u32 flags)
+{
+	if (READ_ONCE(chip->mode) == IRQCHIP_NONE || nr > GSI_MAX || flags)
+		return -EINVAL;
+	return routing_set(chip, entries, nr);
 }
 
 static struct kvm_irq_routing_entry pin_entry(u32 gsi, u32 irqchip, u32 pin)
@@ -264,7 +268,7 @@ int route_set_default(struct irqchip *chip)
 				gsi, gsi / 8 ? KVM_IRQCHIP_PIC_SLAVE : KVM_IRQCHIP_PIC_MASTER,
 				gsi % 8);
 	}
-	ret = irqchip_set_routing(chip, entries, nr, 0);
+	ret = routing_set(chip, entries, nr);
 	kfree(entries);
 	return ret;
 }

@@ -101,6 +101,7 @@ u64 vcpu_guest_tsc(struct vcpu_x86 *v, u64 host_tsc)
 static void tell_lapic(struct vcpu_x86 *v)
 {
 	struct apic_tsc tsc = { .offset = v->tsc_offset, .khz = v->tsc_khz,
+		.ratio_frac_bits = hw_caps.tsc_scaling_frac_bits,
 		.ratio = v->tsc_ratio == hw_caps.default_tsc_scaling_ratio ? 0 : v->tsc_ratio };
 
 	if (v->has_apic)

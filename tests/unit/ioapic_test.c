@@ -302,6 +302,8 @@ TEST(no_irqchip)
 	}
 	shim_fail_alloc = 0;
 	CHECK_EQ(irqchip_create(&chip, &vm), 0);
+	CHECK_EQ(chip.mode, IRQCHIP_NONE);	/* not before its devices can be reached */
+	irqchip_publish(&chip);
 	CHECK_EQ(irqchip_create(&chip, &vm), -EEXIST);
 	CHECK_EQ(irqchip_create_split(&chip, &vm, 24), -EEXIST);
 	drop_irqchip();

@@ -66,6 +66,8 @@ static void make_irqchip(enum irqchip_mode mode, int n)
 
 	make_vm();
 	CHECK_EQ(mode == IRQCHIP_SPLIT ? irqchip_create_split(&chip, &vm, 24) : irqchip_create(&chip, &vm), 0);
+	if (mode != IRQCHIP_SPLIT)
+		irqchip_publish(&chip);
 	for (i = 0; i < n; i++)
 		add_apic(i);
 	shim_run_works();

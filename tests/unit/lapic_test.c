@@ -47,6 +47,7 @@ TEST(create_without_memory)
 {
 	make_vm();
 	CHECK_EQ(irqchip_create(&chip, &vm), 0);
+	irqchip_publish(&chip);
 	vcpus[0].vm = &vm;
 	memset(&apics[0], 0, sizeof(apics[0]));
 	shim_fail_alloc = 1;

@@ -137,10 +137,12 @@ static void world_make(enum irqchip_mode irqchip)
 	CHECK_EQ(vm_x86_init(W, 0), 0);
 	world_memory();
 	mutex_lock(&W->vm.lock);
-	if (irqchip == IRQCHIP_KERNEL)
+	if (irqchip == IRQCHIP_KERNEL) {
 		CHECK_EQ(irqchip_create(&W->irqchip, &W->vm), 0);
-	else if (irqchip == IRQCHIP_SPLIT)
+		irqchip_publish(&W->irqchip);
+	} else if (irqchip == IRQCHIP_SPLIT) {
 		CHECK_EQ(irqchip_create_split(&W->irqchip, &W->vm, 24), 0);
+	}
 	mutex_unlock(&W->vm.lock);
 	V = world_vcpu(0);
 	R = V->vcpu.run;
