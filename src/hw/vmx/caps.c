@@ -32,6 +32,11 @@ struct vmx_cpu *vmx_cpu(int cpu)
 	return per_cpu_ptr(&vmx_cpus, cpu);
 }
 
+bool vmx_is_on(void)
+{
+	return raw_cpu_read(vmx_cpus.on);
+}
+
 bool vmx_has_proc2(u32 bit)
 {
 	return vmx_controls.proc2 & bit;
@@ -135,6 +140,11 @@ static const char *vmx_missing(struct vmx_controls *c)
 	why = vmx_missing_firmware();
 	if (why)
 		return why;
+#ifdef X86_FEATURE_FRED
+	/* Host NMIs and the MSRs of FRED at VM exit need another way than the IDT's. */
+	if (cpu_feature_enabled(X86_FEATURE_FRED))
+		return "the kernel uses FRED, which this module does not know (boot with fred=off)";
+#endif
 	rdmsrl(MSR_IA32_VMX_BASIC, basic);
 	if (!(basic & VMX_BASIC_TRUE_CTLS))
 		return "this processor's VMX is too old: no true controls";
@@ -277,7 +287,7 @@ static void vmx_lock_feature_control(void)
 
 static int vmxon(hpa_t region)
 {
-	asm goto("vmxon %[region]; jbe %l[failed]" : : [region] "m" (region) : "cc", "memory" : failed);
+	asm goto(VMX_INSN("vmxon %[region]") : : [region] "m" (region) : "cc", "memory" : failed);
 	return 0;
 failed:
 	return -EIO;
@@ -326,20 +336,20 @@ static void invept(u64 extent, u64 eptp)
 {
 	struct { u64 eptp, reserved; } desc = { .eptp = eptp };
 
-	asm goto("invept %[desc], %[extent]; jbe %l[failed]" : : [desc] "m" (desc), [extent] "r" (extent) : "cc", "memory" : failed);
+	asm goto(VMX_INSN("invept %[desc], %[extent]") : : [desc] "m" (desc), [extent] "r" (extent) : "cc", "memory" : failed);
 	return;
 failed:
-	WARN_ONCE(1, "INVEPT failed\n");
+	WARN_ONCE(vmx_is_on(), "kvm-intel: INVEPT failed\n");
 }
 
 static void invvpid(u64 extent, u16 vpid, u64 gva)
 {
 	struct { u64 vpid, gva; } desc = { .vpid = vpid, .gva = gva };
 
-	asm goto("invvpid %[desc], %[extent]; jbe %l[failed]" : : [desc] "m" (desc), [extent] "r" (extent) : "cc", "memory" : failed);
+	asm goto(VMX_INSN("invvpid %[desc], %[extent]") : : [desc] "m" (desc), [extent] "r" (extent) : "cc", "memory" : failed);
 	return;
 failed:
-	WARN_ONCE(1, "INVVPID failed\n");
+	WARN_ONCE(vmx_is_on(), "kvm-intel: INVVPID failed\n");
 }
 
 void hw_flush_tlb_cpu(void)

@@ -75,12 +75,17 @@ SYM_FUNC_START(vmx_enter)
 
 	jz	2f
 	CLEAR_BUFFERS
+.Lvmresume:
 	vmresume
-	jmp	3f
+	jmp	.Lfailed
 2:
 	CLEAR_BUFFERS
+.Lvmlaunch:
 	vmlaunch
-3:
+.Lfailed:
+	/* #UD, when reboot has turned VMX off, comes here too. */
+	_ASM_EXTABLE(.Lvmresume, .Lfailed)
+	_ASM_EXTABLE(.Lvmlaunch, .Lfailed)
 	/* The instruction failed: nothing of the guest ran. The guest's registers are in the CPU, and in regs[] as they were. */
 	mov	(%rsp), %rdi
 	xor	%ebx, %ebx

@@ -148,12 +148,17 @@ void hw_set_single_step(struct hw_vcpu *hw, bool on)
 		hw->work &= ~WORK_STEP;
 }
 
-/* Before entry: TF, remembering what the guest has. */
+/*
+ * Before entry: TF, remembering what the guest has. With TF in a shadow of STI entry wants the trap to be pending, and delivers it before the
+ * instruction runs: the debugger would never get on, so its step takes that shadow away. MOV SS holds the trap back until after the instruction.
+ */
 void step_arm(struct hw_vcpu *hw)
 {
 	u64 rflags = hw_rflags(hw);
 
 	hw->step_guest_tf = rflags & X86_EFLAGS_TF;
+	if (hw_shadow(hw) & SHADOW_STI)
+		hw_set_shadow(hw, hw_shadow(hw) & ~SHADOW_STI);
 	if (hw->step_guest_tf)
 		return;
 	hw_set_rflags(hw, rflags | X86_EFLAGS_TF);

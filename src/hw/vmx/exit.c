@@ -172,6 +172,13 @@ static void decode_exception(struct hw_vcpu *hw, struct hw_exit *exit, u32 vecto
 		exit->event.kind = EVENT_SOFT_EXCEPTION;
 		exit->event.insn_len = exit->insn_len;
 	}
+	if ((info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_PRIV_SW_EXCEPTION) {
+		/* INT1: a trap, reported with RIP still at it. */
+		hw_set_rip(hw, hw_rip(hw) + exit->insn_len);
+		hw_set_shadow(hw, SHADOW_NONE);
+	}
+	if (vector == 1 && (hw_rflags(hw) & X86_EFLAGS_TF) && hw_shadow(hw))
+		vmx_set_changed(hw, CACHED_SHADOW);	/* have vmx_flush_changes() look at the pending step */
 	/* For #DB the qualification has the bits that DR6 would get, active high but for those that are always 1. */
 	if (vector == 1)
 		exit->qual &= 0xf | BIT(13) | DR_STEP;
@@ -240,7 +247,7 @@ void vmx_decode(struct hw_vcpu *hw, struct hw_exit *exit, u32 vectoring)
 		if ((reason & 0xffff) == EXIT_REASON_MCE_DURING_VMENTRY)
 			handle_machine_check(exit);
 		else
-			vmx_entry_failed(hw);
+			vmx_entry_failed(hw, exit);
 		return;
 	}
 	exit->insn_len = vmcs_read32(VM_EXIT_INSTRUCTION_LEN) & 15;

@@ -169,11 +169,6 @@ static inline u8 hw_tpr(struct hw_vcpu *hw)
 	return hw->vapic[VAPIC_TPR] >> 4;
 }
 
-static inline void hw_set_tpr(struct hw_vcpu *hw, u8 cr8)
-{
-	hw->vapic[VAPIC_TPR] = cr8 << 4;
-}
-
 /* An entry with a threshold above the TPR is refused (SDM 3C, 27.2.1.1), so it is never set there: the TPR already lets the interrupt in. */
 static inline void hw_set_tpr_threshold(struct hw_vcpu *hw, u8 irr_class)
 {
@@ -183,6 +178,13 @@ static inline void hw_set_tpr_threshold(struct hw_vcpu *hw, u8 irr_class)
 		return;
 	hw->tpr_threshold = irr_class;
 	vmcs_write32(TPR_THRESHOLD, irr_class);
+}
+
+static inline void hw_set_tpr(struct hw_vcpu *hw, u8 cr8)
+{
+	hw->vapic[VAPIC_TPR] = cr8 << 4;
+	if (unlikely(hw->tpr_threshold > cr8))
+		hw_set_tpr_threshold(hw, 0);
 }
 
 /* ------------------------------------------------------------------ the way of an exit */
@@ -232,9 +234,7 @@ static __always_inline struct hw_exit hw_enter_guest(struct hw_vcpu *hw)
 	flaws_before_entry(hw);
 	if (unlikely(!vmx_enter(hw, hw->launched))) {
 		flaws_after_exit(hw);
-		vmx_entry_failed(hw);
-		exit.kind = EXIT_ENTRY_FAILED;
-		exit.hw_reason = exit.qual = vmcs_read32(VM_INSTRUCTION_ERROR);
+		vmx_entry_refused(hw, &exit);
 		return exit;
 	}
 	flaws_after_exit(hw);

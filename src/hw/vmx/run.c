@@ -17,20 +17,20 @@ static void vmclear(const struct hw_vcpu *hw)
 {
 	hpa_t pa = virt_to_phys(hw->vmcs);
 
-	asm goto("vmclear %[pa]; jbe %l[failed]" : : [pa] "m" (pa) : "cc", "memory" : failed);
+	asm goto(VMX_INSN("vmclear %[pa]") : : [pa] "m" (pa) : "cc", "memory" : failed);
 	return;
 failed:
-	WARN_ONCE(1, "kvm-intel: VMCLEAR failed\n");
+	WARN_ONCE(vmx_is_on(), "kvm-intel: VMCLEAR failed\n");
 }
 
 static void vmptrld(const struct hw_vcpu *hw)
 {
 	hpa_t pa = virt_to_phys(hw->vmcs);
 
-	asm goto("vmptrld %[pa]; jbe %l[failed]" : : [pa] "m" (pa) : "cc", "memory" : failed);
+	asm goto(VMX_INSN("vmptrld %[pa]") : : [pa] "m" (pa) : "cc", "memory" : failed);
 	return;
 failed:
-	WARN_ONCE(1, "kvm-intel: VMPTRLD failed\n");
+	WARN_ONCE(vmx_is_on(), "kvm-intel: VMPTRLD failed\n");
 }
 
 /** vmcs_clear_here() - the VMCS, active on this CPU, goes back to memory and is nobody's. IRQs off. */
@@ -131,7 +131,6 @@ static void msrs_load(struct hw_vcpu *hw)
 	savesegment(gs, hw->host.gs_sel);
 	savesegment(ds, hw->host.ds_sel);
 	savesegment(es, hw->host.es_sel);
-	store_ldt(hw->host.ldt_sel);
 	wrmsrl(MSR_STAR, hw->star);
 	wrmsrl(MSR_LSTAR, hw->lstar);
 	wrmsrl(MSR_CSTAR, hw->cstar);
@@ -166,7 +165,16 @@ void vmx_msrs_unload(struct hw_vcpu *hw)
 	wrmsrl(MSR_KERNEL_GS_BASE, hw->host_kernel_gs_base);
 }
 
-/* A VM exit sets the null selectors that HOST_*_SELECTOR say: user space may have had others. Bases that go with them follow. */
+/* A VM exit leaves LDTR null. Another thread of the process may have made the LDT since this one entered. */
+static void ldt_restore(void)
+{
+#ifdef CONFIG_MODIFY_LDT_SYSCALL
+	if (unlikely(current->mm && READ_ONCE(current->mm->context.ldt)))
+		asm volatile("lldt %w0" : : "q" (GDT_ENTRY_LDT * 8));
+#endif
+}
+
+/* A VM exit sets the null selectors that HOST_*_SELECTOR say: user space may have had others. A base need not be its descriptor's. */
 static void segments_restore(struct hw_vcpu *hw)
 {
 	unsigned long flags;
@@ -175,8 +183,10 @@ static void segments_restore(struct hw_vcpu *hw)
 		loadsegment(ds, hw->host.ds_sel);
 		loadsegment(es, hw->host.es_sel);
 	}
-	if (unlikely(hw->host.fs_sel))
+	if (unlikely(hw->host.fs_sel)) {
 		loadsegment(fs, hw->host.fs_sel);
+		wrmsrl(MSR_FS_BASE, hw->host.fs_base);
+	}
 	if (unlikely(hw->host.gs_sel)) {
 		/* Between the load and the base there is no per-CPU data. */
 		local_irq_save(flags);
@@ -191,10 +201,10 @@ void hw_put(struct hw_vcpu *hw, bool scheduled_out)
 	if (!hw->msrs_loaded)
 		return;
 	vmx_msrs_unload(hw);
+	/* Selectors may be the LDT's. */
+	ldt_restore();
 	segments_restore(hw);
-	/* A VM exit leaves LDTR null, the limit of TR too short for an I/O bitmap and that of GDTR too long (SDM 3C, 28.5.2 and 28.5.3). */
-	if (unlikely(hw->host.ldt_sel))
-		asm volatile("lldt %0" : : "rm" (hw->host.ldt_sel));
+	/* ... and the limit of TR too short for an I/O bitmap, that of GDTR too long (SDM 3C, 28.5.2 and 28.5.3). */
 	invalidate_tss_limit();
 	load_fixmap_gdt(raw_smp_processor_id());
 }
@@ -227,6 +237,8 @@ void vmx_entry_work(struct hw_vcpu *hw)
 		step_arm(hw);
 	if (hw->work & (WORK_TIMER | WORK_CUT))
 		preemption_timer_arm(hw);
+	if (hw->work & WORK_DR6)
+		set_debugreg(hw->dr6, 6);
 }
 
 void vmx_exit_work(struct hw_vcpu *hw, struct hw_exit *exit)
@@ -240,12 +252,57 @@ void vmx_exit_work(struct hw_vcpu *hw, struct hw_exit *exit)
 	}
 	if (hw->work & WORK_STEP)
 		step_disarm(hw, exit);
+	/* The host's #DB handler expects to find only what belongs to its own exception. */
+	if (hw->work & WORK_DR6) {
+		get_debugreg(hw->dr6, 6);
+		set_debugreg(DR6_RESERVED, 6);
+	}
 }
 
-/** vmx_entry_failed() - says what the CPU said, once in a while. VMCS loaded. */
-void vmx_entry_failed(struct hw_vcpu *hw)
+static void entry_failure(struct hw_vcpu *hw, struct hw_exit *exit, u64 reason)
 {
-	pr_warn_ratelimited("kvm-intel: VM entry failed: reason %#x, qualification %#lx, instruction error %u\n",
-			    vmcs_read32(VM_EXIT_REASON), (unsigned long)vmcs_readn(EXIT_QUALIFICATION), vmcs_read32(VM_INSTRUCTION_ERROR));
+	exit->kind = EXIT_ENTRY_FAILED;
+	exit->hw_reason = reason;
+	/* Nothing was delivered, and the CPU leaves the event in its field (SDM 3C, 27.8). */
+	exit->vectoring = hw_cancel_injection(hw);
 	hw_dump(hw);
+}
+
+/** vmx_entry_failed() - VM entry began and did not like the guest state: a VM exit that says so (SDM 3C, 27.8). VMCS loaded. */
+void vmx_entry_failed(struct hw_vcpu *hw, struct hw_exit *exit)
+{
+	pr_warn_ratelimited("kvm-intel: VM entry failed: reason %#llx, qualification %llu\n", exit->hw_reason, exit->qual);
+	entry_failure(hw, exit, exit->hw_reason);
+}
+
+/* SDM 3C, 31.4: those that VMLAUNCH and VMRESUME can give. */
+static const char *instruction_error(u32 error)
+{
+	switch (error) {
+	case 4:
+		return "VMLAUNCH with a VMCS that is not clear";
+	case 5:
+		return "VMRESUME with a VMCS that was not launched";
+	case 7:
+		return "invalid control field";
+	case 8:
+		return "invalid host-state field";
+	case 26:
+		return "events blocked by MOV SS";
+	default:
+		return "?";
+	}
+}
+
+/** vmx_entry_refused() - VMLAUNCH or VMRESUME failed: no VM exit, the VMCS is as it was. VMCS loaded. */
+void vmx_entry_refused(struct hw_vcpu *hw, struct hw_exit *exit)
+{
+	u32 error = vmx_is_on() ? vmcs_read32(VM_INSTRUCTION_ERROR) : 0;
+
+	exit->qual = 0;
+	if (vmx_is_on())
+		pr_warn_ratelimited("kvm-intel: VM entry refused: error %u, %s\n", error, instruction_error(error));
+	entry_failure(hw, exit, error);
+	if (hw->work)
+		vmx_exit_work(hw, exit);
 }

@@ -15,7 +15,7 @@
 
 void vmcs_error(u32 field, bool write)
 {
-	WARN_ONCE(1, "kvm-intel: %s of VMCS field %#x failed\n", write ? "VMWRITE" : "VMREAD", field);
+	WARN_ONCE(vmx_is_on(), "kvm-intel: %s of VMCS field %#x failed\n", write ? "VMWRITE" : "VMREAD", field);
 }
 
 /* ------------------------------------------------------------------ controls */
@@ -94,6 +94,10 @@ void hw_set_exception_intercepts(struct hw_vcpu *hw, u32 bitmap)
 void hw_set_dr_intercept(struct hw_vcpu *hw, bool intercept)
 {
 	vmx_set_proc(hw, CPU_BASED_MOV_DR_EXITING, intercept);
+	if (intercept)
+		hw->work &= ~WORK_DR6;
+	else
+		hw->work |= WORK_DR6;
 }
 
 void hw_set_pause_window(struct hw_vcpu *hw, u32 gap, u32 window)
@@ -288,8 +292,9 @@ static void vmcs_init_host(struct hw_vcpu *hw)
 	vmcs_write64(HOST_IA32_EFER, val);
 	rdmsrl(MSR_IA32_CR_PAT, val);
 	vmcs_write64(HOST_IA32_PAT, val);
-	/* Entry code and the loops below compare with these. */
+	/* What the way of an entry compares with: values that no host has, for the fields hold nothing yet. */
 	hw->host.cr3 = hw->host.cr4 = hw->host.rsp = 0;
+	hw->host.fs_base = 1ull << 63;
 }
 
 static const struct { u16 sel, base, limit, ar; } seg_fields[] = {
@@ -471,16 +476,27 @@ u64 hw_efer(struct hw_vcpu *hw)
 	return hw->efer;
 }
 
+/* A processor goes into long mode with any TSS loaded; VM entry takes a busy 64-bit one only (SDM 3C, 27.3.1.2). */
+static void task_segment_for_long_mode(struct hw_vcpu *hw)
+{
+	u32 ar = vmcs_read32(GUEST_TR_AR_BYTES);
+
+	if ((ar & VMX_AR_TYPE_MASK) == VMX_AR_TYPE_BUSY_16_TSS)
+		vmcs_write32(GUEST_TR_AR_BYTES, (ar & ~VMX_AR_TYPE_MASK) | VMX_AR_TYPE_BUSY_64_TSS);
+}
+
 void hw_set_efer(struct hw_vcpu *hw, u64 efer)
 {
 	u32 ctl = efer & EFER_LMA ? hw->entry_ctl | VM_ENTRY_IA32E_MODE : hw->entry_ctl & ~VM_ENTRY_IA32E_MODE;
 
 	hw->efer = efer;
 	vmcs_write64(GUEST_IA32_EFER, efer);
-	if (ctl != hw->entry_ctl) {
-		hw->entry_ctl = ctl;
-		vmcs_write32(VM_ENTRY_CONTROLS, ctl);
-	}
+	if (ctl == hw->entry_ctl)
+		return;
+	hw->entry_ctl = ctl;
+	vmcs_write32(VM_ENTRY_CONTROLS, ctl);
+	if (efer & EFER_LMA)
+		task_segment_for_long_mode(hw);
 }
 
 void hw_set_tdp_root(struct hw_vcpu *hw, hpa_t root, int levels)
@@ -488,6 +504,15 @@ void hw_set_tdp_root(struct hw_vcpu *hw, hpa_t root, int levels)
 	hw->eptp = root | VMX_EPTP_MT_WB | (levels == 5 ? VMX_EPTP_PWL_5 : VMX_EPTP_PWL_4) |
 		   (hw_caps.tdp_ad ? VMX_EPTP_AD_ENABLE_BIT : 0);
 	vmcs_write64(EPT_POINTER, hw->eptp);
+}
+
+/* In a shadow the single-step trap must be pending with TF, and must not be without, or entry is refused (SDM 3C, 27.3.1.5). */
+static void pending_step_update(struct hw_vcpu *hw)
+{
+	u64 old = vmcs_readn(GUEST_PENDING_DBG_EXCEPTIONS), new = hw_rflags(hw) & X86_EFLAGS_TF ? old | DR_STEP : old & ~(u64)DR_STEP;
+
+	if (new != old)
+		vmcs_writen(GUEST_PENDING_DBG_EXCEPTIONS, new);
 }
 
 /** vmx_flush_changes() - what was set since the last exit goes into the VMCS. */
@@ -508,9 +533,8 @@ void vmx_flush_changes(struct hw_vcpu *hw)
 		vmcs_writen(GUEST_CR3, hw->cr3);
 	if (changed & BIT(CACHED_SHADOW))
 		vmcs_write32(GUEST_INTERRUPTIBILITY_INFO, hw->shadow);
-	/* A step in a shadow must have its trap pending, or entry is refused (SDM 3C, 27.3.1.5). */
-	if ((changed & (BIT(CACHED_SHADOW) | BIT(CACHED_RFLAGS))) && hw_shadow(hw) && (hw_rflags(hw) & X86_EFLAGS_TF))
-		vmcs_writen(GUEST_PENDING_DBG_EXCEPTIONS, DR_STEP);
+	if ((changed & (BIT(CACHED_SHADOW) | BIT(CACHED_RFLAGS))) && hw_shadow(hw))
+		pending_step_update(hw);
 }
 
 /* ------------------------------------------------------------------ segments and descriptor tables */

@@ -8,6 +8,7 @@
 #include <linux/bits.h>
 #include <linux/build_bug.h>
 #include <linux/list.h>
+#include <asm/asm.h>
 #include "hw/vmx/names.h"
 #include "core/types.h"
 
@@ -18,14 +19,20 @@ enum vmcs_width { VMCS_16, VMCS_64, VMCS_32, VMCS_NATURAL };
 
 #define VMCS_CHECK(field, width)	BUILD_BUG_ON((((field) >> 13) & 3) != (width) || ((field) & 1))
 
-/** vmcs_error() - a VMREAD or VMWRITE failed: a bug of ours. Says which one, once. */
+/*
+ * At reboot VMX goes off while a vCPU's thread may be anywhere: its next VMX instruction is #UD then. It counts as a failed one, and the
+ * failed entry that follows ends KVM_RUN.
+ */
+#define VMX_INSN(insn)	"1:\t" insn "\n\tjbe %l[failed]\n\t" _ASM_EXTABLE(1b, %l[failed])
+
+/** vmcs_error() - a VMREAD or VMWRITE failed: VMX is off, or a bug of ours. Says which one, once. */
 void vmcs_error(u32 field, bool write);
 
 static __always_inline u64 vmcs_read_any(u32 field)
 {
 	u64 val;
 
-	asm_goto_output("vmread %[field], %[val]; jbe %l[failed]" : [val] "=r" (val) : [field] "r" ((u64)field) : "cc" : failed);
+	asm_goto_output(VMX_INSN("vmread %[field], %[val]") : [val] "=r" (val) : [field] "r" ((u64)field) : "cc" : failed);
 	return val;
 failed:
 	vmcs_error(field, false);
@@ -34,7 +41,7 @@ failed:
 
 static __always_inline void vmcs_write_any(u32 field, u64 val)
 {
-	asm_goto_output("vmwrite %[val], %[field]; jbe %l[failed]" : : [val] "rm" (val), [field] "r" ((u64)field) : "cc", "memory" : failed);
+	asm_goto_output(VMX_INSN("vmwrite %[val], %[field]") : : [val] "rm" (val), [field] "r" ((u64)field) : "cc", "memory" : failed);
 	return;
 failed:
 	vmcs_error(field, true);
@@ -64,12 +71,13 @@ enum vmx_work {
 	WORK_TIMER = BIT(1),		/* the preemption timer has a deadline */
 	WORK_CUT = BIT(2),		/* ... or is zero for one entry */
 	WORK_FLUSH = BIT(3),		/* INVEPT and INVVPID of this vCPU */
+	WORK_DR6 = BIT(4),		/* the guest reads and writes its debug registers without an exit */
 };
 
 /* Host state in the VMCS, as it was written last: written again only when it changed. */
 struct vmx_host_state {
 	unsigned long cr0, cr3, cr4, fs_base, gs_base, rsp;
-	u16 fs_sel, gs_sel, ds_sel, es_sel, ldt_sel;
+	u16 fs_sel, gs_sel, ds_sel, es_sel;
 };
 
 /* Per CPU. */
@@ -147,6 +155,8 @@ extern struct vmx_controls vmx_controls;	/* those that every vCPU starts with */
 extern struct vmx_fixed { u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1; } vmx_fixed;
 extern u32 vmx_basic_revision;
 struct vmx_cpu *vmx_cpu(int cpu);
+/** vmx_is_on() - on this CPU. Where it is off a failing VMX instruction is nobody's fault. */
+bool vmx_is_on(void);
 bool vmx_has_proc2(u32 bit);
 /** vmx_flush_guest() - INVEPT and INVVPID at the narrowest scope that the CPU has. VMCS loaded, IRQs off. */
 void vmx_flush_guest(struct hw_vcpu *hw);
@@ -165,7 +175,8 @@ void vmcs_clear_here(struct hw_vcpu *hw);
 void vmx_entry_work(struct hw_vcpu *hw);
 struct hw_exit;
 void vmx_exit_work(struct hw_vcpu *hw, struct hw_exit *exit);
-void vmx_entry_failed(struct hw_vcpu *hw);
+void vmx_entry_failed(struct hw_vcpu *hw, struct hw_exit *exit);
+void vmx_entry_refused(struct hw_vcpu *hw, struct hw_exit *exit);
 
 /* event.c */
 void vmx_injection_done(struct hw_vcpu *hw);
