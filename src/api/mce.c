@@ -20,7 +20,8 @@ int vcpu_setup_mce(struct vcpu_x86 *v, u64 mcg_cap)
 		return -EINVAL;
 	if (mcg_cap & ~(mce_supported() | MCG_BANKCNT_MASK))
 		return -EINVAL;
-	v->mce.cap = mcg_cap;
+	/* AMD's register has the count and CTL_P only (APM 2, 9.3.1). */
+	v->mce.cap = boot_cpu_data.x86_vendor == X86_VENDOR_INTEL ? mcg_cap : mcg_cap & 0x1ff;
 	if (mcg_cap & MCG_CTL_P)
 		v->mce.ctl = ~0ULL;
 	for (i = 0; i < banks; i++)

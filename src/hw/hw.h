@@ -223,7 +223,8 @@ void hw_set_exception_intercepts(struct hw_vcpu *hw, u32 bitmap);
 void hw_set_single_step(struct hw_vcpu *hw, bool on);
 
 /* Intercepts that policy turns on and off. */
-enum hw_intercept { INTERCEPT_INSN_HLT, INTERCEPT_INSN_PAUSE, INTERCEPT_INSN_MWAIT, INTERCEPT_INSN_RDTSC, INTERCEPT_INSN_DESC_TABLE, INTERCEPT_INSN_INVPCID, INTERCEPT_INSN_RDPMC };
+enum hw_intercept { INTERCEPT_INSN_HLT, INTERCEPT_INSN_PAUSE, INTERCEPT_INSN_MWAIT, INTERCEPT_INSN_RDTSC, INTERCEPT_INSN_DESC_TABLE, INTERCEPT_INSN_INVPCID, INTERCEPT_INSN_RDPMC,
+	INTERCEPT_INSN_CR8_WRITE /* every one, for who doesn't use hw_set_tpr_threshold() */ };
 void hw_set_intercept(struct hw_vcpu *hw, enum hw_intercept what, bool on);
 void hw_set_pause_window(struct hw_vcpu *hw, u32 gap, u32 window);
 u32 hw_pause_window(struct hw_vcpu *hw);
@@ -234,6 +235,7 @@ int hw_get_msr(struct hw_vcpu *hw, u32 msr, u64 *val);
 int hw_set_msr(struct hw_vcpu *hw, u32 msr, u64 val);
 /** hw_set_msr_intercept() - does the guest's own access exit? @access: ACCESS_READ | ACCESS_WRITE bits that shall exit; the others pass. */
 void hw_set_msr_intercept(struct hw_vcpu *hw, u32 msr, u32 access);
+/* HW_SYSCALL_MSRS_EXIT: the accesses to STAR, LSTAR, CSTAR and SFMASK that exit although nobody asked for it; the backend's own header may say fewer. */
 
 /* TSC: guest TSC = host TSC * ratio + offset. */
 void hw_set_tsc_offset(struct hw_vcpu *hw, u64 offset);
@@ -267,6 +269,10 @@ enum hw_memtype { HW_MEM_WB, HW_MEM_UC, HW_MEM_WC };
 #include "hw_fake.h"
 #else
 #error "choose one backend: -DHW_SVM, -DHW_VMX or -DHW_FAKE"
+#endif
+
+#ifndef HW_SYSCALL_MSRS_EXIT
+#define HW_SYSCALL_MSRS_EXIT ACCESS_WRITE
 #endif
 
 #endif

@@ -49,7 +49,7 @@ static const struct cpuid_leaf cpuid_leaves[] = {
 	{ 0x0, SUB_NONE, { {ALL}, {ALL}, {ALL}, {ALL} } },
 	{ 0x1, SUB_NONE, { {ALL}, {0x0000ff00},
 		{ F(XMM3) | F(PCLMULQDQ) | F(SSSE3) | F(FMA) | F(CX16) | F(PCID) | F(XMM4_1) | F(XMM4_2) | F(MOVBE) |
-		  F(POPCNT) | F(AES) | F(XSAVE) | F(AVX) | F(F16C) | F(RDRAND), F(X2APIC) | F(HYPERVISOR) },
+		  F(POPCNT) | F(AES) | F(XSAVE) | F(AVX) | F(F16C) | F(RDRAND), F(X2APIC) },
 		{ F(FPU) | F(VME) | F(DE) | F(PSE) | F(TSC) | F(MSR) | F(PAE) | F(MCE) | F(CX8) | F(APIC) | F(SEP) |
 		  F(MTRR) | F(PGE) | F(MCA) | F(CMOV) | F(PAT) | F(PSE36) | F(CLFLUSH) | F(MMX) | F(FXSR) | F(XMM) |
 		  F(XMM2) | F(SELFSNOOP) } } },
@@ -69,7 +69,7 @@ static const struct cpuid_leaf cpuid_leaves[] = {
 	{ 0x40000001, SUB_NONE, { {0, PV_FEATURES} } },
 	{ 0x80000000, SUB_NONE, { {ALL}, {ALL}, {ALL}, {ALL} } },
 	{ 0x80000001, SUB_NONE, { {ALL}, {ALL},
-		{ F(LAHF_LM) | F(CR8_LEGACY) | F(ABM) | F(SSE4A) | F(MISALIGNSSE) | F(3DNOWPREFETCH) | F(XOP) | F(FMA4) |
+		{ F(LAHF_LM) | F(CMP_LEGACY) | F(CR8_LEGACY) | F(ABM) | F(SSE4A) | F(MISALIGNSSE) | F(3DNOWPREFETCH) | F(XOP) | F(FMA4) |
 		  F(TBM) | F(TOPOEXT) },
 		{ 0x0183fbff /* what repeats leaf 1 */ | F(SYSCALL) | F(NX) | F(MMXEXT) | F(FXSR_OPT) | F(GBPAGES) |
 		  F(RDTSCP) | F(LM) | F(3DNOWEXT) | F(3DNOW) } } },
@@ -481,6 +481,40 @@ static void derive_limits(struct vcpu_x86 *v)
 			 guest_cpuid(v, KVM_CPUID_FEATURES, 0, EAX) : 0;
 }
 
+/* Bits that follow the guest's state: a VMM that reads the table and sets it again may have them either way. */
+static u32 dynamic_bits(const struct kvm_cpuid_entry2 *e, int reg)
+{
+	if (e->function == 1)
+		return reg == ECX ? F(OSXSAVE) : reg == EDX ? F(APIC) : 0;
+	if (e->function == 7)
+		return reg == ECX ? F(OSPKE) : 0;
+	return e->function == 0xd && reg == EBX ? ALL : 0;
+}
+
+static bool same_entry(struct kvm_cpuid_entry2 *a, struct kvm_cpuid_entry2 *b)
+{
+	int reg;
+
+	if (a->function != b->function || a->index != b->index || a->flags != b->flags)
+		return false;
+	for (reg = EAX; reg <= EDX; reg++)
+		if ((*entry_reg(a, reg) ^ *entry_reg(b, reg)) & ~dynamic_bits(a, reg))
+			return false;
+	return true;
+}
+
+static bool same_table(struct vcpu_x86 *v, struct kvm_cpuid_entry2 *entries, int nent)
+{
+	int i;
+
+	if (nent != v->cpuid_nent)
+		return false;
+	for (i = 0; i < nent; i++)
+		if (!same_entry(&v->cpuid[i], &entries[i]))
+			return false;
+	return true;
+}
+
 static int check_entries(const struct kvm_cpuid_entry2 *entries, int nent)
 {
 	int i;
@@ -507,6 +541,8 @@ int vcpu_set_cpuid(struct vcpu_x86 *v, struct kvm_cpuid_entry2 *entries, int nen
 		return ret;
 	/* By (function, index), so that an exit finds its entry in a few steps. */
 	sort(entries, nent, sizeof(*entries), compare_entries, NULL);
+	if (v->has_run && !same_table(v, entries, nent))
+		return -EINVAL;
 	kvfree(v->cpuid);
 	v->cpuid = entries;
 	v->cpuid_nent = nent;

@@ -224,6 +224,17 @@ static int effect_cr_read(struct vcpu_x86 *v)
 	return EFFECT_OK;
 }
 
+static int effect_cr8_write(struct vcpu_x86 *v)
+{
+	u64 before = vcpu_cr8(v);
+	int r = vcpu_set_cr8(v, v->emu->effect.value);
+
+	vcpu_request(&v->vcpu, REQ_EVENT);
+	if (!r && vcpu_tpr_fell(v, before))
+		v->emu_after = EFFECT_CR_WRITE;
+	return effect_answer(v, r);
+}
+
 static int effect_cr_write(struct vcpu_x86 *v)
 {
 	struct emu_effect *ef = &v->emu->effect;
@@ -239,8 +250,7 @@ static int effect_cr_write(struct vcpu_x86 *v)
 	case 4:
 		return effect_answer(v, vcpu_set_cr4(v, ef->value));
 	case 8:
-		vcpu_request(&v->vcpu, REQ_EVENT);
-		return effect_answer(v, vcpu_set_cr8(v, ef->value));
+		return effect_cr8_write(v);
 	default:
 		return effect_answer(v, -EINVAL);
 	}
@@ -437,6 +447,8 @@ static int emu_done(struct vcpu_x86 *v)
 	if (unlikely(stepped))
 		vcpu_queue_db(v, DR_STEP);
 	/* Should IF, the shadow or the NMI mask have opened, the window that was asked for when the event came is still armed. */
+	if (v->emu_after == EFFECT_CR_WRITE)
+		return NEXT_USER;
 	return v->emu_after == EFFECT_HLT ? vcpu_halt(v) : NEXT_GUEST;
 }
 

@@ -268,16 +268,30 @@ static int write_cr(struct vcpu_x86 *v, u8 nr, u64 val)
 	}
 }
 
+/**
+ * vcpu_tpr_fell() - is CR8 lower than @before, and the LAPIC the VMM's? Then kvm_run says so
+ * (KVM_EXIT_SET_TPR): an interrupt that it holds back may be due.
+ */
+bool vcpu_tpr_fell(struct vcpu_x86 *v, u64 before)
+{
+	if (v->has_apic || v->cr8 >= before)
+		return false;
+	v->vcpu.run->exit_reason = KVM_EXIT_SET_TPR;
+	return true;
+}
+
 static int handle_cr_write(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
-	u64 val;
+	u64 val, tpr = vcpu_cr8(v);
+	int r;
 
 	v->vcpu.stats.cr_exits++;
 	if (!exit->cr.operand_known)
 		return vcpu_emulate(v, exit);
 	val = hw_reg(&v->hw, exit->cr.reg);
 	operand_mask(v, &val);
-	return exit_done_or_gp(v, exit, write_cr(v, exit->cr.nr, val));
+	r = exit_done_or_gp(v, exit, write_cr(v, exit->cr.nr, val));
+	return r == NEXT_GUEST && vcpu_tpr_fell(v, tpr) ? NEXT_USER : r;
 }
 
 static int handle_cr_read(struct vcpu_x86 *v, const struct hw_exit *exit)

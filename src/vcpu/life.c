@@ -80,8 +80,6 @@ static void reset_events(struct vcpu_x86 *v)
 	v->nmi_pending = 0;
 	atomic_set(&v->nmi_queued, 0);
 	v->user_irq = -1;
-	v->triple_fault_pending = false;
-	v->smi_pending = false;
 	v->pv_unhalted = false;
 	v->cut_guest_time = false;
 	hw_cancel_injection(&v->hw);
@@ -110,6 +108,9 @@ void vcpu_reset(struct vcpu_x86 *v, enum hw_reset how)
 	hw_set_cr2(&v->hw, 0);
 	hw_set_tpr(&v->hw, 0);
 	hw_set_tpr_threshold(&v->hw, 0);
+	/* The VMM's LAPIC may wait for the TPR to fall, and has no other way to know. */
+	if (!v->has_apic)
+		hw_set_intercept(&v->hw, INTERCEPT_INSN_CR8_WRITE, true);
 	fpu_reset(v, init);
 	if (v->has_apic)
 		lapic_reset(&v->apic, init ? LAPIC_INIT : LAPIC_RESET);
@@ -176,10 +177,12 @@ static void vcpu_set_defaults(struct vcpu_x86 *v)
 	v->user_apic_base = APIC_DEFAULT_PHYS_BASE | MSR_IA32_APICBASE_ENABLE |
 			    (v->vcpu.id == v_vm(v)->irqchip.bsp_id ? MSR_IA32_APICBASE_BSP : 0);
 	v->clock_cpu = -1;
+	msr_vcpu_init(v);
 	v->tsc_khz = v_vm(v)->default_tsc_khz;
 	vcpu_request(&v->vcpu, REQ_MMU_RELOAD);
 	vcpu_request(&v->vcpu, REQ_APIC_MODE);
 	vcpu_request(&v->vcpu, REQ_SCAN_IOAPIC);
+	vcpu_request(&v->vcpu, REQ_MSR_FILTER);
 }
 
 /** vcpu_x86_create() - a vCPU with the VMM's number @id, not yet visible to anyone. May sleep. ERR_PTR: -ENOMEM. */

@@ -83,6 +83,8 @@ static const struct msr_row msr_rows[] = {
 	FIELD(MSR_IA32_MCG_STATUS, mce.status, SAVED, MCG_STATUS_RIPV | MCG_STATUS_EIPV | MCG_STATUS_MCIP),
 	SPECIAL(MSR_IA32_MCG_CTL, MSR_IA32_MCG_CTL, SAVED),
 	FIELD(MSR_IA32_MISC_ENABLE, misc_enable, SAVED, 0),
+	/* No last-branch records and no branch single-step; a kernel that asks for them gets none. */
+	CONSTANT(MSR_IA32_DEBUGCTLMSR, 0, WRITES_IGNORED),
 	SPECIAL(MTRRphysBase_MSR(0), MTRRphysMask_MSR(MTRR_VARIABLE_RANGES - 1), 0),
 	SPECIAL(MSR_MTRRfix64K_00000, MSR_MTRRfix64K_00000, 0),
 	SPECIAL(MSR_MTRRfix16K_80000, MSR_MTRRfix16K_A0000, 0),
@@ -302,7 +304,6 @@ static int set_pat(struct vcpu_x86 *v, u64 val)
 {
 	if (!valid_memory_types(val, true))
 		return -EINVAL;
-	v->pat = val;
 	return hw_set_msr(&v->hw, MSR_IA32_CR_PAT, val);
 }
 
@@ -328,10 +329,23 @@ static bool has_spec_ctrl(struct vcpu_x86 *v)
 	return ebx & (BIT(14) | BIT(15) | BIT(24));
 }
 
+/* The entry code writes the value as it is: a bit that this CPU lacks would be #GP there, in the host. */
+static u64 spec_ctrl_bits(void)
+{
+	u64 bits = 0;
+
+	if (boot_cpu_has(X86_FEATURE_IBRS))
+		bits |= SPEC_CTRL_IBRS;
+	if (boot_cpu_has(X86_FEATURE_STIBP))
+		bits |= SPEC_CTRL_STIBP;
+	if (boot_cpu_has(X86_FEATURE_SPEC_CTRL_SSBD) || boot_cpu_has(X86_FEATURE_AMD_SSBD))
+		bits |= SPEC_CTRL_SSBD;
+	return bits;
+}
+
 static int set_spec_ctrl(struct vcpu_x86 *v, u64 val, bool host)
 {
-	/* IBRS, STIBP, SSBD */
-	if ((val & ~0x7ull) || (!host && !has_spec_ctrl(v)))
+	if ((val & ~spec_ctrl_bits()) || (!host && !has_spec_ctrl(v)))
 		return -EINVAL;
 	if (!boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL))
 		return val ? -EINVAL : 0;
@@ -433,8 +447,7 @@ static int special_get(struct vcpu_x86 *v, u32 msr, u64 *val, bool host)
 		*val = 0;
 		return host ? 0 : -EINVAL;
 	case MSR_IA32_CR_PAT:
-		*val = v->pat;
-		return 0;
+		return hw_get_msr(&v->hw, msr, val);
 	case MSR_K7_HWCR:
 		*val = v->hwcr;
 		return 0;
@@ -528,6 +541,14 @@ int vcpu_set_msr(struct vcpu_x86 *v, u32 msr, u64 val, bool host)
 	default:
 		return special_set(v, msr, val, host);
 	}
+}
+
+/** msr_vcpu_init() - what the MSRs of a new vCPU hold. */
+void msr_vcpu_init(struct vcpu_x86 *v)
+{
+	/* No branch trace store and no precise event sampling (SDM 4, IA32_MISC_ENABLE). */
+	v->misc_enable = MSR_IA32_MISC_ENABLE_BTS_UNAVAIL | MSR_IA32_MISC_ENABLE_PEBS_UNAVAIL;
+	v->mce.cap = MCE_BANKS;
 }
 
 /** msr_read_fast() - the reads that need no lock and no user memory. IRQs off. false: not here. */
@@ -627,7 +648,7 @@ int vm_set_msr_filter(struct vm_x86 *vm, const struct kvm_msr_filter *filter)
 	synchronize_srcu(&vm->vm.srcu);
 	synchronize_rcu();	/* fast exits read it with IRQs off */
 	filter_free(old);
-	vm_request_all(&vm->vm, REQ_MSR_FILTER, REQUEST_NOWAIT, NULL);
+	vm_request_all(&vm->vm, REQ_MSR_FILTER, REQUEST_WAIT, NULL);
 	return 0;
 }
 
@@ -666,6 +687,30 @@ bool msr_allowed_by_filter(struct vcpu_x86 *v, u32 msr, u32 access)
 		allowed = filter_allows(f, msr, access);
 	rcu_read_unlock();
 	return allowed;
+}
+
+/* What a guest reaches without an exit as long as no filter is in the way, and what of that exits anyhow. */
+static const struct { u32 msr, exits; } open_to_guest[] = {
+	{ MSR_FS_BASE }, { MSR_GS_BASE }, { MSR_KERNEL_GS_BASE },
+	{ MSR_IA32_SYSENTER_CS }, { MSR_IA32_SYSENTER_ESP }, { MSR_IA32_SYSENTER_EIP },
+	{ MSR_STAR, HW_SYSCALL_MSRS_EXIT }, { MSR_LSTAR, HW_SYSCALL_MSRS_EXIT },
+	{ MSR_CSTAR, HW_SYSCALL_MSRS_EXIT }, { MSR_SYSCALL_MASK, HW_SYSCALL_MSRS_EXIT },
+};
+
+/** vcpu_apply_msr_filter() - REQ_MSR_FILTER: what the filter denies must exit. vCPU thread, loaded. */
+void vcpu_apply_msr_filter(struct vcpu_x86 *v)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(open_to_guest); i++) {
+		u32 msr = open_to_guest[i].msr, exits = open_to_guest[i].exits;
+
+		if (!msr_allowed_by_filter(v, msr, ACCESS_READ))
+			exits |= ACCESS_READ;
+		if (!msr_allowed_by_filter(v, msr, ACCESS_WRITE))
+			exits |= ACCESS_WRITE;
+		hw_set_msr_intercept(&v->hw, msr, exits);
+	}
 }
 
 /* ------------------------------------------------------------------ MSRs that user space owns while it runs */

@@ -22,7 +22,6 @@
 
 static int request_triple_fault(struct vcpu_x86 *v)
 {
-	v->triple_fault_pending = false;
 	v->vcpu.run->exit_reason = KVM_EXIT_SHUTDOWN;
 	return NEXT_USER;
 }
@@ -99,10 +98,8 @@ static int handle_requests(struct vcpu_x86 *v)
 		vcpu_latch_nmis(v);
 	if (vcpu_check_request(vcpu, REQ_UNHALT))
 		v->pv_unhalted = true;
-	/* These only had to bring the vCPU here. */
-	vcpu_check_request(vcpu, REQ_UNBLOCK);
-	vcpu_check_request(vcpu, REQ_MSR_FILTER);
-	vcpu_check_request(vcpu, REQ_DIRTY_RING_FULL);
+	if (vcpu_check_request(vcpu, REQ_MSR_FILTER))
+		vcpu_apply_msr_filter(v);
 	return NEXT_GUEST;
 }
 
@@ -478,6 +475,7 @@ int vcpu_run(struct vcpu_x86 *v)
 	if (r)
 		return r;
 	WRITE_ONCE(v->vcpu.wants_to_run, !compat_run_immediate_exit(run));
+	v->has_run = true;
 	run->exit_reason = KVM_EXIT_UNKNOWN;
 	fpu_load_guest(v);
 	r = run_inside(v);

@@ -148,6 +148,12 @@ static bool valid_efer(struct vcpu_x86 *v, u64 efer)
 	return !(efer & ~(EFER_SCE | EFER_LME | EFER_LMA | EFER_NX | EFER_FFXSR));
 }
 
+/* Of a LAPIC that is the VMM's: the same bits as of ours (SDM 3A, 11.4.4). */
+static bool valid_apic_base(struct vcpu_x86 *v, u64 base)
+{
+	return v->has_apic || !((base & 0x2ff) | base >> v->maxphyaddr);
+}
+
 static void apply_segments(struct vcpu_x86 *v, const struct kvm_sregs *s)
 {
 	unsigned int i;
@@ -176,12 +182,13 @@ static void apply_control(struct vcpu_x86 *v, const struct kvm_sregs *s)
 	if (pae_paging(s->cr0, s->cr4, s->efer) && read_pdptrs(v, s->cr3, pdptrs))
 		hw_set_pdptrs(hw, pdptrs);
 	cpuid_update_dynamic(v);
+	fpu_update_switch(v);
 	hw_flush_tlb_all(hw);
 }
 
 static int set_common(struct vcpu_x86 *v, const struct kvm_sregs *s)
 {
-	if (!valid_mode(v, s) || !valid_efer(v, s->efer))
+	if (!valid_mode(v, s) || !valid_efer(v, s->efer) || !valid_apic_base(v, s->apic_base))
 		return -EINVAL;
 	if (v->has_apic) {
 		if (lapic_set_base(&v->apic, s->apic_base, true))
@@ -242,7 +249,9 @@ int vcpu_set_debugregs(struct vcpu_x86 *v, const struct kvm_debugregs *dbg)
 		return -EINVAL;
 	memcpy(v->db, dbg->db, sizeof(v->db));
 	v->dr6 = dbg->dr6;
+	hw_set_dr6(&v->hw, v->dr6);
 	v->dr7 = dbg->dr7;
+	hw_set_dr6(&v->hw, dbg->dr6);
 	vcpu_update_dr7(v);
 	return 0;
 }
@@ -284,7 +293,7 @@ void vcpu_get_events(struct vcpu_x86 *v, struct kvm_vcpu_events *ev)
 	ev->nmi.masked = hw_nmi_masked(&v->hw);
 	ev->flags |= KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW;
 	if (v_vm(v)->triple_fault_event) {
-		ev->triple_fault.pending = v->triple_fault_pending;
+		ev->triple_fault.pending = test_bit(REQ_TRIPLE_FAULT, &v->vcpu.requests);
 		ev->flags |= KVM_VCPUEVENT_VALID_TRIPLE_FAULT;
 	}
 }
@@ -297,7 +306,7 @@ static int check_events(struct vcpu_x86 *v, const struct kvm_vcpu_events *ev)
 			  KVM_VCPUEVENT_VALID_SHADOW | KVM_VCPUEVENT_VALID_PAYLOAD | KVM_VCPUEVENT_VALID_TRIPLE_FAULT))
 		return -EINVAL;
 	if (ev->flags & KVM_VCPUEVENT_VALID_PAYLOAD) {
-		if (!vm->exception_payload || (ev->exception.pending && ev->exception.injected))
+		if (!vm->exception_payload)
 			return -EINVAL;
 	}
 	if ((ev->exception.injected || ((ev->flags & KVM_VCPUEVENT_VALID_PAYLOAD) && ev->exception.pending)) &&
@@ -313,7 +322,7 @@ static void set_exception(struct vcpu_x86 *v, const struct kvm_vcpu_events *ev)
 	bool payload = ev->flags & KVM_VCPUEVENT_VALID_PAYLOAD;
 
 	v->exception = (struct queued_exception){
-		.injected = ev->exception.injected,
+		.injected = ev->exception.injected && !(payload && ev->exception.pending),
 		.pending = payload && ev->exception.pending,
 		.vector = ev->exception.nr,
 		.has_error = ev->exception.has_error_code,
@@ -344,8 +353,11 @@ int vcpu_set_events(struct vcpu_x86 *v, const struct kvm_vcpu_events *ev)
 	hw_set_nmi_masked(&v->hw, ev->nmi.masked);
 	if ((ev->flags & KVM_VCPUEVENT_VALID_SIPI_VECTOR) && v->has_apic)
 		v->apic.sipi_vector = ev->sipi_vector;
-	if (ev->flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT)
-		v->triple_fault_pending = ev->triple_fault.pending;
+	if (ev->flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT) {
+		clear_bit(REQ_TRIPLE_FAULT, &v->vcpu.requests);
+		if (ev->triple_fault.pending)
+			vcpu_request(&v->vcpu, REQ_TRIPLE_FAULT);
+	}
 	vcpu_request(&v->vcpu, REQ_EVENT);
 	return 0;
 }

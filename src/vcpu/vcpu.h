@@ -80,8 +80,6 @@ struct vcpu_x86 {
 	atomic_t nmi_queued;		/* by other threads */
 	int user_irq;			/* KVM_INTERRUPT without irqchip; -1 none */
 	u32 mp_state;
-	bool triple_fault_pending;
-	bool smi_pending;
 	bool pv_unhalted;		/* KVM_HC_KICK_CPU came: the next halt, or this one, is over */
 	bool cut_guest_time;		/* another event waits behind the one that is injected: exit right after the entry */
 	u8 eoi_exit_vector;		/* what REQ_IOAPIC_EOI_EXIT tells the VMM */
@@ -107,6 +105,7 @@ struct vcpu_x86 {
 	int cpuid_nent;
 	struct cpuid_first cpuid_first;
 	u8 maxphyaddr;
+	bool has_run;			/* KVM_RUN was called: CPUID is fixed */
 	u64 cr4_reserved;		/* bits that this guest may not set */
 	u64 efer_allowed;
 	u32 pv_features;		/* KVM_CPUID_FEATURES eax as the guest has it */
@@ -119,7 +118,6 @@ struct vcpu_x86 {
 	u64 misc_enable, smi_count, tsc_adjust, ucode_rev, arch_capabilities, platform_info, misc_features, perf_capabilities, hwcr, spec_ctrl;
 	struct { u64 cap, status, ctl, banks[32 * 4]; } mce;
 	struct { u64 def_type, fixed[11], var[16]; } mtrr;
-	u64 pat;
 
 	/* Clocks and PV (vcpu/clock.c, vcpu/pv.c) */
 	u64 tsc_offset, tsc_ratio, last_host_tsc;
@@ -192,6 +190,7 @@ u32 vcpu_usual_length(struct vcpu_x86 *v, const struct hw_exit *exit);
 /* exits.c: IRQs on, srcu held. */
 enum next { NEXT_GUEST, NEXT_USER };	/* enter again; leave to the VMM with kvm_run filled in. Errors: negative errno */
 int slow_exit(struct vcpu_x86 *v, const struct hw_exit *exit);
+bool vcpu_tpr_fell(struct vcpu_x86 *v, u64 before);
 /** complete_user_exit() - the VMM has answered: finish what waited. Same returns as slow_exit(). */
 int complete_user_exit(struct vcpu_x86 *v);
 
@@ -276,8 +275,10 @@ const u32 *msr_save_list(u32 *n);	/* KVM_GET_MSR_INDEX_LIST */
 const u32 *msr_feature_list(u32 *n);
 int msr_get_feature(u32 msr, u64 *val);	/* -EINVAL */
 int vm_set_msr_filter(struct vm_x86 *vm, const struct kvm_msr_filter *filter);
+void vcpu_apply_msr_filter(struct vcpu_x86 *v);	/* REQ_MSR_FILTER */
 void vm_destroy_msr_filter(struct vm_x86 *vm);
 void msr_setup(void);
+void msr_vcpu_init(struct vcpu_x86 *v);
 void user_return_msrs_load(struct vcpu_x86 *v);	/* preemption off */
 void user_return_msrs_cpu_down(void);	/* this CPU goes offline; IRQs off */
 void user_return_msrs_teardown(void);

@@ -63,6 +63,9 @@ static inline u64 hw_tdp_mmio(gpa_t gpa)
 	return svm_mmio_entry;
 }
 
+/* VMLOAD and VMSAVE switch them, so the guest may write them. */
+#define HW_SYSCALL_MSRS_EXIT 0
+
 /* ------------------------------------------------------------------ registers */
 
 static inline u64 hw_reg(struct hw_vcpu *hw, enum reg r)

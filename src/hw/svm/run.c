@@ -23,6 +23,8 @@ void hw_load(struct hw_vcpu *hw, int cpu, bool scheduled_out)
 		hw->last_cpu = cpu;
 		hw->asid_generation = 0;
 		hw->vmcb->control.clean = 0;
+		/* And host_save here may be this vCPU's from an earlier ioctl, of another thread. */
+		hw->work |= WORK_SAVE_HOST;
 	}
 	flaws_switch_vcpu(c, hw);
 	/*

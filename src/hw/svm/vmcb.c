@@ -45,6 +45,7 @@ static const struct intercept_bits policy_intercepts[] = {
 	[INTERCEPT_INSN_DESC_TABLE] = { INTERCEPT_STORE_IDTR, 8 },
 	[INTERCEPT_INSN_INVPCID] = { INTERCEPT_INVPCID, 1 },
 	[INTERCEPT_INSN_RDPMC] = { INTERCEPT_RDPMC, 1 },
+	[INTERCEPT_INSN_CR8_WRITE] = { INTERCEPT_CR8_WRITE, 1 },
 };
 
 void hw_set_intercept(struct hw_vcpu *hw, enum hw_intercept what, bool on)
@@ -202,7 +203,7 @@ static void vmcb_reset_segments(struct vmcb_save_area *s)
 	vmcb_set_seg(&s->gdtr, 0, 0, 0xffff, 0);
 	vmcb_set_seg(&s->idtr, 0, 0, 0xffff, 0);
 	vmcb_set_seg(&s->ldtr, 0, 0, 0xffff, 0x82);
-	vmcb_set_seg(&s->tr, 0, 0, 0xffff, 0x8b);
+	vmcb_set_seg(&s->tr, 0, 0, 0xffff, 0x83);
 	s->cpl = 0;
 }
 

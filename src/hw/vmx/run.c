@@ -263,9 +263,13 @@ static void entry_failure(struct hw_vcpu *hw, struct hw_exit *exit, u64 reason)
 {
 	exit->kind = EXIT_ENTRY_FAILED;
 	exit->hw_reason = reason;
+	/* Once per VM: a VMM may try it again and again. */
+	if (vmx_is_on() && !xchg(&hw->vm->failure_explained, true)) {
+		vmx_check_entry(hw);
+		hw_dump(hw);
+	}
 	/* Nothing was delivered, and the CPU leaves the event in its field (SDM 3C, 27.8). */
 	exit->vectoring = hw_cancel_injection(hw);
-	hw_dump(hw);
 }
 
 /** vmx_entry_failed() - VM entry began and did not like the guest state: a VM exit that says so (SDM 3C, 27.8). VMCS loaded. */

@@ -76,6 +76,9 @@ void hw_set_intercept(struct hw_vcpu *hw, enum hw_intercept what, bool on)
 	case INTERCEPT_INSN_RDPMC:
 		vmx_set_proc(hw, CPU_BASED_RDPMC_EXITING, on);
 		break;
+	case INTERCEPT_INSN_CR8_WRITE:
+		vmx_set_proc(hw, CPU_BASED_CR8_LOAD_EXITING, on);
+		break;
 	}
 }
 
@@ -219,6 +222,7 @@ int hw_vcpu_create(struct hw_vcpu *hw, struct hw_vm *vm)
 		return -ENOMEM;
 	}
 	*(u32 *)hw->vmcs = vmx_basic_revision;
+	hw->vm = vm;
 	hw->id = atomic64_inc_return(&last_id);
 	hw->cpu = -1;
 	hw->vpid = vpid_alloc();
@@ -324,7 +328,7 @@ static void reset_segments(struct hw_vcpu *hw)
 		set_seg(hw, s, 0, 0, 0xffff, 0x93);
 	set_seg(hw, SEG_CS, 0xf000, 0xffff0000, 0xffff, 0x9b);
 	set_seg(hw, SEG_LDTR, 0, 0, 0xffff, 0x82);
-	set_seg(hw, SEG_TR, 0, 0, 0xffff, 0x8b);
+	set_seg(hw, SEG_TR, 0, 0, 0xffff, 0x83);
 	vmcs_writen(GUEST_GDTR_BASE, 0);
 	vmcs_write32(GUEST_GDTR_LIMIT, 0xffff);
 	vmcs_writen(GUEST_IDTR_BASE, 0);

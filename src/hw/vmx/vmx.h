@@ -90,7 +90,8 @@ struct vmx_cpu {
 };
 
 struct hw_vm {
-	/* Nothing yet: VPIDs are the vCPUs', the EPT is the MMU's. */
+	/* VPIDs are the vCPUs', the EPT is the MMU's. */
+	bool failure_explained;
 };
 
 struct hw_vcpu {
@@ -104,6 +105,7 @@ struct hw_vcpu {
 	bool spec_ctrl_open;		/* the guest writes SPEC_CTRL without exit */
 	u64 spec_ctrl;
 
+	struct hw_vm *vm;
 	void *vmcs;
 	unsigned long *msr_bitmap;
 	u8 *vapic;			/* virtual-APIC page: CR8 is in its TPR */
@@ -177,6 +179,9 @@ struct hw_exit;
 void vmx_exit_work(struct hw_vcpu *hw, struct hw_exit *exit);
 void vmx_entry_failed(struct hw_vcpu *hw, struct hw_exit *exit);
 void vmx_entry_refused(struct hw_vcpu *hw, struct hw_exit *exit);
+
+/* check.c */
+void vmx_check_entry(struct hw_vcpu *hw);
 
 /* event.c */
 void vmx_injection_done(struct hw_vcpu *hw);
