@@ -197,7 +197,9 @@ static void adjust_entry(struct kvm_cpuid_entry2 *e)
 			e->edx &= ~F(GBPAGES);
 		break;
 	case 0x80000008:
-		e->eax = (e->eax & 0xff00) | min(phys, hw_caps.max_phys_bits);
+		/* Bits 23:16: what nested paging can translate (APM 3, E.4.7). */
+		e->eax = (e->eax & 0xff00) | min(phys, hw_caps.max_phys_bits) |
+			 (u32)min(phys, hw_caps.max_phys_bits) << 16;
 		break;
 	case KVM_CPUID_SIGNATURE:
 		e->eax = KVM_CPUID_FEATURES;
