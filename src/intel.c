@@ -29,6 +29,7 @@
 #include "hw/vmx/vmcs.c"
 #include "hw/vmx/event.c"
 #include "hw/vmx/exit.c"
+#include "hw/vmx/check.c"
 #include "hw/vmx/run.c"
 
 #include "mmu/tdp.c"

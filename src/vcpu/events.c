@@ -139,9 +139,12 @@ static void exception_inject(struct vcpu_x86 *v)
 	ev.has_error = ex->has_error && (hw_cr0(&v->hw) & X86_CR0_PE);
 	if (!ev.has_error)
 		ev.error = 0;
-	/* INT3 and INTO that were executed come as traps of the instruction before RIP. */
+	/* INT3 and INTO that were executed come as traps of the instruction before RIP, or at RIP when their delivery was interrupted. */
 	if (ex->vector == X86_TRAP_BP || ex->vector == X86_TRAP_OF)
 		ev.kind = EVENT_SOFT_EXCEPTION;
+	else if (ex->insn_len)
+		ev.kind = EVENT_PRIV_EXCEPTION;
+	ev.insn_len = ex->insn_len;
 	hw_inject(&v->hw, &ev);
 }
 
@@ -368,6 +371,7 @@ void vcpu_requeue_interrupted(struct vcpu_x86 *v, const struct hw_event *ev)
 	case EVENT_PRIV_EXCEPTION:
 		v->exception = (struct queued_exception) {
 			.injected = true, .vector = ev->vector, .has_error = ev->has_error, .error = ev->error,
+			.insn_len = ev->insn_len,
 		};
 		break;
 	case EVENT_INTR:

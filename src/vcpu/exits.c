@@ -472,6 +472,21 @@ static int handle_bp(struct vcpu_x86 *v, const struct hw_exit *exit)
 	return NEXT_GUEST;
 }
 
+/* VMCALL and VMMCALL are each #UD on the other vendor's processor; a guest need not know on which it is. */
+static bool is_hypercall_insn(struct vcpu_x86 *v)
+{
+	const u8 *insn = v->emu->insn;
+
+	return vcpu_insn_length(v) == 3 && insn[0] == 0x0f && insn[1] == 0x01 && (insn[2] == 0xc1 || insn[2] == 0xd9);
+}
+
+static int handle_invalid_opcode(struct vcpu_x86 *v)
+{
+	struct hw_exit done = { .kind = EXIT_HYPERCALL, .insn_len = 3 };
+
+	return is_hypercall_insn(v) ? handle_hypercall(v, &done) : exit_ud(v);
+}
+
 static int handle_exception(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
 	switch (exit->event.vector) {
@@ -479,6 +494,8 @@ static int handle_exception(struct vcpu_x86 *v, const struct hw_exit *exit)
 		return handle_db(v, exit);
 	case X86_TRAP_BP:
 		return handle_bp(v, exit);
+	case X86_TRAP_UD:
+		return handle_invalid_opcode(v);
 	case X86_TRAP_PF:
 		vcpu_queue_page_fault(v, exit->event.error, exit->qual);
 		return NEXT_GUEST;

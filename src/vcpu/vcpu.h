@@ -59,6 +59,7 @@ struct cpuid_first {
 struct queued_exception {
 	bool pending, injected, has_error, has_payload;
 	u8 vector;
+	u8 insn_len;			/* of the INT3, INTO or INT1 whose delivery was interrupted; 0: none, or it is behind RIP already */
 	u32 error;
 	u64 payload;			/* #PF: CR2, #DB: DR6 bits */
 };

@@ -82,8 +82,11 @@ void hw_set_intercept(struct hw_vcpu *hw, enum hw_intercept what, bool on)
 	}
 }
 
-/* #MC is the host's; #DB and #AC can be raised without end while they are delivered, in which no interrupt of the host is taken. */
-#define BASE_EXCEPTIONS	(BIT(1) | BIT(17) | BIT(18))
+/*
+ * #MC is the host's; #DB and #AC can be raised without end while they are delivered, in which no interrupt of the host is taken; #UD may be a
+ * hypercall in the other vendor's words.
+ */
+#define BASE_EXCEPTIONS	(BIT(1) | BIT(6) | BIT(17) | BIT(18))
 
 void hw_set_exception_intercepts(struct hw_vcpu *hw, u32 bitmap)
 {
