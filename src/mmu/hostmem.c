@@ -89,20 +89,20 @@ static bool pfn_is_ram(kvm_pfn_t pfn)
 	return e820__mapped_raw_any(pa, pa + PAGE_SIZE, E820_TYPE_RAM);
 }
 
-/* mmap_lock held; sleeps. The host's entry is made if there is none, or none that can be written. */
-static enum host_result pfnmap_lookup(struct vm_area_struct *vma, hva_t hva, bool write, struct host_page *host)
+/*
+ * mmap_lock held; sleeps. The host's entry is made if there is none, or none that can be written. -EAGAIN: the lock was dropped, or the new entry
+ * is still to be read: the fault comes again. Otherwise as fixup_user_fault().
+ */
+static int pfnmap_lookup(struct vm_area_struct *vma, hva_t hva, bool write, struct host_page *host)
 {
 	bool unlocked = false;
 	int err;
 
 	err = compat_follow_pfn(vma, hva, &host->pfn, &host->writable);
 	if (!err && (host->writable || !write))
-		return HOST_OK;
+		return 0;
 	err = fixup_user_fault(current->mm, hva, write ? FAULT_FLAG_WRITE : 0, &unlocked);
-	if (err)
-		return gup_error(hva, err);
-	/* The lock was dropped, or the new entry is still to be read: the fault comes again. */
-	return HOST_RETRY;
+	return err ? err : -EAGAIN;
 }
 
 static bool vma_is_pfnmap(const struct vm_area_struct *vma, bool write)
@@ -112,15 +112,18 @@ static bool vma_is_pfnmap(const struct vm_area_struct *vma, bool write)
 
 static enum host_result host_pfnmap(hva_t hva, bool write, struct host_page *host)
 {
-	enum host_result res = HOST_BAD_HVA;
 	struct vm_area_struct *vma;
+	int err = -EFAULT;
 
 	mmap_read_lock(current->mm);
 	vma = vma_lookup(current->mm, hva);
 	if (vma && vma_is_pfnmap(vma, write))
-		res = pfnmap_lookup(vma, hva, write, host);
+		err = pfnmap_lookup(vma, hva, write, host);
 	mmap_read_unlock(current->mm);
-	return res;
+	if (!err)
+		return HOST_OK;
+	/* gup_error() takes the lock itself. */
+	return err == -EAGAIN ? HOST_RETRY : gup_error(hva, err);
 }
 
 /* ------------------------------------------------------------------ both */
@@ -163,12 +166,6 @@ void host_page_put(struct host_page *host)
 	if (host->page)
 		put_page(host->page);
 	host->page = NULL;
-}
-
-void host_page_accessed(u64 val, int level)
-{
-	if ((val & TDP_PAGE) && (val & HW_TDP_ACCESSED))
-		mark_page_accessed(pfn_to_page(tdp_leaf_pa(val, level) >> PAGE_SHIFT));
 }
 
 /* ------------------------------------------------------------------ how large is the host's mapping */

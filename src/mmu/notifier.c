@@ -65,7 +65,10 @@ void mmu_invalidate_end(struct mmu *mmu, hva_t start, hva_t end)
 	spin_unlock(&mmu->inv_lock);
 }
 
-/* Returns whether something was there. The host still holds the pages: their use can be reported. */
+/*
+ * Returns whether something was there. That a page was used is not reported here: another invalidation that finds its leaf gone already may be
+ * through, and the page free, before this one has come to say so. mmu_age() reports it in time.
+ */
 static bool zap_leaves(struct mmu *mmu, gfn_t start, gfn_t end, bool may_block)
 {
 	struct tdp_walk w;
@@ -73,11 +76,7 @@ static bool zap_leaves(struct mmu *mmu, gfn_t start, gfn_t end, bool may_block)
 
 	tdp_walk_begin(&w, mmu, TDP_4K, start, end);
 	while (tdp_walk_next(&w)) {
-		if (tdp_take(w.entry, &w.val, w.level)) {
-			if (tdp_is_leaf(w.val, w.level))
-				host_page_accessed(w.val, w.level);
-			zapped = true;
-		}
+		zapped |= tdp_take(w.entry, &w.val, w.level);
 		if (may_block)
 			tdp_walk_yield(&w);
 	}

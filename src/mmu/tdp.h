@@ -135,8 +135,6 @@ enum host_result host_page_get(hva_t hva, bool write, bool try_write, struct hos
 void host_page_put(struct host_page *host);
 /** host_map_level() - how large is the host's mapping of @hva just now: TDP_4K, 2M, 1G? Any context. */
 int host_map_level(struct mm_struct *mm, hva_t hva);
-/** host_page_accessed() - the guest used the page of a leaf. The caller knows that the page can't be freed now. */
-void host_page_accessed(u64 val, int level);
 
 /* ------------------------------------------------------------------ fault.c */
 

@@ -336,14 +336,11 @@ TEST(invalidation_is_precise)
 	host_map(HOST_HVA, 16, 1, true);
 	for (int i = 0; i < 16; i++)
 		CHECK_EQ(fault(BASE + i, ACCESS_WRITE), FAULT_FIXED);
-	host_page(BASE + 5)->accessed = false;
 	test_flushes = 0;
 	CHECK_EQ(mmu_invalidate_begin(&test_mmu, HOST_HVA + 0x5000, HOST_HVA + 0x8000, false), 0);
 	CHECK_EQ(test_flushes, 1);
 	for (int i = 0; i < 16; i++)
 		CHECK_EQ(state_of(BASE + i), i >= 5 && i < 8 ? TDP_NONE : TDP_RW);
-	CHECK(host_page(BASE + 5)->accessed);		/* handed back */
-	CHECK(!host_page(BASE + 4)->accessed);
 	/* Between begin and end: nothing in the range, anything beside it. */
 	CHECK_EQ(fault(BASE + 5, ACCESS_READ), FAULT_RETRY);
 	CHECK_EQ(fault(BASE + 7, ACCESS_READ), FAULT_RETRY);
@@ -627,10 +624,11 @@ TEST(aging)
 	CHECK(!mmu_age(&test_mmu, HOST_HVA, HOST_HVA + 0x4000, false));
 	CHECK_EQ(test_flushes, 0);
 	CHECK_EQ(state_of(BASE + 1), TDP_RW);
-	/* Not accessed since: the invalidation doesn't say that it was. */
-	host_page(BASE + 1)->accessed = false;
+	/* The page may be free before this invalidation is done with its leaf, when another one was faster: nothing is said of it. */
+	CHECK_EQ(fault(BASE + 2, ACCESS_READ), FAULT_FIXED);
+	host_page(BASE + 2)->accessed = false;
 	mmu_invalidate_begin(&test_mmu, HOST_HVA, HOST_HVA + 0x4000, true);
-	CHECK(!host_page(BASE + 1)->accessed);
+	CHECK(!host_page(BASE + 2)->accessed);
 	mmu_invalidate_end(&test_mmu, HOST_HVA, HOST_HVA + 0x4000);
 	vm_unmake();
 }
