@@ -102,6 +102,46 @@ TEST(debug_registers)
 	world_end();
 }
 
+TEST(triple_fault_goes_out_and_in)
+{
+	struct kvm_vcpu_events ev;
+
+	world_make(IRQCHIP_NONE);
+	v_vm(V)->triple_fault_event = true;
+	vcpu_request(&V->vcpu, REQ_TRIPLE_FAULT);
+	vcpu_get_events(V, &ev);
+	CHECK_EQ(ev.triple_fault.pending, 1);
+	ev.triple_fault.pending = 0;
+	CHECK_EQ(vcpu_set_events(V, &ev), 0);
+	CHECK_RAN(0);
+	ev.flags = KVM_VCPUEVENT_VALID_TRIPLE_FAULT;
+	ev.triple_fault.pending = 1;
+	CHECK_EQ(vcpu_set_events(V, &ev), 0);
+	CHECK_EQ(run(), 0);
+	CHECK_EQ(R->exit_reason, KVM_EXIT_SHUTDOWN);
+	world_end();
+}
+
+/* The order in which a VMM restores is its own affair: XCR0 first, CR4 with the other special registers after it. */
+TEST(xcr0_follows_cr4)
+{
+	struct kvm_sregs s;
+
+	world_make(IRQCHIP_NONE);
+	fpu_host_xcr0 = 7;
+	V->xcr0 = 1;
+	V->cr4_reserved = 0;
+	vcpu_get_sregs(V, &s);
+	s.cr4 |= X86_CR4_OSXSAVE;
+	CHECK_EQ(vcpu_set_sregs(V, &s), 0);
+	CHECK(V->xsave_on);
+	CHECK(V->xcr0_switch);
+	s.cr4 &= ~X86_CR4_OSXSAVE;
+	CHECK_EQ(vcpu_set_sregs(V, &s), 0);
+	CHECK(!V->xcr0_switch);
+	world_end();
+}
+
 TEST(fpu)
 {
 	struct kvm_fpu fpu, back;

@@ -873,6 +873,20 @@ TEST(host_state_is_saved_when_it_may_have_changed)
 	hw_load(&hw, 0, false);		/* a new ioctl */
 	exit_with(SVM_EXIT_HLT, 0, 0);
 	CHECK_EQ(vmsaves, 3);
+	/* It moves while it is switched out, and comes back: what CPU 0 kept is of a time before. */
+	shim_cpu = 1;
+	*shim_msr(MSR_EFER) = 0;
+	CHECK_EQ(hw_enable_cpu(), 0);
+	hw_load(&hw, 1, true);
+	exit_with(SVM_EXIT_HLT, 0, 0);
+	CHECK_EQ(vmsaves, 4);
+	hw_disable_cpu();
+	shim_cpu = 0;
+	*shim_msr(MSR_EFER) = EFER_SVME;
+	CHECK_EQ(svm_cpu(0)->host_owner, hw.id);
+	hw_load(&hw, 0, true);
+	exit_with(SVM_EXIT_HLT, 0, 0);
+	CHECK_EQ(vmsaves, 5);
 	end();
 }
 
