@@ -87,7 +87,6 @@ static int params_show(struct seq_file *m, void *unused)
 	seq_printf(m, "ple_window_grow %u\n", p->ple_window_grow);
 	seq_printf(m, "ple_window_shrink %u\n", p->ple_window_shrink);
 	seq_printf(m, "ple_window_max %u\n", p->ple_window_max);
-	seq_printf(m, "preemption_timer %d\n", p->preemption_timer);
 	seq_printf(m, "virtual_apic %d\n", p->virtual_apic);
 	seq_printf(m, "huge_pages %d\n", p->huge_pages);
 	return 0;

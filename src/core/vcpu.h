@@ -43,8 +43,7 @@ enum vcpu_mode {
 enum vcpu_request {
 	REQ_TLB_FLUSH,		/* all of this vCPU's guest translations, as its own CPU does it */
 	REQ_EVENT,		/* look again at what is to be injected */
-	REQ_UNBLOCK,		/* leave a halt even though nothing is pending for the guest */
-	REQ_UNHALT,
+	REQ_UNHALT,		/* leave a halt even though nothing is pending for the guest */
 	REQ_TRIPLE_FAULT,
 	REQ_VM_DEAD,
 	REQ_CLOCK_UPDATE,	/* rewrite this vCPU's kvmclock page */
@@ -55,9 +54,8 @@ enum vcpu_request {
 	REQ_SCAN_IOAPIC,	/* recompute which EOIs must exit */
 	REQ_APIC_MODE,		/* LAPIC base or mode changed: the backend must follow */
 	REQ_MMU_RELOAD,		/* root of the TDP changed or was freed */
-	REQ_MSR_FILTER,
+	REQ_MSR_FILTER,		/* the VM has another one: what it denies must exit */
 	REQ_IOAPIC_EOI_EXIT,
-	REQ_DIRTY_RING_FULL,
 	NR_VCPU_REQUESTS
 };
 

@@ -24,7 +24,6 @@ struct vm_params vm_default_params = {
 	.ple_window_grow = 2,
 	.ple_window_shrink = 0,
 	.ple_window_max = 65535,
-	.preemption_timer = true,
 	.virtual_apic = true,
 	.huge_pages = true,
 };

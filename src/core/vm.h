@@ -30,8 +30,7 @@ struct vm_params {
 	u32 halt_poll_ns;		/* upper bound of one poll; 0: never poll */
 	u32 halt_poll_grow, halt_poll_grow_start, halt_poll_shrink;
 	u32 ple_gap, ple_window, ple_window_grow, ple_window_shrink, ple_window_max;
-	bool preemption_timer;
-	bool virtual_apic;		/* hardware APIC virtualization, where the CPU has it */
+	bool virtual_apic;		/* the processor ends interrupts by itself: its backend must be told which */
 	bool huge_pages;
 };
 extern struct vm_params vm_default_params;
@@ -56,7 +55,6 @@ struct vm {
 	spinlock_t ring_lock;			/* producers of the coalesced ring */
 	struct mmu_notifier mmu_notifier;
 	bool vm_dead;				/* set once: every later ioctl is -EIO */
-	bool bugged;
 	struct vm_params params;
 	struct vm_stats stats;
 	struct dentry *debugfs;

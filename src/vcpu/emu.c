@@ -436,12 +436,15 @@ static int emu_done(struct vcpu_x86 *v)
 {
 	struct emu *e = v->emu;
 	bool stepped = hw_rflags(&v->hw) & X86_EFLAGS_TF;
+	int r = NEXT_GUEST;
 
 	e->rflags &= ~(u64)X86_EFLAGS_RF;
 	emu_store(v);
 	hw_set_shadow(&v->hw, e->shadow);
 	v->completion = COMPLETE_NOTHING;
 	v->vcpu.stats.insn_emulation++;
+	if (v->emu_after == EFFECT_HLT)
+		r = vcpu_halt(v);
 	if (unlikely(v->guest_debug & KVM_GUESTDBG_SINGLESTEP))
 		return vcpu_exit_debug(v, X86_TRAP_DB, DR_STEP);
 	if (unlikely(stepped))
@@ -449,7 +452,7 @@ static int emu_done(struct vcpu_x86 *v)
 	/* Should IF, the shadow or the NMI mask have opened, the window that was asked for when the event came is still armed. */
 	if (v->emu_after == EFFECT_CR_WRITE)
 		return NEXT_USER;
-	return v->emu_after == EFFECT_HLT ? vcpu_halt(v) : NEXT_GUEST;
+	return r;
 }
 
 static int emu_fault(struct vcpu_x86 *v)

@@ -278,11 +278,22 @@ static void nmi_inject(struct vcpu_x86 *v)
 
 /* ------------------------------------------------------------------ injection */
 
+/*
+ * An exception that was raised while an NMI or an interrupt was being delivered goes first. The NMI waits for its turn; the interrupt was taken from
+ * its controller and is lost, as it is on a processor whose IDT or stack can't take it.
+ */
 static bool reinject(struct vcpu_x86 *v)
 {
-	if (v->exception.injected)
+	if (v->exception.injected) {
 		exception_inject(v);
-	else if (v->nmi_injected)
+		return true;
+	}
+	if (unlikely(v->exception.pending && (v->nmi_injected || v->interrupt.injected))) {
+		v->nmi_pending = min(v->nmi_pending + v->nmi_injected, 2u);
+		v->nmi_injected = v->interrupt.injected = false;
+		return false;
+	}
+	if (v->nmi_injected)
 		nmi_inject(v);
 	else if (v->interrupt.injected)
 		interrupt_inject(v);

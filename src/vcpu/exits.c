@@ -191,6 +191,7 @@ static int msr_ask_user(struct vcpu_x86 *v, const struct hw_exit *exit, u32 reas
 	run->msr.index = (u32)hw_reg(&v->hw, REG_RCX);
 	run->msr.data = val;
 	v->pio.insn_len = exit->insn_len;
+	v->pio.linear_rip = vcpu_linear_rip(v);
 	v->completion = write ? COMPLETE_MSR_WRITE : COMPLETE_MSR_READ;
 	return NEXT_USER;
 }
@@ -235,6 +236,8 @@ static int complete_msr(struct vcpu_x86 *v, bool read)
 	struct hw_exit done = { .kind = read ? EXIT_MSR_READ : EXIT_MSR_WRITE, .insn_len = v->pio.insn_len };
 
 	v->completion = COMPLETE_NOTHING;
+	if (vcpu_linear_rip(v) != v->pio.linear_rip)
+		return NEXT_GUEST;
 	if (READ_ONCE(v->vcpu.run->msr.error))
 		return exit_gp(v);
 	if (read)
@@ -415,16 +418,18 @@ static int handle_rdtsc(struct vcpu_x86 *v, const struct hw_exit *exit)
 	return exit_done(v, exit);
 }
 
+/* A debugger that steps over HLT is told of the step, but the vCPU halts. */
 static int handle_hlt(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
-	int r = exit_done(v, exit);
+	int halt = vcpu_halt(v), r = exit_done(v, exit);
 
-	return r == NEXT_GUEST ? vcpu_halt(v) : r;
+	return r == NEXT_GUEST ? halt : r;
 }
 
 static int handle_pause(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
 	v->vcpu.stats.pause_exits++;
+	vcpu_pause_grow(v);
 	vcpu_on_spin(v, hw_cpl(&v->hw) == 0);
 	return exit_done(v, exit);
 }

@@ -297,6 +297,7 @@ static bool fast_pause(struct vcpu_x86 *v, u32 len)
 	if (atomic_read(&v->vcpu.vm->nr_vcpus) > 1)
 		return false;
 	v->vcpu.stats.pause_exits++;
+	vcpu_pause_grow(v);
 	return fast_skip(v, len);
 }
 
@@ -355,7 +356,7 @@ static bool fast_doorbell(struct vcpu_x86 *v, const struct hw_exit *exit)
 
 /*
  * fast_exit() - answer what can be answered with IRQs off. Inlined into the inner loop. A single step has its own consequences after each
- * instruction, and goes the slow way.
+ * instruction, RF ends with it: both go the slow way.
  */
 bool fast_exit(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
@@ -369,7 +370,7 @@ bool fast_exit(struct vcpu_x86 *v, const struct hw_exit *exit)
 		v->vcpu.stats.pf_fast++;
 		return true;
 	}
-	if (unlikely(v->guest_debug || (hw_rflags(&v->hw) & X86_EFLAGS_TF)))
+	if (unlikely(v->guest_debug || (hw_rflags(&v->hw) & (X86_EFLAGS_TF | X86_EFLAGS_RF))))
 		return false;
 	if (exit->kind == EXIT_IO)
 		return fast_doorbell(v, exit);

@@ -112,6 +112,57 @@ void vcpu_block(struct vcpu_x86 *v)
 	}
 }
 
+/* ------------------------------------------------------------------ PAUSE-loop exits */
+
+/*
+ * The window is how long a guest may spin before it exits: PAUSEs on SVM, cycles on VMX. A vCPU that exits again and again waits for something that a
+ * yield doesn't bring, so its window grows; when it has been switched out that is forgotten, at once or step by step.
+ */
+static void pause_window_set(struct vcpu_x86 *v, u64 window)
+{
+	const struct vm_params *p = &v->vcpu.vm->params;
+
+	window = clamp_t(u64, window, p->ple_window, max(p->ple_window, p->ple_window_max));
+	if (window != hw_pause_window(&v->hw))
+		hw_set_pause_window(&v->hw, p->ple_gap, window);
+}
+
+/** vcpu_pause_init() - a new vCPU. Loaded. Without a filter in the processor each PAUSE would exit: then none does. */
+void vcpu_pause_init(struct vcpu_x86 *v)
+{
+	const struct vm_params *p = &v->vcpu.vm->params;
+
+	if (!hw_caps.pause_filter || !p->ple_window)
+		return;
+	hw_set_pause_window(&v->hw, p->ple_gap, p->ple_window);
+	hw_set_intercept(&v->hw, INTERCEPT_INSN_PAUSE, true);
+}
+
+/* A factor below the window multiplies, a larger number is added; 0 stands still (parameter pause_filter_count_grow). */
+void vcpu_pause_grow(struct vcpu_x86 *v)
+{
+	u32 by = v->vcpu.vm->params.ple_window_grow;
+	u64 window = hw_pause_window(&v->hw);
+
+	if (by)
+		pause_window_set(v, by < v->vcpu.vm->params.ple_window ? window * by : window + by);
+}
+
+/* A divisor below the window, or a larger number to be taken away; 0: back to the beginning (parameter pause_filter_count_shrink). */
+void vcpu_pause_shrink(struct vcpu_x86 *v)
+{
+	u32 base = v->vcpu.vm->params.ple_window, by = v->vcpu.vm->params.ple_window_shrink;
+	u64 window = hw_pause_window(&v->hw);
+
+	if (window <= base)
+		return;
+	if (!by)
+		window = base;
+	else
+		window = by < base ? window / by : window - min_t(u64, window, by);
+	pause_window_set(v, window);
+}
+
 /* ------------------------------------------------------------------ directed yield */
 
 /* Would running @vcpu help someone who spins? It must want the CPU and not have it. */

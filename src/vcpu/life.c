@@ -25,6 +25,7 @@ int vm_x86_init(struct vm_x86 *vm, unsigned long type)
 	r = vm_init(&vm->vm);
 	if (r)
 		return r;
+	vm->vm.params.virtual_apic &= hw_caps.virtual_apic;
 	r = hw_vm_init(&vm->hw);
 	if (r)
 		goto destroy_vm;
@@ -165,6 +166,7 @@ static void vcpu_first_reset(struct vcpu_x86 *v)
 	preempt_disable();
 	hw_load(&v->hw, smp_processor_id(), false);
 	vcpu_reset(v, HW_RESET);
+	vcpu_pause_init(v);
 	clock_vcpu_init(v);
 	hw_put(&v->hw, false);
 	preempt_enable();
@@ -253,6 +255,8 @@ void vcpu_load_cpu(struct vcpu *vcpu, int cpu)
 
 	WRITE_ONCE(vcpu->cpu, cpu);
 	hw_load(&v->hw, cpu, READ_ONCE(vcpu->scheduled_out));
+	if (vcpu->scheduled_out)
+		vcpu_pause_shrink(v);
 	clock_vcpu_load(v, cpu);
 	if (v->steal_msr & KVM_MSR_ENABLED)
 		vcpu_request(vcpu, REQ_STEAL_UPDATE);

@@ -507,6 +507,9 @@ static void advance_rip(struct vcpu_x86 *v, u32 len)
 		next = (u32)next;
 	hw_set_rip(&v->hw, next);
 	hw_set_shadow(&v->hw, SHADOW_NONE);
+	/* RF was for this instruction only (APM 2, 13.1.1.3). */
+	if (unlikely(hw_rflags(&v->hw) & X86_EFLAGS_RF))
+		hw_set_rflags(&v->hw, hw_rflags(&v->hw) & ~(u64)X86_EFLAGS_RF);
 }
 
 /* The instruction is complete: a single step ends here (APM 2, 13.1.4). */

@@ -38,12 +38,10 @@ struct vm_x86 {
 
 	/* KVM_ENABLE_CAP and friends; set under vm.lock, read with READ_ONCE */
 	u64 disabled_quirks;
-	u64 disabled_exits;		/* KVM_X86_DISABLE_EXITS_* */
 	u32 user_space_msr_mask;	/* KVM_CAP_X86_USER_SPACE_MSR */
 	struct msr_filter __rcu *msr_filter;
 	bool exception_payload, triple_fault_event, exit_on_emulation_error;
 	u32 apic_bus_ns;
-	u32 notify_window, notify_flags;
 	gpa_t identity_map, tss_addr;
 	u32 last_boosted;		/* index of the vCPU that a spinner last gave its time to */
 };
@@ -65,7 +63,7 @@ struct queued_exception {
 };
 
 /* What a user-space exit must finish when KVM_RUN comes back. */
-enum user_completion { COMPLETE_NOTHING, COMPLETE_PIO_IN, COMPLETE_EMULATION, COMPLETE_MSR_READ, COMPLETE_MSR_WRITE, COMPLETE_HYPERCALL, COMPLETE_FAST_PIO_IN, COMPLETE_SKIP };
+enum user_completion { COMPLETE_NOTHING, COMPLETE_EMULATION, COMPLETE_MSR_READ, COMPLETE_MSR_WRITE, COMPLETE_FAST_PIO_IN, COMPLETE_SKIP };
 
 struct vcpu_x86 {
 	struct vcpu vcpu;		/* first */
@@ -112,7 +110,7 @@ struct vcpu_x86 {
 	u32 pv_features;		/* KVM_CPUID_FEATURES eax as the guest has it */
 	bool pv_enforce;
 	struct guest_features {		/* what the hot paths ask */
-		bool xsave, pku, rdtscp, x2apic, tsc_deadline, nx, lm, pcid, la57, fsgsbase, umip, svm, gbpages, rdpid, mwait, osxsave_dirty, amd_like;
+		bool xsave, pku, rdtscp, x2apic, tsc_deadline, nx, lm, pcid, la57, fsgsbase, umip, svm, gbpages, rdpid, mwait, amd_like;
 	} has;
 
 	/* MSRs (vcpu/msr.c) */
@@ -134,15 +132,10 @@ struct vcpu_x86 {
 	struct { u16 port; u8 size; bool in; u32 count; u64 linear_rip; void *data; u8 insn_len; } pio;	/* .data: page behind kvm_run */
 	u8 emu_after;			/* vcpu/emu.c: what is to be done when the emulated instruction is complete */
 	/* vcpu/fast.c: where the last instructions that exit were found, for processors that don't say how long they are */
-	struct insn_site { u64 cr3, rip, cs_base; hva_t hva; u8 kind; } insn_sites[4];
+	struct insn_site { u64 cr3, rip, cs_base; hva_t hva; } insn_sites[4];
 	struct emu *emu;		/* allocated once; state of an emulation that waits for the VMM */
-	u32 pending_msr;
-	bool mmio_needed;
 	u32 mmio_done;			/* bytes of the current MMIO access that went through */
-	u64 sync_valid_regs;
 
-	u64 mmio_gpa, mmio_gva;
-	u32 pause_window;
 	u64 exit_counts[NR_EXIT_KINDS];	/* by enum exit_kind */
 	u8 last_exits_pos;
 	struct exit_record { u64 rip, reason, qual, tsc; } last_exits[64];	/* ring for debugfs; filled while exit_ring_on */
@@ -238,6 +231,9 @@ bool vcpu_runnable(struct vcpu_x86 *v);
 int vcpu_halt(struct vcpu_x86 *v);		/* HLT was executed */
 void vcpu_block(struct vcpu_x86 *v);		/* sleep until runnable or signal; polls first */
 bool vcpu_yield_to(struct vcpu *target);	/* directed yield to one that is ready; false: it wasn't possible */
+void vcpu_pause_init(struct vcpu_x86 *v);	/* the window of PAUSE-loop exits: at creation, at such an exit, after a context switch. Loaded */
+void vcpu_pause_grow(struct vcpu_x86 *v);
+void vcpu_pause_shrink(struct vcpu_x86 *v);
 void vcpu_on_spin(struct vcpu_x86 *v, bool kernel_mode);	/* PAUSE-loop exit: directed yield */
 
 /** vcpu_in_64bit_code() - EFER.LMA and CS.L: RAX, not EAX. */
@@ -344,7 +340,6 @@ int vcpu_set_mp_state(struct vcpu_x86 *v, const struct kvm_mp_state *mp);
 int vcpu_set_guest_debug(struct vcpu_x86 *v, const struct kvm_guest_debug *dbg);
 int vcpu_translate(struct vcpu_x86 *v, struct kvm_translation *tr);
 int vcpu_user_interrupt(struct vcpu_x86 *v, u32 irq);	/* KVM_INTERRUPT. -EINVAL, -ENXIO, -EEXIST */
-int vcpu_set_tpr_access_reporting(struct vcpu_x86 *v, struct kvm_tpr_access_ctl *ctl);
 void vcpu_sync_regs_out(struct vcpu_x86 *v);	/* KVM_CAP_SYNC_REGS */
 int vcpu_sync_regs_in(struct vcpu_x86 *v);
 void vcpu_reset(struct vcpu_x86 *v, enum hw_reset how);	/* life.c: RESET or INIT */

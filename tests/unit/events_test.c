@@ -103,6 +103,25 @@ TEST(interrupted_events_come_again)
 	world_end();
 }
 
+/* #AC while an NMI or an interrupt was being delivered: the exception first, the NMI after it. */
+TEST(an_exception_during_delivery_goes_first)
+{
+	world_make(IRQCHIP_KERNEL);
+	V->hw.cr0 |= 1;
+	step(EXIT(EXIT_EXCEPTION, 0, .event = { .kind = EVENT_EXCEPTION, .vector = 17, .has_error = true },
+		  .vectoring = { .kind = EVENT_NMI, .vector = 2 }));
+	CHECK_RAN(1);
+	CHECK_EQ(world_delivered[1].vector, 17);
+	CHECK_EQ(V->nmi_pending, 1);
+	V->nmi_pending = 0;
+	step(EXIT(EXIT_EXCEPTION, 0, .event = { .kind = EVENT_EXCEPTION, .vector = 17, .has_error = true },
+		  .vectoring = { .kind = EVENT_INTR, .vector = 0x55 }));
+	CHECK_RAN(1);
+	CHECK_EQ(world_delivered[1].vector, 17);
+	CHECK(!V->exception.pending);
+	world_end();
+}
+
 static int give_up;
 
 /* A request that comes between injection and entry: the entry is given up, the event stays. */

@@ -127,7 +127,7 @@ TEST(wake_sleeper)
 	begin();
 	vcpus[0].wait.task = &tasks[0];
 	tasks[0].__state = TASK_INTERRUPTIBLE;
-	vcpu_request(&vcpus[0], REQ_UNBLOCK);
+	vcpu_request(&vcpus[0], REQ_UNHALT);
 	vcpu_kick(&vcpus[0]);
 	CHECK_EQ(vcpus[0].wait.wakes, 1);
 	CHECK(vcpus[0].ready);

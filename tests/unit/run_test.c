@@ -507,6 +507,84 @@ TEST(pause_prefers_who_is_preempted_in_the_kernel)
 	world_end();
 }
 
+/* The window of PAUSE-loop exits grows with each one and shrinks when the vCPU has been switched out. */
+TEST(pause_window)
+{
+	hw_caps.pause_filter = true;
+	world_make(IRQCHIP_KERNEL);
+	CHECK_EQ(V->hw.pause_window, 4096);
+	CHECK_EQ(V->hw.pause_gap, 128);
+	CHECK(V->hw.intercepts & BIT(INTERCEPT_INSN_PAUSE));
+	step(EXIT(EXIT_PAUSE, 2));
+	CHECK_RAN(1);
+	CHECK_EQ(V->hw.pause_window, 8192);
+	world_vcpu(1);				/* and where there is somebody to yield to */
+	step(EXIT(EXIT_PAUSE, 2));
+	CHECK_RAN(1);
+	CHECK_EQ(V->hw.pause_window, 16384);
+	V->hw.pause_window = 60000;
+	vcpu_pause_grow(V);
+	CHECK_EQ(V->hw.pause_window, 65535);
+	vcpu_load_cpu(&V->vcpu, 0);
+	CHECK_EQ(V->hw.pause_window, 65535);
+	V->vcpu.scheduled_out = true;
+	v_vm(V)->vm.params.ple_window_shrink = 4;
+	vcpu_load_cpu(&V->vcpu, 0);
+	CHECK_EQ(V->hw.pause_window, 16383);
+	v_vm(V)->vm.params.ple_window_shrink = 0;
+	vcpu_load_cpu(&V->vcpu, 0);
+	CHECK_EQ(V->hw.pause_window, 4096);
+	v_vm(V)->vm.params.ple_window_grow = 0;
+	vcpu_pause_grow(V);
+	CHECK_EQ(V->hw.pause_window, 4096);
+	V->vcpu.scheduled_out = false;
+	world_end();
+	hw_caps.pause_filter = false;
+}
+
+TEST(stepping_over_hlt_halts)
+{
+	struct kvm_guest_debug dbg = { .control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP };
+
+	world_make(IRQCHIP_KERNEL);
+	CHECK_EQ(vcpu_set_guest_debug(V, &dbg), 0);
+	step(EXIT(EXIT_HLT, 1));
+	CHECK_EQ(run(), 0);
+	CHECK_EQ(R->exit_reason, KVM_EXIT_DEBUG);
+	CHECK_EQ(V->mp_state, KVM_MP_STATE_HALTED);
+	world_end();
+}
+
+TEST(rf_ends_with_its_instruction)
+{
+	world_make(IRQCHIP_KERNEL);
+	V->hw.rflags = 2 | X86_EFLAGS_RF;
+	step(EXIT(EXIT_CPUID, 2));
+	CHECK_RAN(1);
+	CHECK_EQ(V->hw.rflags, 2);
+	world_end();
+}
+
+/* What the filter denies exits, though the processor would hold the register for the guest. */
+TEST(msr_filter_reaches_the_processor)
+{
+	static u8 none[8];
+	struct kvm_msr_filter f = { .ranges[0] = { .flags = KVM_MSR_FILTER_WRITE, .nmsrs = 2, .base = MSR_FS_BASE, .bitmap = none } };
+
+	world_make(IRQCHIP_KERNEL);
+	V->hw.msr[V->hw.nr_msrs].index = MSR_GS_BASE;
+	V->hw.msr[V->hw.nr_msrs++].intercept = 0;
+	CHECK_RAN(0);
+	CHECK_EQ(vm_set_msr_filter(v_vm(V), &f), 0);
+	CHECK_RAN(0);
+	CHECK_EQ(V->hw.msr[V->hw.nr_msrs - 1].intercept, ACCESS_WRITE);
+	f.ranges[0].nmsrs = 0;
+	CHECK_EQ(vm_set_msr_filter(v_vm(V), &f), 0);
+	CHECK_RAN(0);
+	CHECK_EQ(V->hw.msr[V->hw.nr_msrs - 1].intercept, 0);
+	world_end();
+}
+
 TEST(failed_creation_leaves_nothing)
 {
 	struct vcpu *vcpu;
