@@ -84,7 +84,7 @@ class Unit:
         if not name.startswith("fuzz-"):
             return execute("unit", name, self._make(f"T={name}"), 600)
         program = self.out / f"{name.removeprefix('fuzz-')}_fuzz"
-        script = f"{shlex.join(map(str, self._make(program)))} && {program} -max_total_time={self.fuzz_seconds} -print_final_stats=1"
+        script = f"{shlex.join(map(str, self._make(program)))} && {program} -seed=1 -max_total_time={self.fuzz_seconds} -print_final_stats=1"
         return execute("unit", name, ["sh", "-c", f"cd {self.out} && {script}"], 600, 
                        note="stat::number_of_executed_units.*")
 
