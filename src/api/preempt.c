@@ -14,7 +14,7 @@ static struct vcpu *notified_vcpu(struct preempt_notifier *notifier)
 	return container_of(notifier, struct vcpu, preempt_notifier);
 }
 
-/* The scheduler takes the CPU from @vcpu's thread. Preemption off, IRQs on or off, run queue not locked. */
+/* The scheduler takes the CPU from @vcpu's thread. IRQs off, the run queue locked: nobody may be woken up from here. */
 static void vcpu_sched_out(struct preempt_notifier *notifier, struct task_struct *next)
 {
 	struct vcpu *vcpu = notified_vcpu(notifier);
@@ -29,7 +29,7 @@ static void vcpu_sched_out(struct preempt_notifier *notifier, struct task_struct
 	vcpu_set_running(NULL);
 }
 
-/* The thread is back, here or on another CPU. Same context. */
+/* The thread is back, here or on another CPU. Preemption off, IRQs on, the run queue not locked. */
 static void vcpu_sched_in(struct preempt_notifier *notifier, int cpu)
 {
 	struct vcpu *vcpu = notified_vcpu(notifier);

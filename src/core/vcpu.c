@@ -65,9 +65,14 @@ void vcpu_kick(struct vcpu *vcpu)
 		return;
 	if (READ_ONCE(vcpu->mode) != IN_GUEST_MODE)
 		return;
-	/* Of several kickers one sends the IPI: this costs a locked instruction and spares the others an ICR write. */
+	/*
+	 * Of several kickers one sends the IPI: this costs a locked instruction and spares the others an ICR write. Who has taken it upon itself may
+	 * not be preempted before: the others rely on it.
+	 */
+	preempt_disable();
 	if (cmpxchg(&vcpu->mode, IN_GUEST_MODE, EXITING_GUEST_MODE) == IN_GUEST_MODE)
 		kick_running_task(vcpu);
+	preempt_enable();
 }
 
 /* The page is mapped by the VMM as struct kvm_run; the others behind it belong to the architecture and to vm->coalesced_ring. */

@@ -249,8 +249,6 @@ static u64 fault_new_leaf(const struct fault *f)
 
 	if (host_write)
 		leaf |= TDP_HOST_WRITE;
-	if (f->host.page)
-		leaf |= TDP_PAGE;
 	/* What the CPU is about to set anyhow, by a locked write of its own. */
 	if (!f->prefault)
 		leaf |= HW_TDP_ACCESSED;

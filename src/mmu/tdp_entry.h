@@ -47,9 +47,8 @@ enum tdp_state {
 	NR_TDP_STATES
 };
 
-/* Software bits of a leaf. The first two also live on while it is tracked. */
+/* Software bits of a leaf. The first also lives on while it is tracked. HW_TDP_SOFT1 is free. */
 #define TDP_HOST_WRITE	HW_TDP_SOFT0	/* the host mapping was writable when it was read, and the slot is */
-#define TDP_PAGE	HW_TDP_SOFT1	/* struct page stands behind it and takes part in reclaim */
 #define TDP_TRACKED	HW_TDP_SOFT2	/* access-tracked: the present bits were taken away */
 #define TDP_SAVED_WRITE	HW_TDP_SOFT3	/* ... and it was writable */
 

@@ -34,7 +34,7 @@ static int make_samples(struct sample *out)
 
 			if (write && !host_write)
 				continue;
-			val |= (host_write ? TDP_HOST_WRITE : 0) | (bits & 8 ? TDP_PAGE : 0);
+			val |= (host_write ? TDP_HOST_WRITE : 0) | (bits & 8 ? HW_TDP_SOFT1 : 0);
 			val |= (bits & 16 ? HW_TDP_ACCESSED : 0) | (bits & 32 ? HW_TDP_DIRTY : 0);
 			if (tracked)
 				val = tdp_hide(val);
@@ -78,7 +78,7 @@ TEST(operations)
 
 	for (int i = 0; i < n; i++) {
 		const struct sample *s = &samples[i];
-		const u64 keep = TDP_PAGE | TDP_HOST_WRITE | 0x18;
+		const u64 keep = HW_TDP_SOFT1 | TDP_HOST_WRITE | 0x18;
 		u64 to;
 
 #define OPERATION(table, func) \
