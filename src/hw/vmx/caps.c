@@ -254,6 +254,8 @@ int hw_setup(void)
 	vmx_fill_caps();
 	vmx_find_options();
 	vmx_host_msrs_read();
+	if (flaws_setup())
+		return -ENOMEM;
 	for_each_possible_cpu(cpu) {
 		if (vmx_alloc_cpu(vmx_cpu(cpu))) {
 			hw_teardown();
@@ -267,6 +269,7 @@ void hw_teardown(void)
 {
 	int cpu;
 
+	flaws_teardown();
 	for_each_possible_cpu(cpu) {
 		free_page((unsigned long)vmx_cpu(cpu)->vmxon);
 		vmx_cpu(cpu)->vmxon = NULL;

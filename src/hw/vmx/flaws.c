@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What the flaws of processors cost outside the shortest way of an exit; flaws.h has the list. */
+#include <linux/cpu.h>
+#include <linux/gfp.h>
+#include <linux/hardirq.h>
+#include <linux/mm.h>
 #include <asm/msr.h>
 #include <asm/vmx.h>
 #include "hw/hw.h"
@@ -13,19 +17,107 @@ void flaws_switch_vcpu(struct vmx_cpu *cpu, const struct hw_vcpu *hw)
 	indirect_branch_prediction_barrier();
 }
 
+/* ------------------------------------------------------------------ L1TF */
+
+/* Without the MSR, reading this much displaces what is in the cache: twice the largest L1D of a processor with the flaw. */
+#define L1D_FILL_SIZE	(64 * 1024)
+#define L1D_FILL_ORDER	get_order(L1D_FILL_SIZE)
+static unsigned long l1d_fill;
+
+/* What l1tf= on the kernel's command line means for VM entry (admin-guide/hw-vuln/l1tf.rst). */
+static enum vmx_l1d_flush_state l1d_flush_choose(void)
+{
+	u64 cap = 0;
+
+	if (boot_cpu_has(X86_FEATURE_ARCH_CAPABILITIES))
+		rdmsrl(MSR_IA32_ARCH_CAPABILITIES, cap);
+	if (cap & ARCH_CAP_SKIP_VMENTRY_L1DFLUSH)
+		return VMENTER_L1D_FLUSH_NOT_REQUIRED;
+	switch (l1tf_mitigation) {
+	case L1TF_MITIGATION_OFF:
+		return VMENTER_L1D_FLUSH_NEVER;
+	case L1TF_MITIGATION_FULL:
+	case L1TF_MITIGATION_FULL_FORCE:
+		return VMENTER_L1D_FLUSH_ALWAYS;
+	default:
+		return VMENTER_L1D_FLUSH_COND;
+	}
+}
+
+static void l1d_fill_read(void)
+{
+	unsigned long i;
+
+	/* The translations first, so that the second pass is nothing but loads of lines. */
+	for (i = 0; i < L1D_FILL_SIZE; i += PAGE_SIZE)
+		READ_ONCE(*(u8 *)(l1d_fill + i));
+	rmb();
+	for (i = 0; i < L1D_FILL_SIZE; i += 64)
+		READ_ONCE(*(u8 *)(l1d_fill + i));
+	rmb();
+}
+
 /**
  * flaws_flush_l1d() - L1TF: what the host has in the L1 data cache must not be there when the guest runs. IRQs off.
  *
- * By the MSR only: a processor with the flaw and without the microcode for it is left to the kernel's other means (EPT off, SMT off), and
- * the log says so once.
+ * "Conditional": not when this thread comes right back from an exit that was answered by the few lines of the fast handlers, unless an interrupt came.
  */
 void flaws_flush_l1d(struct hw_vcpu *hw)
 {
-	if (l1tf_vmx_mitigation == VMENTER_L1D_FLUSH_NEVER || l1tf_vmx_mitigation == VMENTER_L1D_FLUSH_EPT_DISABLED ||
-	    l1tf_vmx_mitigation == VMENTER_L1D_FLUSH_NOT_REQUIRED)
+	switch (l1tf_vmx_mitigation) {
+	case VMENTER_L1D_FLUSH_COND:
+#if IS_ENABLED(CONFIG_KVM_INTEL)
+		if (!hw->l1d_dirty && !kvm_get_cpu_l1tf_flush_l1d())
+			return;
+		kvm_clear_cpu_l1tf_flush_l1d();
+#endif
+		break;
+	case VMENTER_L1D_FLUSH_ALWAYS:
+		break;
+	default:
 		return;
+	}
+	hw->l1d_dirty = false;
 	if (static_cpu_has(X86_FEATURE_FLUSH_L1D))
 		native_wrmsrl(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
 	else
-		pr_warn_once("kvm-intel: no L1D flush by microcode: guests may read host memory (L1TF)\n");
+		l1d_fill_read();
+}
+
+/* ------------------------------------------------------------------ module load and unload */
+
+static int l1tf_setup(void)
+{
+	if (!boot_cpu_has_bug(X86_BUG_L1TF))
+		return 0;
+	if (!boot_cpu_has(X86_FEATURE_FLUSH_L1D)) {
+		l1d_fill = __get_free_pages(GFP_KERNEL | __GFP_ZERO, L1D_FILL_ORDER);
+		if (!l1d_fill)
+			return -ENOMEM;
+	}
+	/* The kernel shows it in /sys/devices/system/cpu/vulnerabilities/l1tf. */
+	l1tf_vmx_mitigation = l1d_flush_choose();
+	return 0;
+}
+
+/**
+ * flaws_setup() - at module load, after hw_caps is filled in. May sleep. -ENOMEM.
+ *
+ * ITLB multihit: a guest that executes from a page while its size changes can stop the machine. Executable huge pages are what it takes, so
+ * where the kernel counters this flaw there are no huge pages at all.
+ */
+int flaws_setup(void)
+{
+	itlb_multihit_kvm_mitigation = boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT) && !cpu_mitigations_off();
+	if (itlb_multihit_kvm_mitigation)
+		hw_caps.tdp_2m = hw_caps.tdp_1g = false;
+	return l1tf_setup();
+}
+
+void flaws_teardown(void)
+{
+	itlb_multihit_kvm_mitigation = false;
+	l1tf_vmx_mitigation = VMENTER_L1D_FLUSH_AUTO;
+	free_pages(l1d_fill, L1D_FILL_ORDER);
+	l1d_fill = 0;
 }

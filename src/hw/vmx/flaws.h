@@ -6,11 +6,11 @@
  *	gather_data_sampling		microcode. Nothing
  *	ghostwrite			not x86. Nothing
  *	indirect_target_selection	our text has no indirect branch; returns by the kernel's own thunks
- *	itlb_multihit			huge pages are mapped without execute permission where the kernel says so
+ *	itlb_multihit			no huge pages (flaws_setup())
  *	l1tf				L1D flush before entry, as l1tf_vmx_mitigation says: always, or when code ran that may have filled it
  *	mds, tsx_async_abort,
  *	reg_file_data_sampling		CLEAR_BUFFERS (VERW) as the last thing before entry, where the kernel does so on its way to user space
- *	mmio_stale_data			VERW before entry for guests that can reach MMIO, where only that is asked for
+ *	mmio_stale_data			VERW before entry, where the kernel does not ask for it anyhow (flaws_before_entry())
  *	meltdown			the guest's own business; the host's page tables are not those of the guest
  *	old_microcode			advice only. Nothing
  *	retbleed			host's SPEC_CTRL back before the first RET; RSB fill
@@ -44,12 +44,16 @@
 #endif
 .endm
 
-/* Clobbers ZF. */
+/*
+ * Clobbers ZF. The first is the feature bit that goes with the flaws of Intel's, the second was made for AMD's; a kernel that sets both for VM entry
+ * has one VERW too many.
+ */
 .macro CLEAR_BUFFERS
+#ifdef CLEAR_CPU_BUFFERS
+	CLEAR_CPU_BUFFERS
+#endif
 #ifdef VM_CLEAR_CPU_BUFFERS
 	VM_CLEAR_CPU_BUFFERS
-#elif defined(CLEAR_CPU_BUFFERS)
-	CLEAR_CPU_BUFFERS
 #endif
 .endm
 
@@ -60,13 +64,25 @@
 #include <asm/processor.h>
 #include "hw/vmx/vmx.h"
 
+extern bool itlb_multihit_kvm_mitigation;	/* not in the headers of 6.1 */
+
+int flaws_setup(void);
+void flaws_teardown(void);
 void flaws_flush_l1d(struct hw_vcpu *hw);
+
+static __always_inline void flaws_clear_buffers(void)
+{
+	asm volatile("verw %[sel]" : : [sel] "m" (x86_verw_sel) : "cc");
+}
 
 /* The last steps before vmx_enter(). IRQs off. */
 static __always_inline void flaws_before_entry(struct hw_vcpu *hw)
 {
 	if (static_cpu_has_bug(X86_BUG_L1TF))
 		flaws_flush_l1d(hw);
+	/* The key asks for it for guests with devices of the host; we don't know which those are. */
+	if (static_branch_unlikely(&mmio_stale_data_clear))
+		flaws_clear_buffers();
 }
 
 /* The first steps after it. IRQs off. */

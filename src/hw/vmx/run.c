@@ -211,6 +211,7 @@ void hw_put(struct hw_vcpu *hw, bool scheduled_out)
 
 void hw_prepare_guest_switch(struct hw_vcpu *hw)
 {
+	hw->l1d_dirty = true;
 	msrs_load(hw);
 }
 

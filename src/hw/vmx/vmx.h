@@ -102,6 +102,7 @@ struct hw_vcpu {
 	u32 known, changed;
 	u32 work;
 	bool launched;
+	bool l1d_dirty;			/* the host ran more than a fast handler since the last flush (L1TF) */
 	bool spec_ctrl_open;		/* the guest writes SPEC_CTRL without exit */
 	u64 spec_ctrl;
 
