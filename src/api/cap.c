@@ -256,7 +256,7 @@ int vcpu_enable_cap(struct vcpu_x86 *v, const struct kvm_enable_cap *cap)
 	if (cap->flags)
 		return -EINVAL;
 	switch (cap->cap) {
-	case KVM_CAP_ENFORCE_PV_FEATURE_CPUID:	return enable_flag(&v->pv_enforce, cap->args[0]);
+	case KVM_CAP_ENFORCE_PV_FEATURE_CPUID:	return 0;	/* it always is: pv_set_msr(), hypercall() */
 	default:				return -EINVAL;
 	}
 }

@@ -449,5 +449,4 @@ void clock_update_vcpu(struct vcpu_x86 *v)
 	idx = srcu_read_lock(&v->vcpu.vm->srcu);
 	write_page(v, v->system_time_msr & ~1ull, &page);
 	srcu_read_unlock(&v->vcpu.vm->srcu, idx);
-	v->clock_page = page;
 }

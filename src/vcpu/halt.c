@@ -38,6 +38,9 @@ static bool halt_poll(struct vcpu_x86 *v, ktime_t start, u64 ns)
 	do {
 		if (block_is_over(v)) {
 			v->vcpu.stats.halt_successful_poll++;
+			/* Not for the guest: a request or a signal, which would have come as fast without polling. */
+			if (!vcpu_runnable(v))
+				v->vcpu.stats.halt_poll_invalid++;
 			return true;
 		}
 		cpu_relax();

@@ -95,7 +95,7 @@ struct vcpu_x86 {
 	/* Debug */
 	unsigned long db[4], eff_db[4], dr6, dr7;
 	u32 guest_debug;		/* KVM_GUESTDBG_* */
-	unsigned long guest_debug_dr7, singlestep_rip;
+	unsigned long guest_debug_dr7;
 	bool guest_uses_dr;		/* the guest reaches DR0-7 without an exit until the vCPU is next put */
 	bool breakpoints_on;		/* effective DR7 enables one: DR0-3 are loaded at each entry */
 
@@ -108,13 +108,12 @@ struct vcpu_x86 {
 	u64 cr4_reserved;		/* bits that this guest may not set */
 	u64 efer_allowed;
 	u32 pv_features;		/* KVM_CPUID_FEATURES eax as the guest has it */
-	bool pv_enforce;
 	struct guest_features {		/* what the hot paths ask */
 		bool xsave, pku, rdtscp, x2apic, tsc_deadline, nx, lm, pcid, la57, fsgsbase, umip, svm, gbpages, rdpid, mwait, amd_like;
 	} has;
 
 	/* MSRs (vcpu/msr.c) */
-	u64 misc_enable, smi_count, tsc_adjust, ucode_rev, arch_capabilities, platform_info, misc_features, perf_capabilities, hwcr, spec_ctrl;
+	u64 misc_enable, tsc_adjust, ucode_rev, hwcr, spec_ctrl;
 	struct { u64 cap, status, ctl, banks[32 * 4]; } mce;
 	struct { u64 def_type, fixed[11], var[16]; } mtrr;
 
@@ -122,8 +121,7 @@ struct vcpu_x86 {
 	u64 tsc_offset, tsc_ratio, last_host_tsc;
 	int clock_cpu;			/* where clock_vcpu_load() was last */
 	u32 tsc_khz;
-	u64 system_time_msr, wall_clock_msr, steal_msr, async_pf_msr, pv_eoi_msr, poll_control;
-	struct pvclock_vcpu_time_info clock_page;	/* what was last written */
+	u64 system_time_msr, wall_clock_msr, steal_msr;
 	bool guest_stopped;		/* KVM_KVMCLOCK_CTRL */
 	u64 steal_last_run_delay;
 
