@@ -677,6 +677,27 @@ static u32 msr_field(u32 msr)
 	}
 }
 
+/*
+ * Reading or writing the CPU for the guest: only while it has the guest's MSRs. A context switch in between would give it the host's back
+ * (hw_put()), and a guest's LSTAR would then be the host's.
+ */
+static u64 msr_read_loaded(struct hw_vcpu *hw, u32 msr, u64 copy)
+{
+	preempt_disable();
+	if (hw->msrs_loaded)
+		rdmsrl(msr, copy);
+	preempt_enable();
+	return copy;
+}
+
+static void msr_write_loaded(struct hw_vcpu *hw, u32 msr, u64 val)
+{
+	preempt_disable();
+	if (hw->msrs_loaded)
+		wrmsrl(msr, val);
+	preempt_enable();
+}
+
 int hw_get_msr(struct hw_vcpu *hw, u32 msr, u64 *val)
 {
 	const u64 *copy = msr_copy(hw, msr);
@@ -684,8 +705,8 @@ int hw_get_msr(struct hw_vcpu *hw, u32 msr, u64 *val)
 
 	if (field)
 		*val = vmcs_read_any(field);
-	else if (copy && msr == MSR_KERNEL_GS_BASE && hw->msrs_loaded)
-		rdmsrl(MSR_KERNEL_GS_BASE, *val);	/* the guest writes it without an exit */
+	else if (msr == MSR_KERNEL_GS_BASE)
+		*val = msr_read_loaded(hw, msr, hw->kernel_gs_base);	/* the guest writes it without an exit */
 	else if (copy)
 		*val = *copy;
 	else
@@ -705,9 +726,9 @@ int hw_set_msr(struct hw_vcpu *hw, u32 msr, u64 val)
 	if (!copy)
 		return -ENOENT;
 	*copy = val;
-	/* What is in the CPU now: RDMSR of it doesn't exit. SPEC_CTRL and TSC_AUX are loaded at entry. */
-	if (hw->msrs_loaded && msr != MSR_IA32_SPEC_CTRL && msr != MSR_TSC_AUX)
-		wrmsrl(msr, val);
+	/* What is in the CPU now: RDMSR of it doesn't exit. SPEC_CTRL is loaded at entry, TSC_AUX by the run loop. */
+	if (msr != MSR_IA32_SPEC_CTRL && msr != MSR_TSC_AUX)
+		msr_write_loaded(hw, msr, val);
 	return 0;
 }
 
