@@ -26,8 +26,14 @@ void hw_set_nmi_masked(struct hw_vcpu *hw, bool masked)
 
 void hw_request_nmi_window(struct hw_vcpu *hw)
 {
-	/* The window comes with the end of blocking by NMI; a shadow of STI would make it open at once. */
-	vmx_set_proc(hw, CPU_BASED_NMI_WINDOW_EXITING, true);
+	/*
+	 * The window comes with the end of blocking by NMI. A shadow of STI need not keep it shut (SDM 3C, 26.2): it would open again and again
+	 * without an instruction in between. The interrupt window opens right after that shadow.
+	 */
+	if ((vmx_interruptibility(hw) & (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_NMI)) == GUEST_INTR_STATE_STI)
+		vmx_set_proc(hw, CPU_BASED_INTR_WINDOW_EXITING, true);
+	else
+		vmx_set_proc(hw, CPU_BASED_NMI_WINDOW_EXITING, true);
 }
 
 void hw_nmi_window_step(struct hw_vcpu *hw)
