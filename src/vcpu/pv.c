@@ -48,6 +48,11 @@ void pv_steal_update(struct vcpu_x86 *v)
 
 	if (!(v->steal_msr & KVM_MSR_ENABLED))
 		return;
+	/* What another thread has waited for in its life was not this vCPU's wait. */
+	if (v->steal_task != current) {
+		v->steal_task = current;
+		v->steal_last_run_delay = delay;
+	}
 	idx = srcu_read_lock(&v->vcpu.vm->srcu);
 	write_steal(v, v->steal_msr & KVM_STEAL_VALID_BITS, delay - v->steal_last_run_delay);
 	srcu_read_unlock(&v->vcpu.vm->srcu, idx);
@@ -114,7 +119,7 @@ static int set_steal_msr(struct vcpu_x86 *v, u64 val)
 		return -EINVAL;
 	v->steal_msr = val;
 	if (val & KVM_MSR_ENABLED) {
-		v->steal_last_run_delay = current->sched_info.run_delay;
+		v->steal_task = NULL;	/* begin with nothing waited */
 		vcpu_request(&v->vcpu, REQ_STEAL_UPDATE);
 	}
 	return 0;

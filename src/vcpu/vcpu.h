@@ -123,7 +123,8 @@ struct vcpu_x86 {
 	u32 tsc_khz;
 	u64 system_time_msr, wall_clock_msr, steal_msr;
 	bool guest_stopped;		/* KVM_KVMCLOCK_CTRL */
-	u64 steal_last_run_delay;
+	u64 steal_last_run_delay;	/* of steal_task, which is only compared */
+	struct task_struct *steal_task;
 
 	/* In the middle of something that the VMM answers */
 	enum user_completion completion;
