@@ -254,8 +254,10 @@ int hw_setup(void)
 	vmx_fill_caps();
 	vmx_find_options();
 	vmx_host_msrs_read();
-	if (flaws_setup())
+	if (flaws_setup()) {
+		hw_teardown();
 		return -ENOMEM;
+	}
 	for_each_possible_cpu(cpu) {
 		if (vmx_alloc_cpu(vmx_cpu(cpu))) {
 			hw_teardown();
