@@ -2,6 +2,7 @@
 # kvmono. `make help` lists what there is to make.
 
 top := $(CURDIR)
+comma := ,
 # Which kernel to build for: 6.12, 6.1 or a full version whose headers are installed.
 KVER ?= 6.12
 kver = $(eval kver := $(shell tools/kver $(KVER)))$(kver)
@@ -21,7 +22,7 @@ endef
 .PHONY: all setup run test exits load unload clean help lines check-kernels check-branches check-floors check-spdx
 
 all:
-	@test -e $(KDIR)/Makefile || { echo "no headers of $(kver) here: make setup" >&2; exit 1; }
+	@test -e $(KDIR)/Makefile || { echo "no headers in $(KDIR): $(if $(filter 6.12 6.1,$(KVER)),make setup,install linux-headers-$(kver)$(comma) or give KDIR)" >&2; exit 1; }
 	@$(link_sources)
 	@$(MAKE) --no-print-directory -C $(KDIR) M=$(top)/$(OUT) KVMONO_SRC=$(top)/src W=1 modules
 

@@ -67,7 +67,7 @@ def load_words(kvm, params=""):
         return ["linux"], ""
     path = paths.module() if kvm == "kvmono" else pathlib.Path(kvm).resolve()
     if not path.exists():
-        raise SystemExit(f"{path} is not built: make")
+        raise SystemExit(f"{path} is not built: make" if kvm == "kvmono" else f"KVM={kvm}: not kvmono, linux or none, and no module at {path}")
     return ["kvmono"], f"{path} {params}".strip()
 
 
