@@ -224,20 +224,22 @@ int irqfd_assign(struct irqchip *chip, const struct kvm_irqfd *args)
 
 int irqfd_deassign(struct irqchip *chip, const struct kvm_irqfd *args)
 {
-	struct irqfd *irqfd, *next;
+	struct irqfd *irqfd;
 	struct eventfd_ctx *ctx;
 
-	if (args->flags & ~(KVM_IRQFD_FLAG_DEASSIGN | KVM_IRQFD_FLAG_RESAMPLE) || !chip->wq)
+	if (args->flags & ~(KVM_IRQFD_FLAG_DEASSIGN | KVM_IRQFD_FLAG_RESAMPLE))
+		return -EINVAL;
+	/* Not chip->wq: before the mode is set, a creation that fails frees it again. */
+	if (READ_ONCE(chip->mode) == IRQCHIP_NONE)
 		return -EINVAL;
 	ctx = eventfd_ctx_fdget(args->fd);
 	if (IS_ERR(ctx))
 		return PTR_ERR(ctx);
 	mutex_lock(&chip->vm->irq_lock);
-	list_for_each_entry_safe(irqfd, next, &chip->irqfds, list) {
-		if (irqfd->eventfd != ctx || irqfd->gsi != args->gsi)
-			continue;
-		list_del_init(&irqfd->list);
-		irqfd_end(irqfd);
+	list_for_each_entry(irqfd, &chip->irqfds, list) {
+		/* Its work takes it off the list: who destroys the VM must see every one that isn't gone. */
+		if (irqfd->eventfd == ctx && irqfd->gsi == args->gsi)
+			irqfd_end(irqfd);
 	}
 	mutex_unlock(&chip->vm->irq_lock);
 	eventfd_ctx_put(ctx);
@@ -246,18 +248,33 @@ int irqfd_deassign(struct irqchip *chip, const struct kvm_irqfd *args)
 	return 0;
 }
 
+/* Ends all that are left. Returns false when there are none. */
+static bool irqfd_end_all(struct irqchip *chip)
+{
+	struct irqfd *irqfd;
+	bool any;
+
+	mutex_lock(&chip->vm->irq_lock);
+	list_for_each_entry(irqfd, &chip->irqfds, list)
+		irqfd_end(irqfd);
+	any = !list_empty(&chip->irqfds);
+	mutex_unlock(&chip->vm->irq_lock);
+	return any;
+}
+
+/*
+ * Another CPU that closes an eventfd may have set IRQFD_ENDING and not queued the work yet: one flush
+ * doesn't wait for that, and the queue is freed next. So until the list is empty; the last flush waits
+ * for works that have left the list and still run.
+ */
 void irqfd_destroy_all(struct irqchip *chip)
 {
-	struct irqfd *irqfd, *next;
-
 	if (!chip->wq)
 		return;
-	mutex_lock(&chip->vm->irq_lock);
-	list_for_each_entry_safe(irqfd, next, &chip->irqfds, list) {
-		list_del_init(&irqfd->list);
-		irqfd_end(irqfd);
+	while (irqfd_end_all(chip)) {
+		flush_workqueue(chip->wq);
+		cond_resched();
 	}
-	mutex_unlock(&chip->vm->irq_lock);
 	flush_workqueue(chip->wq);
 }
 
