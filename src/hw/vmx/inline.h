@@ -240,9 +240,11 @@ static __always_inline struct hw_exit hw_enter_guest(struct hw_vcpu *hw)
 	flaws_after_exit(hw);
 
 	hw->cr2 = native_read_cr2();
-	hw->launched = true;
 	hw->known = 0;
 	reason = vmcs_read32(VM_EXIT_REASON);
+	/* An entry that failed leaves the VMCS clear (SDM 3C, 27.8). */
+	if (unlikely(!hw->launched))
+		hw->launched = !(reason & VMX_EXIT_REASONS_FAILED_VMENTRY);
 	vectoring = vmcs_read32(IDT_VECTORING_INFO_FIELD);
 	exit.hw_reason = reason;
 	kind = vmx_exit_kind(reason & 0xffff);
