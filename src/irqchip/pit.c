@@ -460,18 +460,26 @@ void pit_destroy(struct irqchip *chip)
 	kfree(pit);
 }
 
+/*
+ * These three hold RCU: a KVM_CREATE_PIT2 that finds no room on the bus takes its PIT back, and another thread may have seen it.
+ */
 int pit_get_state(struct irqchip *chip, struct kvm_pit_state2 *state)
 {
-	struct pit *pit = READ_ONCE(chip->pit);
 	unsigned long flags;
+	struct pit *pit;
 
-	if (!pit)
+	rcu_read_lock();
+	pit = READ_ONCE(chip->pit);
+	if (!pit) {
+		rcu_read_unlock();
 		return -ENXIO;
+	}
 	memset(state, 0, sizeof(*state));
 	spin_lock_irqsave(&pit->lock, flags);
 	memcpy(state->channels, pit->channel, sizeof(state->channels));
 	state->flags = pit->flags | (pit->speaker_data ? KVM_PIT_FLAGS_SPEAKER_DATA_ON : 0);
 	spin_unlock_irqrestore(&pit->lock, flags);
+	rcu_read_unlock();
 	return 0;
 }
 
@@ -488,14 +496,20 @@ static void channel_sanitize(struct kvm_pit_channel_state *c)
 
 int pit_set_state(struct irqchip *chip, const struct kvm_pit_state2 *state)
 {
-	struct pit *pit = READ_ONCE(chip->pit);
 	unsigned long flags;
+	struct pit *pit;
 	u32 nr;
 
-	if (!pit)
+	if (!READ_ONCE(chip->pit))
 		return -ENXIO;
 	if (state->flags & ~(KVM_PIT_FLAGS_HPET_LEGACY | KVM_PIT_FLAGS_SPEAKER_DATA_ON))
 		return -EINVAL;
+	rcu_read_lock();
+	pit = READ_ONCE(chip->pit);
+	if (!pit) {
+		rcu_read_unlock();
+		return -ENXIO;
+	}
 	spin_lock_irqsave(&pit->lock, flags);
 	memcpy(pit->channel, state->channels, sizeof(pit->channel));
 	for (nr = 0; nr < PIT_CHANNELS; nr++)
@@ -504,16 +518,22 @@ int pit_set_state(struct irqchip *chip, const struct kvm_pit_state2 *state)
 	pit->speaker_data = state->flags & KVM_PIT_FLAGS_SPEAKER_DATA_ON;
 	pit_rearm(pit, PIT_RESTORED);
 	spin_unlock_irqrestore(&pit->lock, flags);
+	rcu_read_unlock();
 	return 0;
 }
 
 int pit_set_reinject(struct irqchip *chip, bool reinject)
 {
-	struct pit *pit = READ_ONCE(chip->pit);
+	struct pit *pit;
 
-	if (!pit)
+	rcu_read_lock();
+	pit = READ_ONCE(chip->pit);
+	if (!pit) {
+		rcu_read_unlock();
 		return -ENXIO;
+	}
 	WRITE_ONCE(pit->reinject, reinject);
 	pit_forget_ticks(pit);
+	rcu_read_unlock();
 	return 0;
 }
