@@ -8,6 +8,7 @@
 #include <linux/module.h>
 #include <linux/seq_file.h>
 #include <linux/string.h>
+#include <linux/uaccess.h>
 #include "api/api.h"
 
 static struct dentry *kvm_debugfs;
@@ -74,24 +75,97 @@ static void add_stats(struct dentry *dir, struct vm *vm)
 
 /* ------------------------------------------------------------------ parameters */
 
+/* All of struct vm_params, as the file names them: a u32, or a bool. */
+static const struct param {
+	const char *name;
+	u16 offset;
+	bool boolean;
+} params[] = {
+#define U32(name)	{ #name, offsetof(struct vm_params, name), false }
+#define BOOL(name)	{ #name, offsetof(struct vm_params, name), true }
+	U32(halt_poll_ns), U32(halt_poll_grow), U32(halt_poll_grow_start), U32(halt_poll_shrink),
+	U32(ple_gap), U32(ple_window), U32(ple_window_grow), U32(ple_window_shrink), U32(ple_window_max),
+	BOOL(virtual_apic), BOOL(huge_pages),
+#undef U32
+#undef BOOL
+};
+
 static int params_show(struct seq_file *m, void *unused)
 {
-	const struct vm_params *p = &((struct vm *)m->private)->params;
+	const char *base = (const char *)&((struct vm *)m->private)->params;
+	unsigned int i;
 
-	seq_printf(m, "halt_poll_ns %u\n", READ_ONCE(p->halt_poll_ns));
-	seq_printf(m, "halt_poll_grow %u\n", p->halt_poll_grow);
-	seq_printf(m, "halt_poll_grow_start %u\n", p->halt_poll_grow_start);
-	seq_printf(m, "halt_poll_shrink %u\n", p->halt_poll_shrink);
-	seq_printf(m, "ple_gap %u\n", p->ple_gap);
-	seq_printf(m, "ple_window %u\n", p->ple_window);
-	seq_printf(m, "ple_window_grow %u\n", p->ple_window_grow);
-	seq_printf(m, "ple_window_shrink %u\n", p->ple_window_shrink);
-	seq_printf(m, "ple_window_max %u\n", p->ple_window_max);
-	seq_printf(m, "virtual_apic %d\n", p->virtual_apic);
-	seq_printf(m, "huge_pages %d\n", p->huge_pages);
+	for (i = 0; i < ARRAY_SIZE(params); i++)
+		seq_printf(m, "%s %u\n", params[i].name, params[i].boolean ?
+			   READ_ONCE(*(const bool *)(base + params[i].offset)) :
+			   READ_ONCE(*(const u32 *)(base + params[i].offset)));
 	return 0;
 }
-DEFINE_SHOW_ATTRIBUTE(params);
+
+static int params_open(struct inode *inode, struct file *file)
+{
+	return single_open(file, params_show, inode->i_private);
+}
+
+static int param_set(struct vm *vm, const struct param *param, u32 val)
+{
+	void *field = (char *)&vm->params + param->offset;
+
+	if (param->boolean && val > 1)
+		return -EINVAL;
+	/* What the processor hasn't can't be asked for. */
+	if (param->offset == offsetof(struct vm_params, virtual_apic) && val && !hw_caps.virtual_apic)
+		return -EINVAL;
+	if (param->boolean)
+		WRITE_ONCE(*(bool *)field, val);
+	else
+		WRITE_ONCE(*(u32 *)field, val);
+	return 0;
+}
+
+/* vm->lock: no vCPU can be made meanwhile, and what a vCPU runs with does not change under it. */
+static int params_store(struct vm *vm, const char *name, u32 val)
+{
+	unsigned int i;
+	int err = -EINVAL;
+
+	mutex_lock(&vm->lock);
+	if (atomic_read(&vm->nr_vcpus))
+		err = -EBUSY;
+	for (i = 0; i < ARRAY_SIZE(params) && err != -EBUSY; i++)
+		if (!strcmp(params[i].name, name))
+			err = param_set(vm, &params[i], val);
+	mutex_unlock(&vm->lock);
+	return err;
+}
+
+/* One "name value" per write. -EBUSY: there are vCPUs. -EINVAL: no such parameter or value. */
+static ssize_t params_write(struct file *file, const char __user *buf, size_t len, loff_t *pos)
+{
+	struct vm *vm = ((struct seq_file *)file->private_data)->private;
+	char line[64], name[32];
+	u32 val;
+	int err;
+
+	if (len >= sizeof(line))
+		return -EINVAL;
+	if (copy_from_user(line, buf, len))
+		return -EFAULT;
+	line[len] = 0;
+	if (sscanf(line, "%31s %u", name, &val) != 2)
+		return -EINVAL;
+	err = params_store(vm, name, val);
+	return err ? err : len;
+}
+
+static const struct file_operations params_fops = {
+	.owner = THIS_MODULE,
+	.open = params_open,
+	.read = seq_read,
+	.write = params_write,
+	.llseek = seq_lseek,
+	.release = single_release,
+};
 
 /* ------------------------------------------------------------------ a vCPU's last exits */
 
@@ -161,7 +235,7 @@ void debugfs_add_vm(struct vm *vm, int fd)
 
 	snprintf(name, sizeof(name), "%d-%d", vm->pid, fd);
 	vm->debugfs = debugfs_create_dir(name, kvm_debugfs);
-	debugfs_create_file("params", 0444, vm->debugfs, vm, &params_fops);
+	debugfs_create_file("params", 0644, vm->debugfs, vm, &params_fops);
 	debugfs_create_file("exit_kinds", 0444, vm->debugfs, vm, &exit_kinds_fops);
 	add_stats(vm->debugfs, vm);
 }

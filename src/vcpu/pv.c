@@ -196,6 +196,9 @@ static s64 send_ipi(struct vcpu_x86 *v, const u64 bitmap[2], u32 min, u32 icr, u
 		for (bit = 0; bit < bits_per_word; bit++) {
 			if (!(bitmap[word] & BIT_ULL(bit)))
 				continue;
+			/* Ids end before the one that means everybody. */
+			if ((u64)min + word * bits_per_word + bit >= U32_MAX)
+				return count;
 			msg.dest = min + word * bits_per_word + bit;
 			n = lapic_deliver(&v_vm(v)->irqchip, &v->apic, &msg);
 			count += n > 0 ? n : 0;

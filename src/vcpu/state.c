@@ -251,7 +251,6 @@ int vcpu_set_debugregs(struct vcpu_x86 *v, const struct kvm_debugregs *dbg)
 	v->dr6 = dbg->dr6;
 	hw_set_dr6(&v->hw, v->dr6);
 	v->dr7 = dbg->dr7;
-	hw_set_dr6(&v->hw, dbg->dr6);
 	vcpu_update_dr7(v);
 	return 0;
 }
