@@ -75,9 +75,9 @@ static int iodevs_check(const struct iodevs *devs, const struct iodev *dev)
 	return dev->kind != IODEV_IOEVENTFD && counted >= IOBUS_MAX_DEVS ? -ENOSPC : 0;
 }
 
-static struct iodevs *iodevs_alloc(u32 count)
+static struct iodevs *iodevs_alloc(u32 count, gfp_t gfp)
 {
-	struct iodevs *devs = kvzalloc(struct_size(devs, dev, count), GFP_KERNEL_ACCOUNT);
+	struct iodevs *devs = kvzalloc(struct_size(devs, dev, count), gfp);
 
 	if (devs)
 		devs->max_len = 1;
@@ -107,7 +107,7 @@ int iobus_add(struct vm *vm, struct iobus *bus, const struct iodev *dev)
 
 	if (err)
 		return err;
-	new = iodevs_alloc((old ? old->count : 0) + 1);
+	new = iodevs_alloc((old ? old->count : 0) + 1, GFP_KERNEL_ACCOUNT);
 	if (!new)
 		return -ENOMEM;
 
@@ -129,9 +129,11 @@ int iobus_del(struct vm *vm, struct iobus *bus, const void *dev)
 
 	if (!old)
 		return -ENOENT;
-	new = iodevs_alloc(old->count);
-	if (!new)
-		return -ENOMEM;
+	/*
+	 * Whoever takes a device away is about to free it, so this can't fail: at most IOBUS_MAX_DEVS
+	 * entries, for the moment until the larger set is freed, and not held against the VMM's limit.
+	 */
+	new = iodevs_alloc(old->count, GFP_KERNEL | __GFP_NOFAIL);
 	for (i = 0; i < old->count; i++)
 		if (old->dev[i].dev != dev)
 			iodevs_append(new, &old->dev[i]);

@@ -42,7 +42,7 @@ struct iobus {
 struct iodev *iobus_find(struct iobus *bus, gpa_t addr, u32 len, u32 *pos);
 /** iobus_add() - slots_lock held; sleeps. -ENOSPC, -ENOMEM, -EEXIST (only for two of our own fixed devices). */
 int iobus_add(struct vm *vm, struct iobus *bus, const struct iodev *dev);
-/** iobus_del() - remove all entries of @dev; returns after a grace period. slots_lock held; sleeps. -ENOENT, -ENOMEM. */
+/** iobus_del() - remove all entries of @dev; returns after a grace period. slots_lock held; sleeps. -ENOENT; needs no memory that it could lack. */
 int iobus_del(struct vm *vm, struct iobus *bus, const void *dev);
 void iobus_destroy(struct iobus *bus);
 

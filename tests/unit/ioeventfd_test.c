@@ -173,9 +173,9 @@ TEST(no_memory)
 	shim_fail_alloc = 0;
 	CHECK_EQ(assign(fd, 0x1000, 4, 0, 0), 0);
 	shim_fail_alloc = 1;
-	CHECK_EQ(deassign(fd, 0x1000, 4, 0, 0), -ENOMEM);
+	CHECK_EQ(deassign(fd, 0x1000, 4, 0, 0), 0);
 	shim_fail_alloc = 0;
-	CHECK_EQ(ring(&vm.mmio, 0x1000, 4, 0), 1);
+	CHECK_EQ(ring(&vm.mmio, 0x1000, 4, 0), 0);
 	shim_eventfd_close(fd);
 	end();
 	CHECK_EQ(shim_live, 0);
