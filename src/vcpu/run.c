@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KVM_RUN: the way of an exit (DESIGN.md), from the ioctl down to hw_enter_guest() and back.
+ * KVM_RUN: the way of an exit (docs/ARCHITECTURE.md), from the ioctl down to hw_enter_guest() and back.
  *
  * Nested from the outside: vcpu_run() once per ioctl; run_loop() once per slow exit; guest_loop() enters the guest again and again, IRQs off,
  * as long as fast_exit() can answer. Nothing outlives an exit but what is in struct vcpu_x86.
