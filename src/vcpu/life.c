@@ -33,8 +33,6 @@ int vm_x86_init(struct vm_x86 *vm, unsigned long type)
 	if (r)
 		goto destroy_hw;
 	irqchip_init(&vm->irqchip, &vm->vm);
-	raw_spin_lock_init(&vm->tsc_lock);
-	vm->default_tsc_khz = tsc_khz;
 	vm->apic_bus_ns = 1;
 	clock_vm_init(vm);
 	return 0;
