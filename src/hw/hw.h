@@ -2,8 +2,8 @@
 /*
  * The processor: everything that a backend must define, on one page. Three implementations: hw/svm, hw/vmx, tests/unit/hw_fake.
  *
- * A backend knows VMCB or VMCS and nothing of ioctls, memslots or APICs. It enters the guest and returns the exit by value,
- * decoded into the neutral terms below; it never calls up. Hot functions are static inline in hw/<backend>/inline.h, which this
+ * A backend knows VMCB or VMCS and nothing of ioctls, memslots or APICs. It enters the guest and fills in the exit, a value on its
+ * caller's stack, decoded into the neutral terms below; it never calls up. Hot functions are static inline in hw/<backend>/inline.h, which this
  * header includes at its end; the rest are ordinary functions. A backend that lacks one does not compile or link.
  *
  * Unless it says otherwise a function is called by the thread that has the vCPU loaded (hw_load() done), preemption off or
@@ -64,7 +64,10 @@ enum exit_kind {
 	NR_EXIT_KINDS
 };
 
-/* One exit, by value. Lives on the run loop's stack; insn_len 0 means: hardware didn't say, decode. */
+/*
+ * One exit. It lives on the run loop's stack, never in the vCPU, so that no later code can find a stale one. insn_len 0 means: hardware didn't say,
+ * decode. A field of the union is set only by the kinds that name it.
+ */
 struct hw_exit {
 	u8 kind;		/* enum exit_kind */
 	u8 insn_len;		/* bytes of the instruction that exited; 0 unknown */
@@ -139,10 +142,11 @@ void hw_set_tdp_root(struct hw_vcpu *hw, hpa_t root, int levels);
 /* ------------------------------------------------------------------ the way of an exit */
 
 /**
- * hw_enter_guest() - run the guest until it exits. IRQs off; host FPU/XCR0/PKRU business done by the caller. When it returns all host state that
+ * hw_enter_guest() - run the guest until it exits, and say in *@exit why. IRQs off; host FPU/XCR0/PKRU business done by the caller. When it returns all host state that
  * C code needs is back, host debug registers too if they were switched by the backend, IRQs still off, NMIs handled.
+ * Through a pointer, not as a return value: GCC makes two copies of a returned struct of this size, though everything is inlined.
  */
-static inline struct hw_exit hw_enter_guest(struct hw_vcpu *hw);
+static inline void hw_enter_guest(struct hw_vcpu *hw, struct hw_exit *exit);
 /** hw_handle_host_event() - serve what EXIT_INTR announced before IRQs are on, where the CPU has acknowledged it (VMX); nothing on SVM. IRQs off. */
 static inline void hw_handle_host_event(struct hw_vcpu *hw, const struct hw_exit *exit);
 /** hw_cut_guest_time() - make the next entry exit at once, after injecting. VMX: timer to zero. Returns false when the caller must send itself an IPI (folds to a constant on SVM). IRQs off. */

@@ -189,40 +189,35 @@ static void exit_ring_add(struct vcpu_x86 *v, const struct hw_exit *exit)
 }
 
 /* One entry. With nohz_full RCU must not watch while the guest runs; elsewhere both calls are a patched-out branch. */
-static __always_inline struct hw_exit guest_enter_once(struct vcpu_x86 *v)
+static __always_inline void guest_enter_once(struct vcpu_x86 *v, struct hw_exit *exit)
 {
-	struct hw_exit exit;
-
 	context_tracking_guest_enter();
-	exit = hw_enter_guest(&v->hw);
+	hw_enter_guest(&v->hw, exit);
 	context_tracking_guest_exit();
-	v->exit_counts[exit.kind]++;
+	v->exit_counts[exit->kind]++;
 	if (static_branch_unlikely(&exit_ring_on))
-		exit_ring_add(v, &exit);
-	return exit;
+		exit_ring_add(v, exit);
 }
 
-static __always_inline struct hw_exit guest_loop(struct vcpu_x86 *v)
+static __always_inline void guest_loop(struct vcpu_x86 *v, struct hw_exit *exit)
 {
-	struct hw_exit exit;
 	u32 turns;
 
 	for (turns = 1;; turns++) {
-		exit = guest_enter_once(v);
-		if (unlikely(exit.vectoring.kind != EVENT_NONE))
+		guest_enter_once(v, exit);
+		if (unlikely(exit->vectoring.kind != EVENT_NONE))
 			break;
-		if (!fast_exit(v, &exit))
+		if (!fast_exit(v, exit))
 			break;
 		/* Whoever made a request also sends an IPI, which would end the next entry at once: this only saves it. */
 		if (vcpu_request_pending(&v->vcpu)) {
-			exit.kind = EXIT_PREEMPTION_TIMER;	/* neither a host event nor anything left to do */
+			exit->kind = EXIT_PREEMPTION_TIMER;	/* neither a host event nor anything left to do */
 			v->vcpu.stats.fast_exits++;
 			break;
 		}
 	}
 	v->vcpu.stats.exits += turns;
 	v->vcpu.stats.fast_exits += turns - 1;
-	return exit;
 }
 
 /* CR8 lives in the processor while the guest runs, and may have been moved there without an exit. */
@@ -275,7 +270,7 @@ static bool guest_turn(struct vcpu_x86 *v, struct hw_exit *exit)
 		arrange_short_entry(v);
 	guest_time_begin();
 
-	*exit = guest_loop(v);
+	guest_loop(v, exit);
 
 	debug_leave(v);
 	fpu_leave(v);

@@ -35,13 +35,13 @@ struct hw_vcpu {
 	void *script_data;
 };
 
-static inline struct hw_exit hw_enter_guest(struct hw_vcpu *hw)
+static inline void hw_enter_guest(struct hw_vcpu *hw, struct hw_exit *exit)
 {
 	struct hw_event delivered = hw->injected;
 
 	hw->entries++;
 	hw->injected.kind = EVENT_NONE;
-	return hw->script(hw, &delivered);
+	*exit = hw->script(hw, &delivered);
 }
 
 static inline void hw_handle_host_event(struct hw_vcpu *hw, const struct hw_exit *exit)

@@ -89,8 +89,13 @@ void svm_enter(struct hw_vcpu *v, hpa_t host_save)
 
 static struct hw_exit enter(void)
 {
+	struct hw_exit exit;
+
 	memset(&seen, 0, sizeof(seen));
-	return hw_enter_guest(&hw);
+	/* As the exit before may have left it: what this one means must be set. */
+	memset(&exit, 0xa5, sizeof(exit));
+	hw_enter_guest(&hw, &exit);
+	return exit;
 }
 
 /* The guest stays where it is and exits. */

@@ -194,20 +194,19 @@ static __always_inline u8 svm_exit_kind(u32 code)
  * Fields of struct hw_exit that the kind doesn't use stay unset: clearing all of them costs as much
  * as half an entry. What every exit has is set here, the rest in svm_decode().
  */
-static __always_inline struct hw_exit hw_enter_guest(struct hw_vcpu *hw)
+static __always_inline void hw_enter_guest(struct hw_vcpu *hw, struct hw_exit *exit)
 {
-	struct hw_exit exit __attribute__((__uninitialized__));
 	struct vmcb *vmcb = hw->vmcb;
 	u8 kind;
 
-	exit.vectoring.kind = EVENT_NONE;
-	exit.insn_bytes_len = 0;
+	exit->vectoring.kind = EVENT_NONE;
+	exit->insn_bytes_len = 0;
 	if (unlikely(hw->work || hw->asid_generation != hw->cpu->asid_generation)) {
 		if (!svm_entry_work(hw)) {
-			exit.kind = EXIT_ENTRY_FAILED;
-			exit.insn_len = 0;
-			exit.hw_reason = exit.qual = ~0ull;
-			return exit;
+			exit->kind = EXIT_ENTRY_FAILED;
+			exit->insn_len = 0;
+			exit->hw_reason = exit->qual = ~0ull;
+			return;
 		}
 	}
 
@@ -226,16 +225,15 @@ static __always_inline struct hw_exit hw_enter_guest(struct hw_vcpu *hw)
 	if (unlikely((u32)vmcb->save.dr6 != DR6_RESERVED))
 		set_debugreg(DR6_RESERVED, 6);
 
-	exit.insn_len = svm_insn_len(vmcb);
-	exit.hw_reason = vmcb->control.exit_code;
-	exit.qual = vmcb->control.exit_info_2;
+	exit->insn_len = svm_insn_len(vmcb);
+	exit->hw_reason = vmcb->control.exit_code;
+	exit->qual = vmcb->control.exit_info_2;
 	kind = svm_exit_kind(vmcb->control.exit_code);
-	exit.kind = kind & ~EXIT_PLAIN;
+	exit->kind = kind & ~EXIT_PLAIN;
 	if (!(kind & EXIT_PLAIN) || unlikely(vmcb->control.exit_int_info & SVM_EXITINTINFO_VALID))
-		svm_decode(hw, &exit);
+		svm_decode(hw, exit);
 	if (unlikely(hw->work))
-		svm_exit_work(hw, &exit);
-	return exit;
+		svm_exit_work(hw, exit);
 }
 
 /* #VMEXIT(INTR) leaves the interrupt pending (APM 2, 15.13.1): it is taken when IRQs come on. */

@@ -214,15 +214,14 @@ static __always_inline u8 vmx_exit_kind(u32 reason)
 	return reason < EXIT_REASONS ? vmx_exit_kinds[reason] : 0;
 }
 
-static __always_inline struct hw_exit hw_enter_guest(struct hw_vcpu *hw)
+static __always_inline void hw_enter_guest(struct hw_vcpu *hw, struct hw_exit *exit)
 {
-	struct hw_exit exit __attribute__((__uninitialized__));
 	u32 reason, vectoring;
 	u8 kind;
 
-	exit.vectoring.kind = EVENT_NONE;
-	exit.insn_bytes_len = 0;
-	exit.insn_len = 0;
+	exit->vectoring.kind = EVENT_NONE;
+	exit->insn_bytes_len = 0;
+	exit->insn_len = 0;
 	if (unlikely(hw->work))
 		vmx_entry_work(hw);
 	if (hw->changed)
@@ -234,8 +233,8 @@ static __always_inline struct hw_exit hw_enter_guest(struct hw_vcpu *hw)
 	flaws_before_entry(hw);
 	if (unlikely(!vmx_enter(hw, hw->launched))) {
 		flaws_after_exit(hw);
-		vmx_entry_refused(hw, &exit);
-		return exit;
+		vmx_entry_refused(hw, exit);
+		return;
 	}
 	flaws_after_exit(hw);
 
@@ -246,21 +245,20 @@ static __always_inline struct hw_exit hw_enter_guest(struct hw_vcpu *hw)
 	if (unlikely(!hw->launched))
 		hw->launched = !(reason & VMX_EXIT_REASONS_FAILED_VMENTRY);
 	vectoring = vmcs_read32(IDT_VECTORING_INFO_FIELD);
-	exit.hw_reason = reason;
+	exit->hw_reason = reason;
 	kind = vmx_exit_kind(reason & 0xffff);
-	exit.kind = kind & ~EXIT_PLAIN;
+	exit->kind = kind & ~EXIT_PLAIN;
 	if (likely((kind & EXIT_PLAIN) && !(vectoring & VECTORING_INFO_VALID_MASK) && !(reason & VMX_EXIT_REASONS_FAILED_VMENTRY))) {
-		exit.qual = 0;
-		if (exit.kind != EXIT_INTR)
-			exit.insn_len = vmcs_read32(VM_EXIT_INSTRUCTION_LEN);
+		exit->qual = 0;
+		if (exit->kind != EXIT_INTR)
+			exit->insn_len = vmcs_read32(VM_EXIT_INSTRUCTION_LEN);
 	} else {
-		vmx_decode(hw, &exit, vectoring);
+		vmx_decode(hw, exit, vectoring);
 	}
 	if (unlikely(hw->injected.kind != EVENT_NONE))
 		vmx_injection_done(hw);
 	if (unlikely(hw->work))
-		vmx_exit_work(hw, &exit);
-	return exit;
+		vmx_exit_work(hw, exit);
 }
 
 /* External interrupts are not acknowledged at exit: they are taken when IRQs come on, without a call of ours. */
