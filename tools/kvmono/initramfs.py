@@ -59,10 +59,10 @@ class Archive:
         return bytes(self.data)
 
 
-def _load_order(name):
+def _load_order(name, series):
     """The .ko files that `modprobe name` would load, in that order."""
     shown = subprocess.run(
-        ["/sbin/modprobe", "-d", paths.kernel_dir(), "-S", paths.kver(), "--show-depends", name],
+        ["/sbin/modprobe", "-d", paths.kernel_dir(series), "-S", paths.kver(series), "--show-depends", name],
         check=True, stdout=subprocess.PIPE, text=True)
     words = (line.split() for line in shown.stdout.splitlines())
     return [pathlib.Path(w[1]) for w in words if w[0] == "insmod"]
@@ -73,8 +73,8 @@ def _module_body(path):
     return lzma.decompress(packed) if path.suffix == ".xz" else packed
 
 
-def base(init, modules):
-    """An image of busybox, the script `init` as /init, and kernel modules.
+def base(init, modules, series):
+    """An image of busybox, the script `init` as /init, and modules of the kernel of that series.
 
     `modules` is {set: names}; /modules/<set> lists the files to insmod, in order.
     """
@@ -86,7 +86,7 @@ def base(init, modules):
     image.link("bin/sh", "busybox")
     image.file("init", init.read_bytes(), 0o755)
     for group, names in modules.items():
-        files = dict.fromkeys(f for name in names for f in _load_order(name))
+        files = dict.fromkeys(f for name in names for f in _load_order(name, series))
         for f in files:
             inside = "lib/modules/" + f.name.removesuffix(".xz")
             if inside not in image.seen:
@@ -96,15 +96,16 @@ def base(init, modules):
     return image.finish()
 
 
-def cached_base(name, init, modules):
+def cached_base(name, init, modules, series):
     """base(), kept in .cache/ until the kernel, busybox, the script or the list of modules changes."""
-    stamp = repr((modules, paths.kver(), BUSYBOX.stat().st_mtime_ns, init.read_bytes(),
+    stamp = repr((modules, paths.kver(series), BUSYBOX.stat().st_mtime_ns, init.read_bytes(),
                   pathlib.Path(__file__).stat().st_mtime_ns))
+    name += f"-{paths.kver(series)}"
     image, key = paths.CACHE / f"{name}.cpio", paths.CACHE / f"{name}.key"
     with (paths.CACHE / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (key.exists() and key.read_text() == stamp):
             key.unlink(missing_ok=True)
-            image.write_bytes(base(init, modules))
+            image.write_bytes(base(init, modules, series))
             key.write_text(stamp)
         return image.read_bytes()

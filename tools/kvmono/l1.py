@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""L1: the emulated AMD host. Boots the 6.12 kernel in QEMU with this machine's tree over 9p, loads a KVM, runs one
+"""L1: the emulated AMD host. Boots Debian's kernel in QEMU with this machine's tree over 9p, loads a KVM, runs one
 script in it and gives back its output and status. What the kernel of L1 complains about fails the run."""
 
 import dataclasses
@@ -19,7 +19,7 @@ import time
 from . import initramfs, paths
 
 MODULES = {
-    "files": ["virtio_pci", "9pnet_virtio", "9p", "virtio_blk"],
+    "files": ["virtio_pci", "virtio_console", "9pnet_virtio", "9p", "virtio_blk"],
     "linux": ["kvm-amd"],
     "kvmono": ["irqbypass"],
     "net": ["vhost_net", "tun"],
@@ -106,10 +106,10 @@ def own_folder(name):
 class Host:
     """One L1. Fill in what differs from the defaults, then run() it."""
 
-    def __init__(self, name, kvm="kvmono", params="", smp=1, mem=4096, icount=False, timeout=600):
+    def __init__(self, name, kvm="kvmono", params="", smp=1, mem=4096, icount=False, timeout=600, series=paths.HOST):
         self.folder, self._lock = own_folder(name)
         self.log = self.folder / "log"
-        self.kvm, self.params, self.timeout = kvm, params, timeout
+        self.kvm, self.params, self.timeout, self.series = kvm, params, timeout, series
         self.smp, self.mem, self.icount = smp, mem, icount
         self.sets = []          # further sets of MODULES
         self.disks = []         # images that L1 sees as /dev/vda, vdb, …
@@ -127,7 +127,7 @@ class Host:
         started = time.monotonic()
         self.log.write_bytes(b"")
         image = self.folder / "image"
-        image.write_bytes(initramfs.cached_base("l1", paths.TOP / "tools/init/l1", MODULES) + self._job(script))
+        image.write_bytes(initramfs.cached_base("l1", paths.TOP / "tools/init/l1", MODULES, self.series) + self._job(script))
         bulk, bulk_inside = os.pipe()
         monitor, monitor_inside = socket.socketpair()
         qemu = subprocess.Popen(self._command(image, bulk_inside, monitor_inside.fileno()), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -162,7 +162,7 @@ class Host:
         accelerator_and_cpu[-1] += self.cpu
         command = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", *accelerator_and_cpu, "-smp", str(self.smp), "-m", str(self.mem),
                    "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-                   "-kernel", paths.vmlinuz(), "-initrd", image,
+                   "-kernel", paths.vmlinuz(self.series), "-initrd", image,
                    "-append", f"console=ttyS0 quiet panic=-1 oops=panic unknown_nmi_panic {self.append}",
                    "-chardev", f"socket,id=monitor,fd={monitor}", "-mon", "chardev=monitor",
                    "-serial", f"file:{self.log}",

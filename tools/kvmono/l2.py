@@ -26,7 +26,7 @@ def initrd(path, command=None, tty=None, scripts=None):
     if tty:
         job.file("job/tty", tty)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(initramfs.cached_base("l2", paths.TOP / "tools/init/l2", MODULES) + job.finish())
+    path.write_bytes(initramfs.cached_base("l2", paths.TOP / "tools/init/l2", MODULES, paths.GUEST) + job.finish())
     return path
 
 

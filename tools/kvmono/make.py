@@ -17,7 +17,7 @@ def make(*arguments):
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace").stdout
 
 
-def module(series="6.12", *more):
+def module(series=paths.HOST, *more):
     """Builds our module for a kernel; gives back its path and make's output."""
     out = paths.BUILD / paths.kver(series)
     return out / "kvm-amd.ko", make(f"KVER={series}", f"OUT={out.relative_to(paths.TOP)}", *more, "all")

@@ -115,8 +115,8 @@ class InL1:
     """Runs a script in L1 that writes frames (see results.py) until all names have a Run. When L1 dies in one,
     that one has failed and another L1 goes on behind it."""
 
-    def __init__(self, part, script, kvm=None, smp=1, sets=(), cpu=""):
-        self.part, self.script, self.cpu = part, script, cpu
+    def __init__(self, part, script, kvm=None, smp=1, sets=(), cpu="", series=paths.HOST):
+        self.part, self.script, self.cpu, self.series = part, script, cpu, series
         self.kvm = kvm or os.environ.get("KVM") or "kvmono"
         self.smp, self.sets = smp, list(sets)
 
@@ -130,7 +130,7 @@ class InL1:
 
         while left:
             frames, count = Frames(took), len(left)
-            host = l1.Host(f"{self.part}-{self.kvm}", self.kvm, smp=self.smp, timeout=3600)
+            host = l1.Host(f"{self.part}-{self.kvm}", self.kvm, smp=self.smp, timeout=3600, series=self.series)
             host.sets, host.cpu, host.on_data, host.silence = self.sets, self.cpu, frames.feed, SILENCE
             result = host.run(f"{self.script} {' '.join(left)}")
             complaints += result.complaints
@@ -172,11 +172,12 @@ class Api:
             add(self._judge(reference[name], ours[name]))
         add(kernel_log("api", complaints, log))
 
-    def _in_l1(self, kvm=None):
-        return InL1("api", "tests/api/run-in-l1 -m kvm_amd build/api", kvm, smp=2)
+    def _in_l1(self, kvm=None, series=paths.HOST):
+        return InL1("api", "tests/api/run-in-l1 -m kvm_amd build/api", kvm, smp=2, series=series)
 
     def _oracle(self, names, runs):
-        """Linux's answers don't change, so they are kept for as long as the program and the kernel are the same."""
+        """Linux's answers don't change, so they are kept for as long as the program and the kernel are the same. They are
+        those of the newer kernel whichever one ours runs on: that is what the .differs files are about."""
         missing = []
         for name in names:
             kept = self._kept(name)
@@ -191,11 +192,11 @@ class Api:
                 self._kept(run.name).write_text(run.out)
 
         if missing:
-            self._in_l1("linux").run(missing, took)
+            self._in_l1("linux", paths.GUEST).run(missing, took)
 
     def _kept(self, name):
         key = hashlib.sha256((self.out / name).read_bytes())
-        key.update(f"{paths.kver()} {l1.accelerator()[1]}".encode())
+        key.update(f"{paths.kver(paths.GUEST)} {l1.accelerator()[1]}".encode())
         folder = paths.CACHE / "oracle"
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{name}-{key.hexdigest()[:16]}"
@@ -231,7 +232,7 @@ class Boot:
                       and p.name != "run-in-l1")
 
     def run(self, names, add):
-        if not build("boot", add, "-s", "-C", self.folder, f"OUT={self.out}"):
+        if not build("boot", add, "-s", "-C", self.folder, f"OUT={self.out}", f"KVER={paths.HOST}"):
             return
         l2.initrd(self.out / "initrd", "sh /job/$(sed -n 's/.*job=\\([^ ]*\\).*/\\1/p' /proc/cmdline)",
                   scripts=paths.TOP / "tests/guest")
@@ -249,7 +250,7 @@ class Boot:
     def _lanes(self, names):
         """Who runs in which L1. A test with a line "# L1: -cpu <features>" begins there without a module; those that want
         the same share one L1."""
-        script = f"export KERNEL={paths.vmlinuz()} OUT={self.out} VMM='{l2.VMM}'; tests/boot/run-in-l1"
+        script = f"export KERNEL={paths.vmlinuz(paths.GUEST)} OUT={self.out} VMM='{l2.VMM}'; tests/boot/run-in-l1"
         special = collections.defaultdict(list)
         for name in names:
             wish = re.search(r"^# L1: -cpu(.*)$", (self.folder / name).read_text(), re.M)
@@ -258,7 +259,7 @@ class Boot:
         for lane in filter(None, (common[i::LANES] for i in range(LANES))):
             yield InL1("boot", script, sets=["net"]), lane
         for cpu, lane in special.items():
-            yield InL1("boot", script, kvm="none", sets=["msr"], cpu=cpu), lane
+            yield InL1("boot", script, kvm="none", sets=["kvmono", "msr"], cpu=cpu), lane
 
 
 PARTS = {"unit": Unit(), "static": Static(), "api": Api(), "boot": Boot()}
