@@ -26,25 +26,18 @@ void vm_get(struct vm *vm)
 }
 
 /*
- * The last file has gone: no ioctl, no mapping, no vCPU thread is left. What could still reach in from outside goes first (the host's memory
- * management, debugfs readers, eventfds, timers), then the vCPUs, then what they stood on.
+ * The last file has gone: no ioctl, no mapping, no vCPU thread is left. The doors through which something could still come in from outside
+ * are closed first: the list of VMs, debugfs readers, the host's memory management.
  */
 static void vm_teardown(struct vm *vm)
 {
 	struct vm_x86 *x = to_vm_x86(vm);
-	struct vcpu *vcpu;
-	unsigned long i;
 
 	mutex_lock(&vm_list_lock);
 	list_del(&vm->link);
 	mutex_unlock(&vm_list_lock);
 	debugfs_del_vm(vm);
 	notifier_unregister(vm);
-	irqfd_destroy_all(&x->irqchip);
-	if (x->irqchip.pit)
-		pit_destroy(&x->irqchip);
-	vm_for_each_vcpu(i, vcpu, vm)
-		vcpu_x86_destroy(vcpu);
 	vm_x86_destroy(x);
 	kvfree(x);
 }

@@ -44,10 +44,20 @@ destroy_vm:
 	return r;
 }
 
-/** vm_x86_destroy() - the last reference is gone, all vCPUs are destroyed. May sleep. */
+/**
+ * vm_x86_destroy() - the last reference is gone. What still reaches a vCPU from outside goes first (changes of the host's clock,
+ * eventfds, the PIT), then the vCPUs, then what they stood on. May sleep.
+ */
 void vm_x86_destroy(struct vm_x86 *vm)
 {
+	struct vcpu *vcpu;
+	unsigned long i;
+
 	clock_vm_destroy(vm);
+	irqfd_destroy_all(&vm->irqchip);
+	pit_destroy(&vm->irqchip);
+	vm_for_each_vcpu(i, vcpu, &vm->vm)
+		vcpu_x86_destroy(vcpu);
 	irqchip_destroy(&vm->irqchip);
 	mmu_destroy(&vm->mmu);
 	vm_destroy_msr_filter(vm);

@@ -157,11 +157,8 @@ static void world_end(void)
 	struct vcpu *vcpu;
 	unsigned long i;
 
-	vm_for_each_vcpu(i, vcpu, &W->vm) {
+	vm_for_each_vcpu(i, vcpu, &W->vm)
 		vcpu_put_cpu(vcpu);
-		vcpu_x86_destroy(vcpu);
-	}
-	atomic_set(&W->vm.nr_vcpus, 0);
 	vm_x86_destroy(W);
 	core_teardown();
 	free(ram);
