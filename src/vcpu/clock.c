@@ -9,6 +9,7 @@
  * vCPU. Otherwise each vCPU has its own pairing, renewed when it moves to another CPU.
  */
 #include <linux/clocksource.h>
+#include <linux/irq_work.h>
 #include <linux/math64.h>
 #include <linux/pvclock_gtod.h>
 #include <linux/timekeeper_internal.h>
@@ -38,7 +39,18 @@ static void clocksource_changed(struct work_struct *work)
 
 static DECLARE_WORK(clocksource_work, clocksource_changed);
 
-/* Called by the timekeeper at each of its updates, with its lock held. */
+static void queue_clocksource_work(struct irq_work *unused)
+{
+	schedule_work(&clocksource_work);
+}
+
+static DEFINE_IRQ_WORK(clocksource_irq_work, queue_clocksource_work);
+
+/*
+ * Called by the timekeeper at each of its updates, in the middle of writing: no clock can be read until it is done. Queueing a work takes
+ * the lock of a worker pool, and whoever holds that on another CPU may be waiting for a clock. So it is left to an interrupt of this CPU, which
+ * comes when the timekeeper is done.
+ */
 static int timekeeper_updated(struct notifier_block *nb, unsigned long unused, void *priv)
 {
 	struct timekeeper *tk = priv;
@@ -46,7 +58,7 @@ static int timekeeper_updated(struct notifier_block *nb, unsigned long unused, v
 
 	if (is_tsc != READ_ONCE(host_clock_is_tsc)) {
 		WRITE_ONCE(host_clock_is_tsc, is_tsc);
-		schedule_work(&clocksource_work);
+		irq_work_queue(&clocksource_irq_work);
 	}
 	return 0;
 }
@@ -63,6 +75,7 @@ int clock_setup(void)
 void clock_teardown(void)
 {
 	pvclock_gtod_unregister_notifier(&timekeeper_notifier);
+	irq_work_sync(&clocksource_irq_work);
 	cancel_work_sync(&clocksource_work);
 }
 
@@ -284,9 +297,14 @@ static bool tscs_match(struct vm_x86 *vm)
 void clock_update_vm(struct vm_x86 *vm)
 {
 	unsigned long flags;
-	bool stable = READ_ONCE(host_clock_is_tsc) && !check_tsc_unstable() && tscs_match(vm);
+	bool stable;
 
 	raw_spin_lock_irqsave(&vm->tsc_lock, flags);
+	/*
+	 * Looked at under the lock: a vCPU moves its TSC, then comes here. Of two that come, the one that publishes last sees what the other
+	 * had moved before, so an older verdict can't overwrite a newer one.
+	 */
+	stable = READ_ONCE(host_clock_is_tsc) && !check_tsc_unstable() && tscs_match(vm);
 	write_seqcount_begin(&vm->clock_seq);
 	vm->clock.stable = stable;
 	vm->clock.host_tsc = rdtsc_ordered();
@@ -419,11 +437,13 @@ static void fill_page(struct vcpu_x86 *v, struct pvclock_vcpu_time_info *page)
 static void write_page(struct vcpu_x86 *v, gpa_t gpa, struct pvclock_vcpu_time_info *page)
 {
 	struct vm *vm = v->vcpu.vm;
-	u32 version;
+	struct pvclock_vcpu_time_info old;
 
-	if (vm_read_guest(vm, gpa, &version, sizeof(version)))
+	if (vm_read_guest(vm, gpa, &old, sizeof(old)))
 		return;
-	page->version = (version | 1) + (version & 1 ? 2 : 0);
+	/* The guest takes it away when it has seen it. */
+	page->flags |= old.flags & PVCLOCK_GUEST_STOPPED;
+	page->version = (old.version | 1) + (old.version & 1 ? 2 : 0);
 	if (vm_write_guest(vm, gpa, &page->version, sizeof(page->version)))
 		return;
 	smp_wmb();	/* odd version before the body */
@@ -442,7 +462,7 @@ void clock_update_vcpu(struct vcpu_x86 *v)
 	if (!(v->system_time_msr & 1))
 		return;
 	fill_page(v, &page);
-	if (v->guest_stopped) {		/* KVM_KVMCLOCK_CTRL: told once, the guest clears it */
+	if (v->guest_stopped) {		/* KVM_KVMCLOCK_CTRL: told once, and until the guest clears it */
 		page.flags |= PVCLOCK_GUEST_STOPPED;
 		v->guest_stopped = false;
 	}

@@ -1,6 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Guest TSC and kvmclock: scaling, the VMM's writes, the page that the guest reads, KVM_GET/SET_CLOCK. */
 #include "check.h"
+
+/* The timekeeper is in the middle of writing: what it calls may leave something for an interrupt, and no more. */
+static bool timekeeper_writes;
+static struct irq_work *irq_work_waits;
+#undef irq_work_queue
+#define irq_work_queue(w)	({ irq_work_waits = (w); })
+#undef schedule_work
+#define schedule_work(w)	({ CHECK(!timekeeper_writes); queue_work(NULL, w); })
+
+/* Another vCPU's thread comes in between, just before this one has the lock. */
+static void (*before_lock)(void);
+static void other_thread(void)
+{
+	void (*f)(void) = before_lock;
+
+	before_lock = NULL;
+	if (f)
+		f();
+}
+static inline unsigned long real_lock(raw_spinlock_t *l)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(l, flags);
+	return flags;
+}
+#undef raw_spin_lock_irqsave
+#define raw_spin_lock_irqsave(l, f)	do { other_thread(); (f) = real_lock(l); } while (0)
+
 #include "vcpu/clock.c"
 
 static struct vm_x86 vm;
@@ -32,7 +61,12 @@ static void host_clock(bool is_tsc)
 	struct clocksource cs = { .vdso_clock_mode = is_tsc ? VDSO_CLOCKMODE_TSC : VDSO_CLOCKMODE_NONE };
 	struct timekeeper tk = { .tkr_mono.clock = &cs };
 
+	timekeeper_writes = true;
 	timekeeper_updated(NULL, 0, &tk);
+	timekeeper_writes = false;
+	if (irq_work_waits)
+		irq_work_waits->func(irq_work_waits);
+	irq_work_waits = NULL;
 	shim_run_works();
 }
 
@@ -207,7 +241,25 @@ TEST(version_is_even_even_after_garbage)
 	stop();
 }
 
-TEST(guest_stopped_is_told_once)
+static void move_the_other_tsc(void)
+{
+	vcpu_set_tsc_offset(&v[1], v[1].tsc_offset + 1000000);
+	clock_update_vm(&vm);
+}
+
+TEST(older_verdict_does_not_win)
+{
+	host_clock(true);
+	start(2);
+	clock_update_vm(&vm);
+	CHECK(vm.clock.stable);
+	before_lock = move_the_other_tsc;
+	clock_update_vm(&vm);
+	CHECK(!vm.clock.stable);
+	stop();
+}
+
+TEST(guest_stopped_is_told_until_seen)
 {
 	struct pvclock_vcpu_time_info p;
 
@@ -217,6 +269,12 @@ TEST(guest_stopped_is_told_once)
 	clock_update_vcpu(&v[0]);
 	memcpy(&p, memory, sizeof(p));
 	CHECK(p.flags & PVCLOCK_GUEST_STOPPED);
+	/* It moved to another CPU before the guest has looked. */
+	clock_update_vcpu(&v[0]);
+	memcpy(&p, memory, sizeof(p));
+	CHECK(p.flags & PVCLOCK_GUEST_STOPPED);
+	/* The guest takes note. */
+	memory[offsetof(struct pvclock_vcpu_time_info, flags)] &= ~PVCLOCK_GUEST_STOPPED;
 	clock_update_vcpu(&v[0]);
 	memcpy(&p, memory, sizeof(p));
 	CHECK(!(p.flags & PVCLOCK_GUEST_STOPPED));
