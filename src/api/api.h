@@ -59,8 +59,8 @@ int vcpu_setup_mce(struct vcpu_x86 *v, u64 mcg_cap);
 int vcpu_inject_mce(struct vcpu_x86 *v, const struct kvm_x86_mce *mce);
 
 /* cap.c */
-/** cap_check() - KVM_CHECK_EXTENSION on /dev/kvm (@vm NULL) or a VM. */
-int cap_check(struct vm_x86 *x, unsigned long cap);
+/** cap_check() - KVM_CHECK_EXTENSION, on /dev/kvm or a VM. */
+int cap_check(unsigned long cap);
 int vm_enable_cap(struct vm_x86 *x, const struct kvm_enable_cap *cap);
 int vcpu_enable_cap(struct vcpu_x86 *v, const struct kvm_enable_cap *cap);
 

@@ -16,9 +16,8 @@
 				 KVM_GUESTDBG_USE_SW_BP | KVM_GUESTDBG_INJECT_BP | KVM_GUESTDBG_INJECT_DB |	\
 				 KVM_GUESTDBG_BLOCKIRQ)
 #define MSR_EXIT_REASONS	(KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN | KVM_MSR_EXIT_REASON_FILTER)
-#define APIC_BUS_NS_DEFAULT	1
-/* A timer's longest time: 2^32 ticks, divided by 128, must fit the 63 bits of a ktime_t. */
-#define APIC_BUS_NS_MAX		(1ULL << (63 - 32 - 7))
+/* A timer's longest time, 2^32 - 1 ticks divided by 128, must fit in 64 bits. */
+#define APIC_BUS_NS_MAX		(U64_MAX / U32_MAX / 128)
 
 struct capability {
 	u32 cap;
@@ -98,10 +97,11 @@ static const struct capability capabilities[] = {
 	{ KVM_CAP_USER_MEMORY2,			1 },
 	{ KVM_CAP_VM_TYPES,			BIT(KVM_X86_DEFAULT_VM) },
 	{ KVM_CAP_PRE_FAULT_MEMORY,		1 },
+	{ KVM_CAP_X86_APIC_BUS_CYCLES_NS,	APIC_BUS_NS_DEFAULT },
 };
 
-/* What depends on this host or this VM. */
-static int cap_dynamic(struct vm_x86 *x, unsigned long cap)
+/* What depends on this host. */
+static int cap_dynamic(unsigned long cap)
 {
 	switch (cap) {
 	case KVM_CAP_NR_VCPUS:			return min_t(int, num_online_cpus(), VM_MAX_VCPUS);
@@ -109,19 +109,18 @@ static int cap_dynamic(struct vm_x86 *x, unsigned long cap)
 	case KVM_CAP_TSC_CONTROL:
 	case KVM_CAP_VM_TSC_CONTROL:		return hw_caps.tsc_scaling;
 	case KVM_CAP_STEAL_TIME:		return sched_info_on();
-	case KVM_CAP_X86_APIC_BUS_CYCLES_NS:	return x && x->apic_bus_ns ? x->apic_bus_ns : APIC_BUS_NS_DEFAULT;
 	default:				return 0;
 	}
 }
 
-int cap_check(struct vm_x86 *x, unsigned long cap)
+int cap_check(unsigned long cap)
 {
 	u32 i;
 
 	for (i = 0; i < ARRAY_SIZE(capabilities); i++)
 		if (capabilities[i].cap == cap)
 			return capabilities[i].value;
-	return cap_dynamic(x, cap);
+	return cap_dynamic(cap);
 }
 
 /* ------------------------------------------------------------------ KVM_ENABLE_CAP on a VM */
@@ -132,11 +131,12 @@ static bool has_vcpus(struct vm_x86 *x)
 	return atomic_read(&x->vm.nr_vcpus);
 }
 
+/* A quirk that is disabled stays so. */
 static int enable_quirks(struct vm_x86 *x, u64 quirks)
 {
 	if (quirks & ~QUIRKS)
 		return -EINVAL;
-	WRITE_ONCE(x->disabled_quirks, quirks);
+	WRITE_ONCE(x->disabled_quirks, x->disabled_quirks | quirks);
 	return 0;
 }
 
@@ -211,12 +211,16 @@ static int enable_apic_bus_ns(struct vm_x86 *x, u64 ns)
 	return 0;
 }
 
+/* Any value but 0 is on. */
 static int enable_flag(bool *flag, u64 on)
 {
-	if (on > 1)
-		return -EINVAL;
-	WRITE_ONCE(*flag, on);
+	WRITE_ONCE(*flag, !!on);
 	return 0;
+}
+
+static int enable_emulation_exits(struct vm_x86 *x, u64 on)
+{
+	return on > 1 ? -EINVAL : enable_flag(&x->exit_on_emulation_error, on);
 }
 
 /* vm->lock held. */
@@ -229,7 +233,7 @@ static int vm_enable_cap_locked(struct vm_x86 *x, u32 cap, u64 arg)
 	case KVM_CAP_X2APIC_API:		return enable_x2apic_api(x, arg);
 	case KVM_CAP_EXCEPTION_PAYLOAD:		return enable_flag(&x->exception_payload, arg);
 	case KVM_CAP_X86_TRIPLE_FAULT_EVENT:	return enable_flag(&x->triple_fault_event, arg);
-	case KVM_CAP_EXIT_ON_EMULATION_FAILURE:	return enable_flag(&x->exit_on_emulation_error, arg);
+	case KVM_CAP_EXIT_ON_EMULATION_FAILURE:	return enable_emulation_exits(x, arg);
 	case KVM_CAP_X86_USER_SPACE_MSR:	return enable_user_space_msr(x, arg);
 	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:	return enable_manual_dirty_log(x, arg);
 	case KVM_CAP_HALT_POLL:			return enable_halt_poll(x, arg);
@@ -256,7 +260,7 @@ int vcpu_enable_cap(struct vcpu_x86 *v, const struct kvm_enable_cap *cap)
 	if (cap->flags)
 		return -EINVAL;
 	switch (cap->cap) {
-	case KVM_CAP_ENFORCE_PV_FEATURE_CPUID:	return 0;	/* it always is: pv_set_msr(), hypercall() */
+	case KVM_CAP_ENFORCE_PV_FEATURE_CPUID:	return enable_flag(&v->pv_enforced, cap->args[0]);
 	default:				return -EINVAL;
 	}
 }

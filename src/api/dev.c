@@ -114,7 +114,7 @@ static long dev_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 	switch (ioctl) {
 	case KVM_GET_API_VERSION:		return dev_ioctl_api_version(arg);
 	case KVM_CREATE_VM:			return vm_open(arg);
-	case KVM_CHECK_EXTENSION:		return cap_check(NULL, arg);
+	case KVM_CHECK_EXTENSION:		return cap_check(arg);
 	case KVM_GET_VCPU_MMAP_SIZE:		return dev_ioctl_mmap_size(arg);
 	case KVM_GET_SUPPORTED_CPUID:		return dev_ioctl_cpuid(argp, false);
 	case KVM_GET_EMULATED_CPUID:		return dev_ioctl_cpuid(argp, true);

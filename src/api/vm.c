@@ -205,7 +205,7 @@ static long vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 	if (err)
 		return err;
 	switch (ioctl) {
-	case KVM_CHECK_EXTENSION:		return cap_check(x, arg);
+	case KVM_CHECK_EXTENSION:		return cap_check(arg);
 	case KVM_ENABLE_CAP:			return vm_ioctl_enable_cap(x, argp);
 	case KVM_CREATE_VCPU:			return vcpu_open(vm, arg);
 	case KVM_SET_USER_MEMORY_REGION:	return vm_ioctl_set_region(x, argp);

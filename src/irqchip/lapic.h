@@ -16,6 +16,8 @@
 #include "core/types.h"
 #include "core/vcpu.h"
 
+#define APIC_BUS_NS_DEFAULT	1
+
 struct irqchip;
 
 enum apic_mode { APIC_DISABLED, APIC_XAPIC, APIC_X2APIC };
@@ -63,7 +65,7 @@ struct lapic {
 		bool hw;		/* armed in the preemption timer instead */
 	} timer;
 	struct apic_tsc tsc;
-	u32 bus_ns;			/* KVM_CAP_X86_APIC_BUS_CYCLES_NS; 1 by default */
+	u32 bus_ns;			/* of a tick; KVM_CAP_X86_APIC_BUS_CYCLES_NS */
 	bool tsc_deadline_allowed, x2apic_allowed;	/* guest CPUID */
 	unsigned long pending_init_sipi;	/* LAPIC_PENDING_*; taken by the vCPU's thread */
 	u8 sipi_vector;

@@ -33,7 +33,7 @@ int vm_x86_init(struct vm_x86 *vm, unsigned long type)
 	if (r)
 		goto destroy_hw;
 	irqchip_init(&vm->irqchip, &vm->vm);
-	vm->apic_bus_ns = 1;
+	vm->apic_bus_ns = APIC_BUS_NS_DEFAULT;
 	clock_vm_init(vm);
 	return 0;
 

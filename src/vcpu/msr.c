@@ -456,7 +456,7 @@ static int special_get(struct vcpu_x86 *v, u32 msr, u64 *val, bool host)
 		*val = v->mce.ctl;
 		return (v->mce.cap & MCG_CTL_P) || host ? 0 : -EINVAL;
 	default:
-		return pv_get_msr(v, msr, val);
+		return pv_get_msr(v, msr, val, host);
 	}
 }
 

@@ -88,9 +88,30 @@ void pv_sched_out(struct vcpu_x86 *v)
 
 /* ------------------------------------------------------------------ MSRs */
 
+/* What CPUID doesn't name is there all the same, unless the VMM wants it enforced (KVM_CAP_ENFORCE_PV_FEATURE_CPUID). */
 static bool feature(struct vcpu_x86 *v, u32 bit)
 {
-	return v->pv_features & (1u << bit);
+	return !v->pv_enforced || (v->pv_features & BIT(bit));
+}
+
+/* The feature that a KVM MSR belongs to; -1: none of ours. */
+static int msr_feature(u32 msr)
+{
+	switch (msr) {
+	case MSR_KVM_WALL_CLOCK:
+	case MSR_KVM_SYSTEM_TIME:	return KVM_FEATURE_CLOCKSOURCE;
+	case MSR_KVM_WALL_CLOCK_NEW:
+	case MSR_KVM_SYSTEM_TIME_NEW:	return KVM_FEATURE_CLOCKSOURCE2;
+	case MSR_KVM_STEAL_TIME:	return KVM_FEATURE_STEAL_TIME;
+	default:			return -1;
+	}
+}
+
+static bool has_msr(struct vcpu_x86 *v, u32 msr)
+{
+	int bit = msr_feature(msr);
+
+	return bit >= 0 && feature(v, bit);
 }
 
 static void write_wall_clock(struct vcpu_x86 *v, gpa_t gpa)
@@ -141,28 +162,32 @@ static int set_wall_clock(struct vcpu_x86 *v, u64 val)
 	return 0;
 }
 
-/** pv_set_msr() - a KVM MSR is written. vCPU loaded; may sleep. -EINVAL: the guest's CPUID lacks it, or reserved bits. */
+/**
+ * pv_set_msr() - a KVM MSR is written, by the VMM (@host) or the guest. vCPU loaded; may sleep. -EINVAL: not there for this guest, or reserved bits.
+ * One that isn't there is 0 to the VMM: it saves and restores all that are in the list of MSRs.
+ */
 int pv_set_msr(struct vcpu_x86 *v, u32 msr, u64 val, bool host)
 {
+	if (!has_msr(v, msr))
+		return host && !val && msr_feature(msr) >= 0 ? 0 : -EINVAL;
 	switch (msr) {
 	case MSR_KVM_WALL_CLOCK:
-		return host || feature(v, KVM_FEATURE_CLOCKSOURCE) ? set_wall_clock(v, val) : -EINVAL;
 	case MSR_KVM_WALL_CLOCK_NEW:
-		return host || feature(v, KVM_FEATURE_CLOCKSOURCE2) ? set_wall_clock(v, val) : -EINVAL;
+		return set_wall_clock(v, val);
 	case MSR_KVM_SYSTEM_TIME:
-		return host || feature(v, KVM_FEATURE_CLOCKSOURCE) ? set_system_time(v, val) : -EINVAL;
 	case MSR_KVM_SYSTEM_TIME_NEW:
-		return host || feature(v, KVM_FEATURE_CLOCKSOURCE2) ? set_system_time(v, val) : -EINVAL;
-	case MSR_KVM_STEAL_TIME:
-		return host || feature(v, KVM_FEATURE_STEAL_TIME) ? set_steal_msr(v, val) : -EINVAL;
+		return set_system_time(v, val);
 	default:
-		return -EINVAL;
+		return set_steal_msr(v, val);
 	}
 }
 
-/** pv_get_msr() - a KVM MSR is read. -EINVAL: none of ours. */
-int pv_get_msr(struct vcpu_x86 *v, u32 msr, u64 *val)
+/** pv_get_msr() - a KVM MSR is read. -EINVAL: not there for this guest. */
+int pv_get_msr(struct vcpu_x86 *v, u32 msr, u64 *val, bool host)
 {
+	*val = 0;
+	if (!has_msr(v, msr))
+		return host && msr_feature(msr) >= 0 ? 0 : -EINVAL;
 	switch (msr) {
 	case MSR_KVM_WALL_CLOCK:
 	case MSR_KVM_WALL_CLOCK_NEW:
@@ -172,11 +197,9 @@ int pv_get_msr(struct vcpu_x86 *v, u32 msr, u64 *val)
 	case MSR_KVM_SYSTEM_TIME_NEW:
 		*val = v->system_time_msr;
 		return 0;
-	case MSR_KVM_STEAL_TIME:
+	default:
 		*val = v->steal_msr;
 		return 0;
-	default:
-		return -EINVAL;
 	}
 }
 

@@ -41,7 +41,7 @@ struct vm_x86 {
 	u32 user_space_msr_mask;	/* KVM_CAP_X86_USER_SPACE_MSR */
 	struct msr_filter __rcu *msr_filter;
 	bool exception_payload, triple_fault_event, exit_on_emulation_error;
-	u32 apic_bus_ns;
+	u32 apic_bus_ns;		/* APIC_BUS_NS_DEFAULT, or as KVM_CAP_X86_APIC_BUS_CYCLES_NS */
 	gpa_t identity_map, tss_addr;
 	u32 last_boosted;		/* index of the vCPU that a spinner last gave its time to */
 };
@@ -108,6 +108,7 @@ struct vcpu_x86 {
 	u64 cr4_reserved;		/* bits that this guest may not set */
 	u64 efer_allowed;
 	u32 pv_features;		/* KVM_CPUID_FEATURES eax as the guest has it */
+	bool pv_enforced;		/* and has no others */
 	struct guest_features {		/* what the hot paths ask */
 		bool xsave, pku, rdtscp, x2apic, tsc_deadline, nx, lm, pcid, la57, fsgsbase, umip, svm, gbpages, rdpid, mwait, amd_like;
 	} has;
@@ -302,7 +303,7 @@ void clock_vcpu_load(struct vcpu_x86 *v, int cpu);
 /* pv.c: hypercalls, steal time, PV EOI, kick, IPI, wall clock */
 int vcpu_hypercall(struct vcpu_x86 *v);		/* as slow_exit() */
 int pv_set_msr(struct vcpu_x86 *v, u32 msr, u64 val, bool host);
-int pv_get_msr(struct vcpu_x86 *v, u32 msr, u64 *val);
+int pv_get_msr(struct vcpu_x86 *v, u32 msr, u64 *val, bool host);
 void pv_steal_update(struct vcpu_x86 *v);	/* REQ_STEAL_UPDATE */
 void pv_sched_out(struct vcpu_x86 *v);
 

@@ -60,6 +60,9 @@ static void round_trips(struct vm *vm, struct vcpu *v)
 		see("KVM_CAP_EXCEPTION_PAYLOAD is not advertised");
 		return;
 	}
+	cap.args[0] = 2;
+	see_result("KVM_ENABLE_CAP of neither 0 nor 1", ioctl(vm->fd, KVM_ENABLE_CAP, &cap));
+	cap.args[0] = 1;
 	see_ioctl(vm->fd, KVM_ENABLE_CAP, &cap);
 	set(v, "pending with payload", EV(.exception = { .pending = 1, .nr = 14, .has_error_code = 1, .error_code = 2 },
 					  .exception_has_payload = 1, .exception_payload = 0x123456,

@@ -18,7 +18,7 @@ void vcpu_set_tsc_offset(struct vcpu_x86 *vc, u64 offset) { vc->tsc_offset = off
 void vcpu_write_tsc(struct vcpu_x86 *vc, u64 tsc, bool host) { vc->tsc_offset = tsc; }
 u64 vcpu_guest_tsc(struct vcpu_x86 *vc, u64 host_tsc) { return host_tsc + vc->tsc_offset; }
 int pv_set_msr(struct vcpu_x86 *vc, u32 msr, u64 val, bool host) { return -EINVAL; }
-int pv_get_msr(struct vcpu_x86 *vc, u32 msr, u64 *val) { return -EINVAL; }
+int pv_get_msr(struct vcpu_x86 *vc, u32 msr, u64 *val, bool host) { return -EINVAL; }
 void vm_request_all(struct vm *m, enum vcpu_request req, enum request_wait wait, struct vcpu *except) { }
 void cpuid_lookup(struct vcpu_x86 *vc, u32 *a, u32 *b, u32 *c, u32 *d) { *d = *a == 7 ? guest_cpuid7_edx : 0; *a = *b = *c = 0; }
 

@@ -31,6 +31,31 @@
 #include <linux/kvm_para.h>
 #include "guest.h"
 
+/* What the headers of Debian 12 don't have yet. */
+#ifndef KVM_CAP_USER_MEMORY2
+#define KVM_CAP_USER_MEMORY2		231
+#define KVM_SET_USER_MEMORY_REGION2	_IOW(KVMIO, 0x49, struct kvm_userspace_memory_region2)
+struct kvm_userspace_memory_region2 {
+	uint32_t slot, flags;
+	uint64_t guest_phys_addr, memory_size, userspace_addr, guest_memfd_offset;
+	uint32_t guest_memfd, pad1;
+	uint64_t pad2[14];
+};
+#endif
+#ifndef KVM_CAP_VM_TYPES
+#define KVM_CAP_VM_TYPES		235
+#endif
+#ifndef KVM_CAP_PRE_FAULT_MEMORY
+#define KVM_CAP_PRE_FAULT_MEMORY	236
+#define KVM_PRE_FAULT_MEMORY		_IOWR(KVMIO, 0xd5, struct kvm_pre_fault_memory)
+struct kvm_pre_fault_memory {
+	uint64_t gpa, size, flags, padding[5];
+};
+#endif
+#ifndef KVM_CAP_X86_APIC_BUS_CYCLES_NS
+#define KVM_CAP_X86_APIC_BUS_CYCLES_NS	237
+#endif
+
 typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
@@ -118,6 +143,7 @@ void vm_destroy(struct vm *vm);			/* close everything */
 void vm_load_guest(struct vm *vm);		/* copy the guest code (again) to its place */
 int vm_slot(struct vm *vm, u32 slot, u32 flags, u64 gpa, u64 size, void *hva);	/* the ioctl's result */
 int vm_cap(struct vm *vm, int cap);
+int vm_enable(struct vm *vm, u32 cap, u64 arg);	/* KVM_ENABLE_CAP's result */
 struct vcpu *vcpu_create(struct vm *vm, int id);
 int vcpu_run(struct vcpu *v);			/* KVM_RUN: 0 or -errno */
 void *gpa_ptr(struct vm *vm, u64 gpa);

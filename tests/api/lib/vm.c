@@ -80,6 +80,13 @@ void vm_destroy(struct vm *vm)
 	vm->mem = NULL;
 }
 
+int vm_enable(struct vm *vm, u32 cap, u64 arg)
+{
+	struct kvm_enable_cap c = { .cap = cap, .args = { arg } };
+
+	return ioctl(vm->fd, KVM_ENABLE_CAP, &c);
+}
+
 struct vcpu *vcpu_create(struct vm *vm, int id)
 {
 	struct vcpu *v = &vm->vcpu[id];
