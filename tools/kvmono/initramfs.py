@@ -59,7 +59,7 @@ class Archive:
         return bytes(self.data)
 
 
-def _load_order(name, series):
+def load_order(name, series):
     """The .ko files that `modprobe name` would load, in that order."""
     shown = subprocess.run(
         ["/sbin/modprobe", "-d", paths.kernel_dir(series), "-S", paths.kver(series), "--show-depends", name],
@@ -86,7 +86,7 @@ def base(init, modules, series):
     image.link("bin/sh", "busybox")
     image.file("init", init.read_bytes(), 0o755)
     for group, names in modules.items():
-        files = dict.fromkeys(f for name in names for f in _load_order(name, series))
+        files = dict.fromkeys(f for name in names for f in load_order(name, series))
         for f in files:
             inside = "lib/modules/" + f.name.removesuffix(".xz")
             if inside not in image.seen:

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Runs the benchmark (tests/bench) in an emulated host, on Linux's own KVM and on ours, and reads its figures."""
+
+import dataclasses
+import shlex
+
+from . import initramfs, l1, paths
+from .make import make, module
+
+PROGRAM = paths.BUILD / "bench/bench"
+VENDORS = ("amd",)
+MITIGATIONS = {"default": "", "off": "mitigations=off"}
+KVMS = ("linux", "ours")
+
+# In L1: load <module…> unload <module…>, then the program, once for each KVM.
+SCRIPT = """
+run() {{
+    echo "=== kvm $1"
+    for ko in $2; do
+        name=$(basename "$ko" .xz)
+        [ -d "/sys/module/$(basename "$name" .ko | tr - _)" ] || insmod "$ko" || return
+    done
+    OP={ops} {program} || return
+    for name in $3; do rmmod "$name" || return; done
+}}
+"""
+
+
+@dataclasses.dataclass
+class Figure:
+    """In units of the TSC. Without a median there is a reason."""
+    median: int | None = None
+    low: int | None = None      # first quartile
+    high: int | None = None     # third
+    why: str = ""
+
+
+class Failed(Exception):
+    pass
+
+
+def build():
+    make("-s", "-C", paths.TOP / "tests/bench", f"OUT={PROGRAM.parent}")
+    module()
+
+
+def modules(kvm, vendor):
+    """What to load for a KVM, in order, and what to unload."""
+    if kvm == "linux":
+        return [str(p) for p in initramfs.load_order(f"kvm-{vendor}", paths.HOST)], [f"kvm_{vendor}", "kvm"]
+    return [str(p) for p in initramfs.load_order("irqbypass", paths.HOST)] + [str(paths.module(vendor))], [f"kvm_{vendor}"]
+
+
+def script(vendor, kvms, ops):
+    text = SCRIPT.format(ops=shlex.quote(" ".join(ops)), program=PROGRAM)
+    for kvm in kvms:
+        load, unload = modules(kvm, vendor)
+        text += f"run {kvm} {shlex.quote(' '.join(load))} {shlex.quote(' '.join(unload))} || exit\n"
+    return text
+
+
+def parse(output):
+    """{kvm: {operation: Figure}} of what the script wrote."""
+    found, current = {}, None
+    for line in output.splitlines():
+        words = line.split(None, 3)
+        if line.startswith("=== kvm "):
+            current = found[words[2]] = {}
+        elif words[:1] == ["bench"] and words[2] == "-":
+            current[words[1]] = Figure(why=words[3] if len(words) > 3 else "failed")
+        elif words[:1] == ["bench"]:
+            low, high, _ = words[3].split()
+            current[words[1]] = Figure(int(words[2]), int(low), int(high))
+    return found
+
+
+def measure(vendor, mitigations, ops=(), kvms=KVMS):
+    """Boots one emulated host; {kvm: {operation: Figure}}. Raises Failed with what the host said."""
+    host = l1.Host(f"bench-{mitigations}", "none", smp=2, icount=True, timeout=1800)
+    host.append = MITIGATIONS[mitigations]
+    output = bytearray()
+    host.on_data = output.extend
+    result = host.run(script(vendor, kvms, ops))
+    text = output.decode(errors="replace")
+    if result.status:
+        raise Failed("\n".join([*text.splitlines()[-10:], *result.complaints, f"status {result.status}, log {result.log}"]))
+    return parse(text)
+
+
+@dataclasses.dataclass
+class Row:
+    """One operation on both KVMs."""
+    vendor: str
+    mitigations: str
+    op: str
+    linux: int | None
+    ours: int | None
+    why: str
+    floor: int | None
+    limit: int | None
+
+    @property
+    def ratio(self):
+        """Ours to Linux's; what costs nothing on either is even."""
+        return self.ours / self.linux if self.linux else 1.0
+
+    @property
+    def over(self):
+        return self.limit is not None and self.ours > self.limit
+
+
+def limits(vendor):
+    """{operation: (floor, limit)}, None where there is none."""
+    path = paths.TOP / "tests/bench/limits.tsv"
+    head, *rows = (line.split("\t") for line in path.read_text().splitlines() if not line.startswith("#"))
+    floor, limit = head.index(f"{vendor}_floor"), head.index(f"{vendor}_limit")
+    return {r[0]: tuple(None if r[i] == "-" else int(r[i]) for i in (floor, limit)) for r in rows}
+
+
+def rows_of(vendor, mitigations, figures):
+    """A Row for each operation, in the program's order. The limits hold for the setting that they were made for."""
+    known = limits(vendor)
+    for op, linux in figures["linux"].items():
+        ours = figures["ours"].get(op, Figure(why="not reported"))
+        floor, limit = known.get(op, (None, None))
+        if (vendor, mitigations) not in (("amd", "default"), ("intel", "off")):
+            limit = None
+        yield Row(vendor, mitigations, op, linux.median, ours.median, ours.why or linux.why, floor, limit)
+
+
+def write_tsv(path, rows):
+    lines = ["vendor\tmitigations\top\tlinux\tours\tratio"]
+    for r in rows:
+        figures = [r.linux, r.ours, f"{r.ratio:.3f}"] if None not in (r.linux, r.ours) else [r.linux or "-", r.ours or "-", r.why]
+        lines.append("\t".join(map(str, [r.vendor, r.mitigations, r.op, *figures])))
+    path.write_text("\n".join(lines) + "\n")
