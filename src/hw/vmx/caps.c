@@ -34,7 +34,7 @@ struct vmx_cpu *vmx_cpu(int cpu)
 
 bool vmx_is_on(void)
 {
-	return raw_cpu_read(vmx_cpus.on);
+	return raw_cpu_ptr(&vmx_cpus)->on;
 }
 
 bool vmx_has_proc2(u32 bit)
@@ -290,14 +290,6 @@ static void vmx_lock_feature_control(void)
 		wrmsrl(MSR_IA32_FEAT_CTL, ctl | FEAT_CTL_LOCKED | FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX);
 }
 
-static int vmxon(hpa_t region)
-{
-	asm goto(VMX_INSN("vmxon %[region]") : : [region] "m" (region) : "cc", "memory" : failed);
-	return 0;
-failed:
-	return -EIO;
-}
-
 int hw_enable_cpu(void)
 {
 	struct vmx_cpu *cpu = this_cpu_ptr(&vmx_cpus);
@@ -331,31 +323,11 @@ void hw_disable_cpu(void)
 	/* An active VMCS is partly in the CPU: into memory with it. */
 	list_for_each_entry_safe(hw, next, &cpu->loaded, link)
 		vmcs_clear_here(hw);
-	asm volatile("vmxoff" : : : "cc");
+	vmxoff();
 	cr4_clear_bits(X86_CR4_VMXE);
 }
 
 /* ------------------------------------------------------------------ translations (SDM 3C, 29.4.3) */
-
-static void invept(u64 extent, u64 eptp)
-{
-	struct { u64 eptp, reserved; } desc = { .eptp = eptp };
-
-	asm goto(VMX_INSN("invept %[desc], %[extent]") : : [desc] "m" (desc), [extent] "r" (extent) : "cc", "memory" : failed);
-	return;
-failed:
-	WARN_ONCE(vmx_is_on(), "kvm-intel: INVEPT failed\n");
-}
-
-static void invvpid(u64 extent, u16 vpid, u64 gva)
-{
-	struct { u64 vpid, gva; } desc = { .vpid = vpid, .gva = gva };
-
-	asm goto(VMX_INSN("invvpid %[desc], %[extent]") : : [desc] "m" (desc), [extent] "r" (extent) : "cc", "memory" : failed);
-	return;
-failed:
-	WARN_ONCE(vmx_is_on(), "kvm-intel: INVVPID failed\n");
-}
 
 void hw_flush_tlb_cpu(void)
 {

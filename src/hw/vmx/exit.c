@@ -54,7 +54,7 @@ const u8 vmx_exit_kinds[EXIT_REASONS] = {
 	[EXIT_REASON_APIC_WRITE] = DETAILED(EXIT_APIC_WRITE),
 	[EXIT_REASON_INVPCID] = DETAILED(EXIT_INVPCID),
 	[EXIT_REASON_VMFUNC] = PLAIN(EXIT_VIRT_INSN),
-	[EXIT_REASON_PML_FULL] = PLAIN(EXIT_PML_FULL),
+	[EXIT_REASON_PML_FULL] = DETAILED(EXIT_PML_FULL),
 	/* No guest is told that it has these: #UD. */
 	[EXIT_REASON_ENCLS] = PLAIN(EXIT_VIRT_INSN),
 	[EXIT_REASON_RDRAND] = PLAIN(EXIT_VIRT_INSN),
@@ -114,7 +114,7 @@ static void decode_io(struct hw_vcpu *hw, struct hw_exit *exit)
 #define EPT_QUAL_MAPPED		(7 << 3)
 #define EPT_QUAL_LINEAR_VALID	BIT(7)
 #define EPT_QUAL_TRANSLATED	BIT(8)
-#define QUAL_NMI_UNBLOCKED	BIT(12)
+#define QUAL_NMI_UNBLOCKED	BIT(12)		/* of EPT violations and PML-full exits */
 
 static void decode_npf(struct hw_exit *exit)
 {
@@ -145,7 +145,7 @@ static void handle_machine_check(struct hw_exit *exit)
  */
 static void handle_nmi(struct hw_exit *exit)
 {
-	asm volatile("int $2" : : : "memory");
+	vmx_host_nmi();
 	exit->kind = EXIT_NMI;
 }
 
@@ -218,6 +218,9 @@ static void decode_details(struct hw_vcpu *hw, struct hw_exit *exit, u32 vectori
 	case EXIT_NPF:
 		reblock_nmi(hw, exit->qual & QUAL_NMI_UNBLOCKED, vectoring);
 		decode_npf(exit);
+		break;
+	case EXIT_PML_FULL:
+		reblock_nmi(hw, exit->qual & QUAL_NMI_UNBLOCKED, vectoring);
 		break;
 	case EXIT_NPF_MISCONFIG:
 		exit->npf.gpa = vmcs_read64(GUEST_PHYSICAL_ADDRESS);

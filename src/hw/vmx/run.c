@@ -13,26 +13,6 @@
 
 /* ------------------------------------------------------------------ where a VMCS is active */
 
-static void vmclear(const struct hw_vcpu *hw)
-{
-	hpa_t pa = virt_to_phys(hw->vmcs);
-
-	asm goto(VMX_INSN("vmclear %[pa]") : : [pa] "m" (pa) : "cc", "memory" : failed);
-	return;
-failed:
-	WARN_ONCE(vmx_is_on(), "kvm-intel: VMCLEAR failed\n");
-}
-
-static void vmptrld(const struct hw_vcpu *hw)
-{
-	hpa_t pa = virt_to_phys(hw->vmcs);
-
-	asm goto(VMX_INSN("vmptrld %[pa]") : : [pa] "m" (pa) : "cc", "memory" : failed);
-	return;
-failed:
-	WARN_ONCE(vmx_is_on(), "kvm-intel: VMPTRLD failed\n");
-}
-
 /** vmcs_clear_here() - the VMCS, active on this CPU, goes back to memory and is nobody's. IRQs off. */
 void vmcs_clear_here(struct hw_vcpu *hw)
 {
@@ -41,7 +21,7 @@ void vmcs_clear_here(struct hw_vcpu *hw)
 	/* By the time that an IPI asked for it, the CPU may have gone offline and done it itself. */
 	if (hw->cpu != smp_processor_id())
 		return;
-	vmclear(hw);
+	vmclear(virt_to_phys(hw->vmcs));
 	if (cpu->current_vmcs == hw)
 		cpu->current_vmcs = NULL;
 	list_del(&hw->link);
@@ -82,11 +62,11 @@ static void vmcs_activate(struct hw_vcpu *hw, int cpu)
 
 	local_irq_save(flags);
 	/* The region may hold anything before its first use: VMCLEAR makes it clean and not launched. */
-	vmclear(hw);
+	vmclear(virt_to_phys(hw->vmcs));
 	list_add(&hw->link, &vmx_cpu(cpu)->loaded);
 	hw->cpu = cpu;
 	hw->launched = false;
-	vmptrld(hw);
+	vmptrld(virt_to_phys(hw->vmcs));
 	vmx_cpu(cpu)->current_vmcs = hw;
 	local_irq_restore(flags);
 }
@@ -101,7 +81,7 @@ void hw_load(struct hw_vcpu *hw, int cpu, bool scheduled_out)
 		host_state_of_cpu(hw, cpu);
 		hw->work |= WORK_FLUSH;
 	} else if (c->current_vmcs != hw) {
-		vmptrld(hw);
+		vmptrld(virt_to_phys(hw->vmcs));
 		c->current_vmcs = hw;
 	}
 	flaws_switch_vcpu(c, hw);

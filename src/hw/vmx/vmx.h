@@ -8,8 +8,8 @@
 #include <linux/bits.h>
 #include <linux/build_bug.h>
 #include <linux/list.h>
-#include <asm/asm.h>
 #include "hw/vmx/names.h"
+#include "hw/vmx/ops.h"
 #include "core/types.h"
 
 /* ------------------------------------------------------------------ fields of the VMCS (SDM 3C, 25.11.2 and appendix B) */
@@ -19,34 +19,6 @@ enum vmcs_width { VMCS_16, VMCS_64, VMCS_32, VMCS_NATURAL };
 
 #define VMCS_CHECK(field, width)	BUILD_BUG_ON((((field) >> 13) & 3) != (width) || ((field) & 1))
 
-/*
- * At reboot VMX goes off while a vCPU's thread may be anywhere: its next VMX instruction is #UD then. It counts as a failed one, and the
- * failed entry that follows ends KVM_RUN.
- */
-#define VMX_INSN(insn)	"1:\t" insn "\n\tjbe %l[failed]\n\t" _ASM_EXTABLE(1b, %l[failed])
-
-/** vmcs_error() - a VMREAD or VMWRITE failed: VMX is off, or a bug of ours. Says which one, once. */
-void vmcs_error(u32 field, bool write);
-
-static __always_inline u64 vmcs_read_any(u32 field)
-{
-	u64 val;
-
-	asm_goto_output(VMX_INSN("vmread %[field], %[val]") : [val] "=r" (val) : [field] "r" ((u64)field) : "cc" : failed);
-	return val;
-failed:
-	vmcs_error(field, false);
-	return 0;
-}
-
-static __always_inline void vmcs_write_any(u32 field, u64 val)
-{
-	asm_goto_output(VMX_INSN("vmwrite %[val], %[field]") : : [val] "rm" (val), [field] "r" ((u64)field) : "cc", "memory" : failed);
-	return;
-failed:
-	vmcs_error(field, true);
-}
-
 #define vmcs_read16(field)	({ VMCS_CHECK(field, VMCS_16); (u16)vmcs_read_any(field); })
 #define vmcs_read32(field)	({ VMCS_CHECK(field, VMCS_32); (u32)vmcs_read_any(field); })
 #define vmcs_read64(field)	({ VMCS_CHECK(field, VMCS_64); vmcs_read_any(field); })
@@ -55,7 +27,6 @@ failed:
 #define vmcs_write32(field, v)	({ VMCS_CHECK(field, VMCS_32); vmcs_write_any(field, (u32)(v)); })
 #define vmcs_write64(field, v)	({ VMCS_CHECK(field, VMCS_64); vmcs_write_any(field, v); })
 #define vmcs_writen(field, v)	({ VMCS_CHECK(field, VMCS_NATURAL); vmcs_write_any(field, v); })
-
 
 /* ------------------------------------------------------------------ objects */
 
@@ -158,8 +129,6 @@ extern struct vmx_controls vmx_controls;	/* those that every vCPU starts with */
 extern struct vmx_fixed { u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1; } vmx_fixed;
 extern u32 vmx_basic_revision;
 struct vmx_cpu *vmx_cpu(int cpu);
-/** vmx_is_on() - on this CPU. Where it is off a failing VMX instruction is nobody's fault. */
-bool vmx_is_on(void);
 bool vmx_has_proc2(u32 bit);
 /** vmx_flush_guest() - INVEPT and INVVPID at the narrowest scope that the CPU has. VMCS loaded, IRQs off. */
 void vmx_flush_guest(struct hw_vcpu *hw);
