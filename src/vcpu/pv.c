@@ -11,15 +11,6 @@
 
 /* ------------------------------------------------------------------ steal time */
 
-static hva_t steal_hva(struct vcpu_x86 *v, gpa_t gpa)
-{
-	struct memslot *slot = memslot_find(memslots(v->vcpu.vm), gpa_to_gfn(gpa));
-
-	if (!slot || (slot->flags & KVM_MEM_READONLY))
-		return 0;
-	return memslot_gfn_to_hva(slot, gpa_to_gfn(gpa)) + (gpa & 0xfff);
-}
-
 static void write_steal(struct vcpu_x86 *v, gpa_t gpa, u64 waited)
 {
 	struct vm *vm = v->vcpu.vm;
@@ -66,20 +57,20 @@ void pv_steal_update(struct vcpu_x86 *v)
 void pv_sched_out(struct vcpu_x86 *v)
 {
 	static const u8 preempted = KVM_VCPU_PREEMPTED;
+	gpa_t gpa = (v->steal_msr & KVM_STEAL_VALID_BITS) + offsetof(struct kvm_steal_time, preempted);
+	struct memslot *slot;
 	hva_t hva;
 	int idx;
 
 	if (!(v->steal_msr & KVM_MSR_ENABLED) || current->mm != v->vcpu.vm->mm)
 		return;
 	idx = srcu_read_lock(&v->vcpu.vm->srcu);
-	hva = steal_hva(v, (v->steal_msr & KVM_STEAL_VALID_BITS) + offsetof(struct kvm_steal_time, preempted));
-	if (hva) {
-		pagefault_disable();
+	/* Found once: another thread may publish a set without it in the middle of this. */
+	slot = memslot_find(memslots(v->vcpu.vm), gpa_to_gfn(gpa));
+	if (slot && !(slot->flags & KVM_MEM_READONLY)) {
+		hva = memslot_gfn_to_hva(slot, gpa_to_gfn(gpa)) + offset_in_page(gpa);
 		if (!copy_to_user_nofault((void __user *)hva, &preempted, sizeof(preempted)))
-			memslot_mark_dirty(memslot_find(memslots(v->vcpu.vm),
-					   gpa_to_gfn(v->steal_msr & KVM_STEAL_VALID_BITS)),
-					   gpa_to_gfn(v->steal_msr & KVM_STEAL_VALID_BITS));
-		pagefault_enable();
+			memslot_mark_dirty(slot, gpa_to_gfn(gpa));
 	}
 	srcu_read_unlock(&v->vcpu.vm->srcu, idx);
 	/* The next entry clears it and accounts the wait. */

@@ -630,3 +630,26 @@ TEST(clocksource_changes_at_the_end)
 	world_end();
 	while_vcpu_ends = NULL;
 }
+
+static struct memslots *slots_before;
+
+static void all_slots_go(void)
+{
+	shim_uaccess_hook = NULL;
+	slots_before = memslots(&W->vm);
+	CHECK_EQ(memslots_init(&W->vm), 0);
+}
+
+TEST(switched_out_while_the_steal_page_goes)
+{
+	world_make(IRQCHIP_KERNEL);
+	V->steal_msr = 0x5000 | KVM_MSR_ENABLED;
+	pv_sched_out(V);
+	CHECK_EQ(ram[0x5000 + offsetof(struct kvm_steal_time, preempted)], KVM_VCPU_PREEMPTED);
+	shim_uaccess_hook = all_slots_go;
+	pv_sched_out(V);
+	CHECK(!shim_uaccess_hook);
+	kvfree(rcu_dereference_protected(W->vm.slots, true));
+	rcu_assign_pointer(W->vm.slots, slots_before);
+	world_end();
+}

@@ -508,6 +508,7 @@ int smp_call_function_single(int cpu, void (*f)(void *), void *arg, int wait)
 /* ---- memory */
 
 long shim_fail_alloc, shim_live, shim_live_pages, shim_fail_uaccess;
+void (*shim_uaccess_hook)(void);
 struct vm_area_struct shim_vma[8];
 
 static bool allocation_fails(void)
@@ -686,6 +687,8 @@ unsigned long shim_copy(void *to, const void *from, unsigned long user, unsigned
 
 	if (!n)
 		return 0;
+	if (shim_uaccess_hook)
+		shim_uaccess_hook();
 	if (shim_fail_uaccess && !--shim_fail_uaccess)
 		return n;
 	if (shim_user_access(user, n) < need)

@@ -157,6 +157,7 @@ void shim_user_add(const void *start, size_t len, enum shim_user_access access);
 void shim_user_reset(void);
 enum shim_user_access shim_user_access(unsigned long addr, size_t len);
 extern long shim_fail_uaccess;	/* the n-th access from now fails; 0: none */
+extern void (*shim_uaccess_hook)(void);	/* called before each: what other threads do meanwhile */
 unsigned long shim_copy(void *to, const void *from, unsigned long user, unsigned long n, bool write);
 #define copy_from_user(t, f, n)	({ might_sleep(); shim_copy(t, f, (unsigned long)(f), n, false); })
 #define copy_to_user(t, f, n)	({ might_sleep(); shim_copy(t, f, (unsigned long)(t), n, true); })
