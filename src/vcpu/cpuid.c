@@ -5,6 +5,7 @@
  *
  * CPUID itself is executed only here at load and in ioctls, never on the way of an exit.
  */
+#include <linux/nospec.h>
 #include <linux/sched/stat.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
@@ -348,6 +349,12 @@ static int compare_entries(const void *a, const void *b)
 	return x->index < y->index ? -1 : x->index > y->index;
 }
 
+/* The guest chooses @n, and what is read here leads to another read: not even speculatively past the end. NULL: not in this range. */
+static u8 *range_slot(u8 *range, u32 n, u32 size)
+{
+	return n < size ? &range[array_index_nospec(n, size)] : NULL;
+}
+
 /* First entry of each function in the three ranges that guests ask for, so that an exit needs no search. */
 static u8 *first_slot(struct cpuid_first *first, u32 function)
 {
@@ -355,11 +362,11 @@ static u8 *first_slot(struct cpuid_first *first, u32 function)
 
 	switch (function >> 28) {
 	case 0x0:
-		return n < ARRAY_SIZE(first->basic) ? &first->basic[n] : NULL;
+		return range_slot(first->basic, n, ARRAY_SIZE(first->basic));
 	case 0x4:
-		return n < ARRAY_SIZE(first->hypervisor) ? &first->hypervisor[n] : NULL;
+		return range_slot(first->hypervisor, n, ARRAY_SIZE(first->hypervisor));
 	case 0x8:
-		return n < ARRAY_SIZE(first->extended) ? &first->extended[n] : NULL;
+		return range_slot(first->extended, n, ARRAY_SIZE(first->extended));
 	default:
 		return NULL;
 	}
