@@ -428,6 +428,7 @@ static struct kvm_pic_state half_sanitized(const struct kvm_pic_state *state, u3
 	struct kvm_pic_state s = *state;
 
 	s.priority_add &= 7;
+	s.irq_base &= 0xf8;
 	s.read_reg_select = !!s.read_reg_select;
 	s.poll = !!s.poll;
 	s.special_mask = !!s.special_mask;

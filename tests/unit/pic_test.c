@@ -329,6 +329,8 @@ TEST(state)
 	CHECK_EQ(one.chip.pic.init_state, 3);
 	CHECK_EQ(one.chip.pic.elcr, 0xde);
 	CHECK_EQ(one.chip.pic.poll, 1);
+	/* Vectors are eight in a row and end within a byte. */
+	CHECK_EQ(one.chip.pic.irq_base, 0xf8);
 	inta();
 	one.chip_id = 3;
 	CHECK_EQ(irqchip_get_state(&chip, &one), -EINVAL);
