@@ -56,7 +56,8 @@ static void inject_uncorrected(struct vcpu_x86 *v, u64 *bank, const struct kvm_x
 
 int vcpu_inject_mce(struct vcpu_x86 *v, const struct kvm_x86_mce *mce)
 {
-	u32 banks = v->mce.cap & MCG_BANKCNT_MASK;
+	/* A VMM may have written any number into MCG_CAP. */
+	u32 banks = min_t(u32, v->mce.cap & MCG_BANKCNT_MASK, MCE_BANKS);
 	u64 *bank;
 
 	if (mce->bank >= banks || !(mce->status & MCI_STATUS_VAL))
