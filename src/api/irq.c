@@ -75,32 +75,22 @@ static long create_irqchip(struct vm_x86 *x)
 	return err;
 }
 
-static long get_irqchip(struct vm_x86 *x, void __user *argp)
+enum state_direction { STATE_GET, STATE_SET };
+
+static long irqchip_state(struct vm_x86 *x, void __user *argp, enum state_direction dir)
 {
 	struct kvm_irqchip *state = memdup_user(argp, sizeof(*state));
 	long err;
 
 	if (IS_ERR(state))
 		return PTR_ERR(state);
-	err = -ENXIO;
-	if (READ_ONCE(x->irqchip.mode) == IRQCHIP_KERNEL)
-		err = irqchip_get_state(&x->irqchip, state);
-	if (!err)
-		err = put_user_struct(argp, state, sizeof(*state));
-	kfree(state);
-	return err;
-}
-
-static long set_irqchip(struct vm_x86 *x, void __user *argp)
-{
-	struct kvm_irqchip *state = memdup_user(argp, sizeof(*state));
-	long err;
-
-	if (IS_ERR(state))
-		return PTR_ERR(state);
-	err = -ENXIO;
-	if (READ_ONCE(x->irqchip.mode) == IRQCHIP_KERNEL)
+	if (dir == STATE_SET) {
 		err = irqchip_set_state(&x->irqchip, state);
+	} else {
+		err = irqchip_get_state(&x->irqchip, state);
+		if (!err)
+			err = put_user_struct(argp, state, sizeof(*state));
+	}
 	kfree(state);
 	return err;
 }
@@ -109,7 +99,7 @@ static long irq_line(struct vm_x86 *x, struct kvm_irq_level *line)
 {
 	if (!has_irqchip(x))
 		return -ENXIO;
-	line->status = irqchip_set_gsi(&x->irqchip, line->irq, IRQ_SOURCE_USER, !!line->level, true);
+	line->status = irqchip_set_gsi(&x->irqchip, line->irq, IRQ_SOURCE_USER, !!line->level);
 	return 0;
 }
 
@@ -179,14 +169,29 @@ static long set_irqfd(struct vm_x86 *x, void __user *argp)
 
 /* ------------------------------------------------------------------ PIT */
 
-static int add_pit_devices(struct vm_x86 *x, u32 flags)
+static int add_pit_devices(struct vm_x86 *x, struct pit *pit, u32 flags)
 {
 	const struct iodev ports[] = {
-		{ 0x40, 4, IODEV_PIT, x->irqchip.pit },
-		{ 0x61, 1, IODEV_SPEAKER, x->irqchip.pit },
+		{ 0x40, 4, IODEV_PIT, pit },
+		{ 0x61, 1, IODEV_SPEAKER, pit },
 	};
 
 	return add_devices(&x->vm, &x->vm.pio, ports, flags & KVM_PIT_SPEAKER_DUMMY ? 2 : 1);
+}
+
+static long create_pit_locked(struct vm_x86 *x, const struct kvm_pit_config *config)
+{
+	struct pit *pit = pit_create(&x->irqchip, config);
+	long err;
+
+	if (IS_ERR(pit))
+		return PTR_ERR(pit);
+	err = add_pit_devices(x, pit, config->flags);
+	if (err)
+		pit_free(pit);
+	else
+		pit_publish(pit);
+	return err;
 }
 
 static long create_pit(struct vm_x86 *x, const struct kvm_pit_config *config)
@@ -194,12 +199,7 @@ static long create_pit(struct vm_x86 *x, const struct kvm_pit_config *config)
 	long err;
 
 	mutex_lock(&x->vm.lock);
-	err = pit_create(&x->irqchip, config);
-	if (!err) {
-		err = add_pit_devices(x, config->flags);
-		if (err)
-			pit_destroy(&x->irqchip);
-	}
+	err = create_pit_locked(x, config);
 	mutex_unlock(&x->vm.lock);
 	return err;
 }
@@ -220,16 +220,10 @@ static long create_pit2(struct vm_x86 *x, void __user *argp)
 	return create_pit(x, &config);
 }
 
-/* irqchip.pit is set once, under vm->lock, and stays as long as the VM. */
-static bool has_pit(struct vm_x86 *x)
-{
-	return READ_ONCE(x->irqchip.pit);
-}
-
 static long get_pit2(struct vm_x86 *x, void __user *argp)
 {
 	struct kvm_pit_state2 state = {};
-	long err = has_pit(x) ? pit_get_state(&x->irqchip, &state) : -ENXIO;
+	long err = pit_get_state(&x->irqchip, &state);
 
 	return err ? err : put_user_struct(argp, &state, sizeof(state));
 }
@@ -240,14 +234,14 @@ static long set_pit2(struct vm_x86 *x, void __user *argp)
 
 	if (copy_from_user(&state, argp, sizeof(state)))
 		return -EFAULT;
-	return has_pit(x) ? pit_set_state(&x->irqchip, &state) : -ENXIO;
+	return pit_set_state(&x->irqchip, &state);
 }
 
 /* The older pair has the channels and not the flags. */
 static long get_pit1(struct vm_x86 *x, void __user *argp)
 {
 	struct kvm_pit_state2 state = {};
-	long err = has_pit(x) ? pit_get_state(&x->irqchip, &state) : -ENXIO;
+	long err = pit_get_state(&x->irqchip, &state);
 
 	return err ? err : put_user_struct(argp, state.channels, sizeof(struct kvm_pit_state));
 }
@@ -260,7 +254,7 @@ static long set_pit1(struct vm_x86 *x, void __user *argp)
 
 	if (copy_from_user(&state1, argp, sizeof(state1)))
 		return -EFAULT;
-	err = has_pit(x) ? pit_get_state(&x->irqchip, &state) : -ENXIO;
+	err = pit_get_state(&x->irqchip, &state);
 	if (err)
 		return err;
 	memcpy(state.channels, state1.channels, sizeof(state.channels));
@@ -273,7 +267,7 @@ static long reinject_control(struct vm_x86 *x, void __user *argp)
 
 	if (copy_from_user(&control, argp, sizeof(control)))
 		return -EFAULT;
-	return has_pit(x) ? pit_set_reinject(&x->irqchip, control.pit_reinject) : -ENXIO;
+	return pit_set_reinject(&x->irqchip, control.pit_reinject);
 }
 
 static long set_boot_cpu_id(struct vm_x86 *x, unsigned long id)
@@ -297,8 +291,8 @@ long vm_irq_ioctl(struct vm_x86 *x, unsigned int ioctl, unsigned long arg)
 
 	switch (ioctl) {
 	case KVM_CREATE_IRQCHIP:	return create_irqchip(x);
-	case KVM_GET_IRQCHIP:		return get_irqchip(x, argp);
-	case KVM_SET_IRQCHIP:		return set_irqchip(x, argp);
+	case KVM_GET_IRQCHIP:		return irqchip_state(x, argp, STATE_GET);
+	case KVM_SET_IRQCHIP:		return irqchip_state(x, argp, STATE_SET);
 	case KVM_IRQ_LINE:		return set_irq_line(x, argp);
 	case KVM_IRQ_LINE_STATUS:	return set_irq_line_status(x, argp);
 	case KVM_SIGNAL_MSI:		return signal_msi(x, argp);

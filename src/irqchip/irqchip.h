@@ -61,7 +61,9 @@ void irqchip_destroy(struct irqchip *chip);
  * Any context but NMI; takes irqchip locks. Returns <0: no route or masked; 0: coalesced; >0: delivered (to how many).
  */
 enum irq_source { IRQ_SOURCE_USER, IRQ_SOURCE_PIT, IRQ_SOURCE_IRQFD_RESAMPLE, NR_IRQ_SOURCES };
-int irqchip_set_gsi(struct irqchip *chip, u32 gsi, enum irq_source source, int level, bool line_status);
+int irqchip_set_gsi(struct irqchip *chip, u32 gsi, enum irq_source source, int level);
+/** irqchip_pulse_gsi() - up and down again: an edge. Same context; returns what the rising edge did. */
+int irqchip_pulse_gsi(struct irqchip *chip, u32 gsi, enum irq_source source);
 /** irqchip_send_msi() - KVM_SIGNAL_MSI and routed MSIs. Any context. -EINVAL: bad address/data; else number of LAPICs reached. */
 int irqchip_send_msi(struct irqchip *chip, u64 address, u32 data);
 /** irqchip_set_routing() - KVM_SET_GSI_ROUTING with entries copied in. Sleeps. -EINVAL, -ENOMEM; all or nothing. */
@@ -102,9 +104,16 @@ u8 speaker_read(struct pit *pit);
 /** KVM_GET/SET_IRQCHIP. -EINVAL: no such chip. */
 int irqchip_get_state(struct irqchip *chip, struct kvm_irqchip *state);
 int irqchip_set_state(struct irqchip *chip, const struct kvm_irqchip *state);
-/** KVM_CREATE_PIT2. vm->lock held; sleeps. -EEXIST, -ENOENT (no irqchip), -EINVAL (flags), -ENOMEM. The caller adds ports 0x40-43 and 0x61. */
-int pit_create(struct irqchip *chip, const struct kvm_pit_config *config);
+/**
+ * pit_create() - KVM_CREATE_PIT2. vm->lock held; sleeps. ERR_PTR: -EEXIST, -ENOENT (no irqchip), -EINVAL (flags), -ENOMEM. The caller adds ports
+ * 0x40-43 and 0x61, and then calls pit_publish(); where there is no room for the ports, pit_free(): ioctls don't know of it before.
+ */
+struct pit *pit_create(struct irqchip *chip, const struct kvm_pit_config *config);
+void pit_publish(struct pit *pit);
+void pit_free(struct pit *pit);
+/** pit_destroy() - the VM ends: no vCPU runs, no ioctl is under way. Sleeps. */
 void pit_destroy(struct irqchip *chip);
+/* -ENXIO: there is none; -EINVAL: flags. */
 int pit_get_state(struct irqchip *chip, struct kvm_pit_state2 *state);
 int pit_set_state(struct irqchip *chip, const struct kvm_pit_state2 *state);
 int pit_set_reinject(struct irqchip *chip, bool reinject);

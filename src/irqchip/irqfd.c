@@ -34,12 +34,10 @@ struct irqfd {
 /* Any context but NMI. */
 static void irqfd_inject(struct irqfd *irqfd)
 {
-	if (irqfd->resamplefd) {
-		irqchip_set_gsi(irqfd->chip, irqfd->gsi, IRQ_SOURCE_IRQFD_RESAMPLE, 1, false);
-		return;
-	}
-	irqchip_set_gsi(irqfd->chip, irqfd->gsi, IRQ_SOURCE_USER, 1, false);
-	irqchip_set_gsi(irqfd->chip, irqfd->gsi, IRQ_SOURCE_USER, 0, false);
+	if (irqfd->resamplefd)
+		irqchip_set_gsi(irqfd->chip, irqfd->gsi, IRQ_SOURCE_IRQFD_RESAMPLE, 1);
+	else
+		irqchip_pulse_gsi(irqfd->chip, irqfd->gsi, IRQ_SOURCE_USER);
 }
 
 /* ------------------------------------------------------------------ the end of one */
@@ -52,7 +50,7 @@ static void irqfd_lower_line(struct irqfd *irqfd)
 	list_for_each_entry(other, &irqfd->chip->resamplers, resample_list)
 		if (other->gsi == irqfd->gsi)
 			return;
-	irqchip_set_gsi(irqfd->chip, irqfd->gsi, IRQ_SOURCE_IRQFD_RESAMPLE, 0, false);
+	irqchip_set_gsi(irqfd->chip, irqfd->gsi, IRQ_SOURCE_IRQFD_RESAMPLE, 0);
 }
 
 static void irqfd_stop_resampling(struct irqfd *irqfd)
@@ -291,7 +289,7 @@ void irqfd_resample(struct irqchip *chip, u32 irqchip, u32 pin)
 
 	list_for_each_entry_rcu(irqfd, &chip->resamplers, resample_list)
 		if (route_gsi_has_pin(chip, irqfd->gsi, irqchip, pin))
-			irqchip_set_gsi(chip, irqfd->gsi, IRQ_SOURCE_IRQFD_RESAMPLE, 0, false);
+			irqchip_set_gsi(chip, irqfd->gsi, IRQ_SOURCE_IRQFD_RESAMPLE, 0);
 	list_for_each_entry_rcu(irqfd, &chip->resamplers, resample_list)
 		if (route_gsi_has_pin(chip, irqfd->gsi, irqchip, pin))
 			compat_eventfd_signal(irqfd->resamplefd);

@@ -35,14 +35,11 @@ enum { RW_LOW = 1, RW_HIGH, RW_WORD_LOW, RW_WORD_HIGH };
 
 static void pit_pulse(struct pit *pit)
 {
-	int ret = irqchip_set_gsi(pit->chip, PIT_GSI, IRQ_SOURCE_PIT, 1, false);
-
-	irqchip_set_gsi(pit->chip, PIT_GSI, IRQ_SOURCE_PIT, 0, false);
 	/*
 	 * Masked at both controllers, so nobody will acknowledge: a tick that falls on a mask is
 	 * gone.
 	 */
-	if (ret < 0)
+	if (irqchip_pulse_gsi(pit->chip, PIT_GSI, IRQ_SOURCE_PIT) < 0)
 		atomic_set(&pit->acked, 1);
 }
 
@@ -421,20 +418,20 @@ static void channel_reset(struct kvm_pit_channel_state *c, u32 nr)
 	};
 }
 
-int pit_create(struct irqchip *chip, const struct kvm_pit_config *config)
+struct pit *pit_create(struct irqchip *chip, const struct kvm_pit_config *config)
 {
 	struct pit *pit;
 	u32 nr;
 
 	if (config->flags & ~KVM_PIT_SPEAKER_DUMMY)
-		return -EINVAL;
+		return ERR_PTR(-EINVAL);
 	if (chip->mode != IRQCHIP_KERNEL)
-		return -ENOENT;
+		return ERR_PTR(-ENOENT);
 	if (chip->pit)
-		return -EEXIST;
+		return ERR_PTR(-EEXIST);
 	pit = kzalloc(sizeof(*pit), GFP_KERNEL_ACCOUNT);
 	if (!pit)
-		return -ENOMEM;
+		return ERR_PTR(-ENOMEM);
 	spin_lock_init(&pit->lock);
 	pit->chip = chip;
 	pit->reinject = true;
@@ -442,44 +439,49 @@ int pit_create(struct irqchip *chip, const struct kvm_pit_config *config)
 	for (nr = 0; nr < PIT_CHANNELS; nr++)
 		channel_reset(&pit->channel[nr], nr);
 	pit_forget_ticks(pit);
-	/* Nobody ticks before the guest has set it up, or the VMM its state. */
-	smp_store_release(&chip->pit, pit);
-	return 0;
+	return pit;
 }
 
-void pit_destroy(struct irqchip *chip)
+void pit_publish(struct pit *pit)
 {
-	struct pit *pit = chip->pit;
+	/* Ioctls and acknowledges find it from here on, and it stays as long as the VM. */
+	smp_store_release(&pit->chip->pit, pit);
+	/* The guest may have used the ports already: an acknowledge that found no PIT must not be waited for. */
+	atomic_set(&pit->acked, 1);
+}
 
-	if (!pit)
-		return;
-	WRITE_ONCE(chip->pit, NULL);
-	/* Acknowledges on their way, irqchip_acked(). */
-	synchronize_rcu();
+void pit_free(struct pit *pit)
+{
 	hrtimer_cancel(&pit->hrtimer);
 	kfree(pit);
 }
 
-/*
- * These three hold RCU: a KVM_CREATE_PIT2 that finds no room on the bus takes its PIT back, and another thread may have seen it.
- */
+void pit_destroy(struct irqchip *chip)
+{
+	if (!chip->pit)
+		return;
+	pit_free(chip->pit);
+	chip->pit = NULL;
+}
+
+/* Pairs with pit_publish(). NULL: there is none. */
+static struct pit *pit_of(struct irqchip *chip)
+{
+	return smp_load_acquire(&chip->pit);
+}
+
 int pit_get_state(struct irqchip *chip, struct kvm_pit_state2 *state)
 {
+	struct pit *pit = pit_of(chip);
 	unsigned long flags;
-	struct pit *pit;
 
-	rcu_read_lock();
-	pit = READ_ONCE(chip->pit);
-	if (!pit) {
-		rcu_read_unlock();
+	if (!pit)
 		return -ENXIO;
-	}
 	memset(state, 0, sizeof(*state));
 	spin_lock_irqsave(&pit->lock, flags);
 	memcpy(state->channels, pit->channel, sizeof(state->channels));
 	state->flags = pit->flags | (pit->speaker_data ? KVM_PIT_FLAGS_SPEAKER_DATA_ON : 0);
 	spin_unlock_irqrestore(&pit->lock, flags);
-	rcu_read_unlock();
 	return 0;
 }
 
@@ -496,20 +498,14 @@ static void channel_sanitize(struct kvm_pit_channel_state *c)
 
 int pit_set_state(struct irqchip *chip, const struct kvm_pit_state2 *state)
 {
+	struct pit *pit = pit_of(chip);
 	unsigned long flags;
-	struct pit *pit;
 	u32 nr;
 
-	if (!READ_ONCE(chip->pit))
+	if (!pit)
 		return -ENXIO;
 	if (state->flags & ~(KVM_PIT_FLAGS_HPET_LEGACY | KVM_PIT_FLAGS_SPEAKER_DATA_ON))
 		return -EINVAL;
-	rcu_read_lock();
-	pit = READ_ONCE(chip->pit);
-	if (!pit) {
-		rcu_read_unlock();
-		return -ENXIO;
-	}
 	spin_lock_irqsave(&pit->lock, flags);
 	memcpy(pit->channel, state->channels, sizeof(pit->channel));
 	for (nr = 0; nr < PIT_CHANNELS; nr++)
@@ -518,22 +514,16 @@ int pit_set_state(struct irqchip *chip, const struct kvm_pit_state2 *state)
 	pit->speaker_data = state->flags & KVM_PIT_FLAGS_SPEAKER_DATA_ON;
 	pit_rearm(pit, PIT_RESTORED);
 	spin_unlock_irqrestore(&pit->lock, flags);
-	rcu_read_unlock();
 	return 0;
 }
 
 int pit_set_reinject(struct irqchip *chip, bool reinject)
 {
-	struct pit *pit;
+	struct pit *pit = pit_of(chip);
 
-	rcu_read_lock();
-	pit = READ_ONCE(chip->pit);
-	if (!pit) {
-		rcu_read_unlock();
+	if (!pit)
 		return -ENXIO;
-	}
 	WRITE_ONCE(pit->reinject, reinject);
 	pit_forget_ticks(pit);
-	rcu_read_unlock();
 	return 0;
 }

@@ -35,22 +35,43 @@ static bool routes_of(const struct irq_routing *table, u32 gsi, u32 *i, u32 *end
 	return true;
 }
 
-int irqchip_set_gsi(struct irqchip *chip, u32 gsi, enum irq_source source, int level,
-		    bool line_status)
+/* RCU held. As irqchip_set_gsi(), by the routes of @table. */
+static int gsi_drive(struct irqchip *chip, const struct irq_routing *table, u32 gsi,
+		     enum irq_source source, int level)
 {
-	const struct irq_routing *table;
 	int ret = -1, one;
 	u32 i, end;
 
-	rcu_read_lock();
-	table = rcu_dereference(chip->routing);
-	if (routes_of(table, gsi, &i, &end)) {
-		for (; i < end; i++) {
-			one = route_drive(chip, &table->route[i], source, level);
-			if (one >= 0)
-				ret = max(ret, 0) + one;
-		}
+	if (!routes_of(table, gsi, &i, &end))
+		return -1;
+	for (; i < end; i++) {
+		one = route_drive(chip, &table->route[i], source, level);
+		if (one >= 0)
+			ret = max(ret, 0) + one;
 	}
+	return ret;
+}
+
+int irqchip_set_gsi(struct irqchip *chip, u32 gsi, enum irq_source source, int level)
+{
+	int ret;
+
+	rcu_read_lock();
+	ret = gsi_drive(chip, rcu_dereference(chip->routing), gsi, source, level);
+	rcu_read_unlock();
+	return ret;
+}
+
+int irqchip_pulse_gsi(struct irqchip *chip, u32 gsi, enum irq_source source)
+{
+	const struct irq_routing *table;
+	int ret;
+
+	rcu_read_lock();
+	/* One table for both edges: by another, which comes in between, a pin that is up might never fall. */
+	table = rcu_dereference(chip->routing);
+	ret = gsi_drive(chip, table, gsi, source, 1);
+	gsi_drive(chip, table, gsi, source, 0);
 	rcu_read_unlock();
 	return ret;
 }

@@ -315,7 +315,7 @@ TEST(pic_interrupt)
 	for (i = 1; i < 4; i++)
 		pic_write(W->irqchip.pic, 0x21, icw[i]);
 	pic_write(W->irqchip.pic, 0x21, 0);
-	CHECK(irqchip_set_gsi(&W->irqchip, 3, IRQ_SOURCE_USER, 1, false) >= 0);
+	CHECK(irqchip_set_gsi(&W->irqchip, 3, IRQ_SOURCE_USER, 1) >= 0);
 	CHECK_RAN(0);
 	CHECK_EQ(world_delivered[0].kind, EVENT_INTR);
 	CHECK_EQ(world_delivered[0].vector, 0x33);

@@ -238,7 +238,7 @@ TEST(devices_in_the_kernel)
 
 	world_make(IRQCHIP_KERNEL);
 	mutex_lock(&W->vm.lock);
-	CHECK_EQ(pit_create(&W->irqchip, &pit), 0);
+	pit_publish(pit_create(&W->irqchip, &pit));
 	mutex_unlock(&W->vm.lock);
 	bus_add(&W->vm.pio, 0x20, 2, IODEV_PIC, W->irqchip.pic);
 	bus_add(&W->vm.pio, 0x4d0, 2, IODEV_ELCR, W->irqchip.pic);

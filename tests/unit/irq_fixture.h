@@ -24,9 +24,17 @@ static struct vcpu vcpus[MAX_APICS];
 static struct lapic apics[MAX_APICS];
 static int nr_apics, kicks[MAX_APICS], scans_requested;
 
+/* What another thread does at that moment; once. */
+static void (*on_kick)(void);
+
 void vcpu_kick(struct vcpu *vcpu)
 {
+	void (*meanwhile)(void) = on_kick;
+
 	kicks[vcpu - vcpus]++;
+	on_kick = NULL;
+	if (meanwhile)
+		meanwhile();
 }
 
 void vm_request_all(struct vm *v, enum vcpu_request req, enum request_wait wait, struct vcpu *except)

@@ -170,7 +170,7 @@ static void fuzz_op(const struct op *op)
 		fuzz_port(op);
 		break;
 	case 9:
-		irqchip_set_gsi(&chip, op->where, op->val % NR_IRQ_SOURCES, op->val & 0x100, true);
+		irqchip_set_gsi(&chip, op->where, op->val % NR_IRQ_SOURCES, op->val & 0x100);
 		break;
 	case 10:
 		irqchip_send_msi(&chip, 0xfee00000 | op->where << 12 | (op->val >> 12 & 0xc), op->val);
@@ -203,7 +203,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (i = 0; i < NR_FDS; i++)
 		fds[i] = fds[i] ? fds[i] : shim_eventfd();
 	make_irqchip(IRQCHIP_KERNEL, NR_APICS);
-	pit_create(&chip, &config);
+	pit_publish(pit_create(&chip, &config));
 	enable_all();
 	for (i = 0; i + sizeof(struct op) <= size && i < 4096; i += sizeof(struct op)) {
 		struct op op;

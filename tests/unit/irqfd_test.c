@@ -174,13 +174,13 @@ TEST(resample)
 	eoi(a);
 	/* The line of another source stays up; the EOI of another pin asks nobody. */
 	set_entry(21, 0x8055);
-	irqchip_set_gsi(&chip, 21, IRQ_SOURCE_USER, 1, false);
+	irqchip_set_gsi(&chip, 21, IRQ_SOURCE_USER, 1);
 	count(re);
 	CHECK_EQ(take(a), 0x55);
 	eoi(a);
 	CHECK_EQ(count(re), 0);
 	CHECK_EQ(take(a), 0x55);
-	irqchip_set_gsi(&chip, 21, IRQ_SOURCE_USER, 0, false);
+	irqchip_set_gsi(&chip, 21, IRQ_SOURCE_USER, 0);
 	eoi(a);
 	/* The last one takes the line with it. */
 	shim_eventfd_write(fd, 1);

@@ -12,8 +12,9 @@ static void make_pit(void)
 
 	make_irqchip(IRQCHIP_KERNEL, 1);
 	enable_all();
-	CHECK_EQ(pit_create(&chip, &config), 0);
-	pit = chip.pit;
+	pit = pit_create(&chip, &config);
+	CHECK(!IS_ERR(pit));
+	pit_publish(pit);
 }
 
 static u16 read16(u16 port)
@@ -53,23 +54,30 @@ TEST(creation)
 	struct kvm_pit_state2 s;
 
 	make_vm();
-	CHECK_EQ(pit_create(&chip, &config), -EINVAL);
+	CHECK_EQ(PTR_ERR(pit_create(&chip, &config)), -EINVAL);
 	config.flags = 0;
-	CHECK_EQ(pit_create(&chip, &config), -ENOENT);
+	CHECK_EQ(PTR_ERR(pit_create(&chip, &config)), -ENOENT);
 	make_irqchip(IRQCHIP_KERNEL, 0);
 	CHECK_EQ(pit_get_state(&chip, &s), -ENXIO);
 	CHECK_EQ(pit_set_state(&chip, &s), -ENXIO);
 	CHECK_EQ(pit_set_reinject(&chip, true), -ENXIO);
 	shim_fail_alloc = 1;
-	CHECK_EQ(pit_create(&chip, &config), -ENOMEM);
+	CHECK_EQ(PTR_ERR(pit_create(&chip, &config)), -ENOMEM);
 	shim_fail_alloc = 0;
-	CHECK_EQ(pit_create(&chip, &config), 0);
-	CHECK_EQ(pit_create(&chip, &config), -EEXIST);
+	/* No room for its ports: no ioctl has seen it. */
+	pit = pit_create(&chip, &config);
+	CHECK(!IS_ERR(pit));
+	CHECK_EQ(pit_get_state(&chip, &s), -ENXIO);
+	pit_free(pit);
+	pit = pit_create(&chip, &config);
+	pit_publish(pit);
+	CHECK_EQ(pit_get_state(&chip, &s), 0);
+	CHECK_EQ(PTR_ERR(pit_create(&chip, &config)), -EEXIST);
 	pit_destroy(&chip);
 	pit_destroy(&chip);
 	drop_irqchip();
 	make_irqchip(IRQCHIP_SPLIT, 0);
-	CHECK_EQ(pit_create(&chip, &config), -ENOENT);
+	CHECK_EQ(PTR_ERR(pit_create(&chip, &config)), -ENOENT);
 	drop_irqchip();
 }
 
@@ -280,6 +288,24 @@ TEST(ticks_stop)
 	load(0, 2, 11932);
 	pit_write(pit, 0x43, 0x00);
 	shim_advance(10100000);
+	CHECK_EQ(drain(), 1);
+	drop_irqchip();
+}
+
+/* The guest uses the ports as soon as they are on the bus: an acknowledge that comes before the PIT is published tells nobody. */
+TEST(used_before_it_is_published)
+{
+	struct kvm_pit_config config = {};
+
+	make_irqchip(IRQCHIP_KERNEL, 1);
+	enable_all();
+	route_ticks();
+	pit = pit_create(&chip, &config);
+	load(0, 2, 11932);
+	shim_advance(10001000);
+	CHECK_EQ(drain(), 1);
+	pit_publish(pit);
+	shim_advance(10001000);
 	CHECK_EQ(drain(), 1);
 	drop_irqchip();
 }

@@ -28,7 +28,7 @@ static int set_one(struct kvm_irq_routing_entry e)
 
 static int drive(u32 gsi, int level)
 {
-	return irqchip_set_gsi(&chip, gsi, IRQ_SOURCE_USER, level, true);
+	return irqchip_set_gsi(&chip, gsi, IRQ_SOURCE_USER, level);
 }
 
 static void set_entry(u32 nr, u32 low)
@@ -176,4 +176,28 @@ TEST(no_exits)
 	irqchip_eoi_exits(&chip, NULL, bits);
 	CHECK_EQ(bits[0] | bits[1] | bits[2] | bits[3], 0);
 	CHECK_EQ(drive(0, 1), -1);
+}
+
+static struct irq_routing *old_routes, *new_routes;
+
+static void routes_go(void)
+{
+	old_routes = rcu_dereference_protected(chip.routing, true);
+	rcu_assign_pointer(chip.routing, new_routes);
+}
+
+/* The table is replaced between the two edges of a pulse: the pin that went up comes down. */
+TEST(new_routes_in_a_pulse)
+{
+	make_irqchip(IRQCHIP_KERNEL, 1);
+	enable_all();
+	set_entry(5, 0x45);
+	new_routes = routing_alloc(NULL, 0);
+	on_kick = routes_go;
+	CHECK(irqchip_pulse_gsi(&chip, 5, IRQ_SOURCE_USER) > 0);
+	CHECK(!on_kick);
+	CHECK(!(chip.ioapic->line & BIT(5)));
+	CHECK_EQ(chip.pic->half[0].last_irr, 0);
+	kvfree(old_routes);
+	drop_irqchip();
 }
