@@ -143,7 +143,9 @@ static u32 wake(int irq, int awake)
 	u64 start = rdtsc();
 	eventfd_t n;
 
+	mark(MARK_BEGIN);
 	must(eventfd_write(irq, 1) == 0 && eventfd_read(awake, &n) == 0);
+	mark(MARK_END);
 	return rdtsc() - start;
 }
 

@@ -13,16 +13,24 @@ static void life(int kvm, u32 at[STAGES])
 	int vm, vcpu;
 
 	t[0] = rdtsc();
+	mark(MARK_BEGIN + CREATE_VM);
 	vm = ioctl(kvm, KVM_CREATE_VM, 0);
+	mark(MARK_END + CREATE_VM);
 	t[1] = rdtsc();
 	must(vm >= 0);
+	mark(MARK_BEGIN + CREATE_IRQCHIP);
 	must_ioctl(vm, KVM_CREATE_IRQCHIP, 0);
+	mark(MARK_END + CREATE_IRQCHIP);
 	t[2] = rdtsc();
+	mark(MARK_BEGIN + CREATE_VCPU);
 	vcpu = ioctl(vm, KVM_CREATE_VCPU, 0);
+	mark(MARK_END + CREATE_VCPU);
 	t[3] = rdtsc();
 	must(vcpu >= 0);
+	mark(MARK_BEGIN + DESTROY_VM);
 	close(vcpu);
 	close(vm);
+	mark(MARK_END + DESTROY_VM);
 	t[4] = rdtsc();
 	for (int s = 0; s < STAGES; s++)
 		at[s] = t[s + 1] - t[s];

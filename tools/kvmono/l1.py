@@ -112,6 +112,7 @@ class Host:
         self.kvm, self.params, self.timeout, self.series = kvm, params, timeout, series
         self.smp, self.mem, self.icount = smp, mem, icount
         self.sets = []          # further sets of MODULES
+        self.more = []          # arguments of QEMU
         self.disks = []         # images that L1 sees as /dev/vda, vdb, …
         self.expose = [paths.TOP]
         self.tty = None         # stty words when a person sits at it
@@ -174,7 +175,7 @@ class Host:
             command += ["-drive", f"if=virtio,{disk}"]
         if self.icount:
             command += ["-icount", "shift=0"]
-        return command
+        return command + self.more
 
     def _judge(self, ended, seconds):
         """The status of the script counts only when L1 lived to tell it and its kernel had nothing to complain of."""
