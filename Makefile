@@ -19,7 +19,7 @@ mkdir -p $(sort $(dir $(compiled:%=$(OUT)/%)))
 $(foreach f,$(compiled),ln -sfn $(top)/src/$(f) $(OUT)/$(f);)
 endef
 
-.PHONY: all setup run test exits bench bench-trace load unload clean help lines check-kernels check-branches check-floors check-spdx
+.PHONY: all setup run test exits bench bench-trace load unload clean help lines check-kernels check-branches check-floors check-abi check-spdx
 
 all:
 	@test -e $(KDIR)/Makefile || { echo "no headers in $(KDIR): $(if $(filter 6.12 6.1,$(KVER)),make setup,install linux-headers-$(kver)$(comma) or give KDIR)" >&2; exit 1; }
@@ -45,7 +45,7 @@ check-branches:
 	@tools/check-branches --selftest >build/branches.log || { cat build/branches.log; exit 1; }
 	@tools/check-branches 6.12 6.1
 
-check-floors check-spdx lines:
+check-floors check-abi check-spdx lines:
 	@tools/$@
 
 exits bench bench-trace:

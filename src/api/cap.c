@@ -54,7 +54,6 @@ static const struct capability capabilities[] = {
 	{ KVM_CAP_ADJUST_CLOCK,			CLOCK_FLAGS },
 	{ KVM_CAP_INTERNAL_ERROR_DATA,		1 },
 	{ KVM_CAP_VCPU_EVENTS,			1 },
-	{ KVM_CAP_INTR_SHADOW,			1 },
 	{ KVM_CAP_DEBUGREGS,			1 },
 	{ KVM_CAP_X86_ROBUST_SINGLESTEP,	1 },
 	{ KVM_CAP_ENABLE_CAP,			1 },

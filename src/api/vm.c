@@ -114,19 +114,12 @@ static long vm_ioctl_set_clock(struct vm_x86 *x, void __user *argp)
 /* The frequency that later vCPUs begin with. Without scaling there is only the host's. */
 static long vm_ioctl_set_tsc_khz(struct vm_x86 *x, unsigned long khz)
 {
-	long err = -EINVAL;
-
 	if (!khz)
 		khz = tsc_khz;
 	if (khz != (u32)khz || (khz != tsc_khz && !hw_caps.tsc_scaling))
 		return -EINVAL;
-	mutex_lock(&x->vm.lock);
-	if (!atomic_read(&x->vm.nr_vcpus)) {
-		WRITE_ONCE(x->default_tsc_khz, khz);
-		err = 0;
-	}
-	mutex_unlock(&x->vm.lock);
-	return err;
+	WRITE_ONCE(x->default_tsc_khz, khz);
+	return 0;
 }
 
 static long vm_ioctl_get_tsc_khz(struct vm_x86 *x)

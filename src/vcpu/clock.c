@@ -186,7 +186,7 @@ void clock_vcpu_init(struct vcpu_x86 *v)
 	u64 offset;
 
 	v->tsc_ratio = hw_caps.default_tsc_scaling_ratio;
-	vcpu_set_tsc_khz(v, vm->default_tsc_khz);
+	vcpu_set_tsc_khz(v, READ_ONCE(vm->default_tsc_khz));
 	raw_spin_lock_irqsave(&vm->tsc_lock, flags);
 	if (!vm->tsc_written) {
 		vm->tsc_last_offset = -scale_tsc(rdtsc(), v->tsc_ratio);

@@ -47,6 +47,9 @@ int vcpu_set_guest_debug(struct vcpu_x86 *v, const struct kvm_guest_debug *dbg)
 		if (v->exception.pending || v->exception.injected)
 			return -EBUSY;
 		vcpu_queue_exception(v, control & KVM_GUESTDBG_INJECT_DB ? X86_TRAP_DB : X86_TRAP_BP);
+		/* RIP is at the guest's own INT3, which the debugger hands on; its handler returns behind it. */
+		if (v->exception.vector == X86_TRAP_BP)
+			v->exception.insn_len = 1;
 	}
 	v->guest_debug = control & KVM_GUESTDBG_ENABLE ? control & ~GUESTDBG_INJECT : 0;
 	debug_set_breakpoints(v, &dbg->arch);

@@ -145,7 +145,7 @@ static bool valid_mode(struct vcpu_x86 *v, const struct kvm_sregs *s)
 
 static bool valid_efer(struct vcpu_x86 *v, u64 efer)
 {
-	return !(efer & ~(EFER_SCE | EFER_LME | EFER_LMA | EFER_NX | EFER_FFXSR));
+	return !(efer & ~(v->efer_allowed | EFER_SCE));
 }
 
 /* Of a LAPIC that is the VMM's: the same bits as of ours (SDM 3A, 11.4.4). */

@@ -52,6 +52,7 @@ void test(void)
 	u8 *other;
 
 	vm_init(&vm);
+	need_cap(&vm, KVM_CAP_SYNC_MMU);
 	v = vcpu_create(&vm, 0);
 	mem = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	must(vm_slot(&vm, 1, 0, A, SIZE, mem) == 0);

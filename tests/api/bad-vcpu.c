@@ -53,6 +53,7 @@ void test(void)
 	struct vm vm;
 
 	vm_init(&vm);
+	need_cap(&vm, KVM_CAP_ENABLE_CAP);
 	vm_irqchip(&vm);
 	v = vcpu_create(&vm, 0);
 	vcpu_long(v, guest);

@@ -47,6 +47,10 @@ void test(void)
 	u64 map = 0xfffbc000;
 
 	vm_init(&vm);
+	need_cap(&vm, KVM_CAP_CHECK_EXTENSION_VM);
+	need_cap(&vm, KVM_CAP_ENABLE_CAP_VM);
+	need_cap(&vm, KVM_CAP_SET_TSS_ADDR);
+	need_cap(&vm, KVM_CAP_SET_IDENTITY_MAP_ADDR);
 	REFUSE(KVM_RUN, 0);
 	REFUSE(KVM_GET_API_VERSION, 0);
 	REFUSE(_IO(KVMIO, 0xfe), 0);

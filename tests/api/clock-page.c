@@ -91,6 +91,7 @@ void test(void)
 	u64 a, b;
 
 	vm_init(&vm);
+	need_cap(&vm, KVM_CAP_KVMCLOCK_CTRL);
 	need_cap(&vm, KVM_CAP_CLOCKSOURCE);
 	vm_irqchip(&vm);
 	v = vcpu_create(&vm, 0);

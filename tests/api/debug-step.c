@@ -48,6 +48,7 @@ void test(void)
 
 	vm_init(&vm);
 	need_cap(&vm, KVM_CAP_SET_GUEST_DEBUG);
+	need_cap(&vm, KVM_CAP_X86_ROBUST_SINGLESTEP);
 	v = vcpu_create(&vm, 0);
 	vcpu_long(v, guest);
 	see_ioctl(v->fd, KVM_SET_GUEST_DEBUG, &d);

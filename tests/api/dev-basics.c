@@ -16,6 +16,7 @@ void test(void)
 	see("KVM_CREATE_VM: %s", fd >= 0 ? "a descriptor" : "none");
 	check(fcntl(fd, F_GETFD) & FD_CLOEXEC);
 	close(fd);
+	see("types of VMs: 0x%x", ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_VM_TYPES));
 	see_result("KVM_CREATE_VM of type 99", ioctl(kvm, KVM_CREATE_VM, 99));
 	see_result("KVM_CHECK_EXTENSION of 0xffff", ioctl(kvm, KVM_CHECK_EXTENSION, 0xffff));
 	see_result("a VM's ioctl", ioctl(kvm, KVM_CREATE_VCPU, 0));

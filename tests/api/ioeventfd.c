@@ -70,6 +70,7 @@ void test(void)
 	struct vcpu *v;
 
 	vm_init(&vm);
+	need_cap(&vm, KVM_CAP_IOEVENTFD_NO_LENGTH);
 	need_cap(&vm, KVM_CAP_IOEVENTFD);
 	see("any length: %s", vm_cap(&vm, KVM_CAP_IOEVENTFD_ANY_LENGTH) > 0 ? "yes" : "no");
 	v = vcpu_create(&vm, 0);

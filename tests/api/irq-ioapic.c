@@ -126,6 +126,7 @@ static void modes(void)
 void test(void)
 {
 	vm_init(&vm);
+	need_cap(&vm, KVM_CAP_IOAPIC_POLARITY_IGNORED);
 	vm_irqchip(&vm);
 	v = vcpu_create(&vm, 0);
 	vcpu_long(v, window);

@@ -72,6 +72,7 @@ static void level_triggered(void)
 void test(void)
 {
 	vm_init(&vm);
+	need_cap(&vm, KVM_CAP_IRQ_INJECT_STATUS);
 	vm_irqchip(&vm);
 	v = vcpu_create(&vm, 0);
 	vcpu_long(v, init);

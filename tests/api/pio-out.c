@@ -29,6 +29,7 @@ static void run(void (*mode)(struct vcpu *, const char *), const char *entry)
 	struct vcpu *v;
 
 	vm_init(&vm);
+	need_cap(&vm, KVM_CAP_NOP_IO_DELAY);
 	v = vcpu_create(&vm, 0);
 	mode(v, entry);
 	check_eq(see_exits(v), KVM_EXIT_HLT);

@@ -10,6 +10,7 @@ void test(void)
 	struct vcpu *v;
 
 	vm_init(&vm);
+	need_cap(&vm, KVM_CAP_HLT);
 	v = vcpu_create(&vm, 0);
 	vcpu_real(v, guest);
 	see_result("KVM_RUN", vcpu_run(v));

@@ -35,6 +35,7 @@ static void run(const char *name, const char *entry, u64 rip)
 void test(void)
 {
 	vm_init(&vm);
+	need_cap(&vm, KVM_CAP_INTERNAL_ERROR_DATA);
 	vcpu_create(&vm, 0);
 	run("FXSAVE", fxsave_mmio, (uintptr_t)insn1);
 	run("CRC32", crc32_mmio, (uintptr_t)insn2);

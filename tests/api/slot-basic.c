@@ -33,6 +33,8 @@ static void run(const char *name)
 void test(void)
 {
 	vm_init(&vm);
+	need_cap(&vm, KVM_CAP_DESTROY_MEMORY_REGION_WORKS);
+	need_cap(&vm, KVM_CAP_JOIN_MEMORY_REGIONS_WORKS);
 	v = vcpu_create(&vm, 0);
 	mem = mmap(NULL, 2 * SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	*(u32 *)mem = 0xcafe;

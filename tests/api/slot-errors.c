@@ -36,11 +36,38 @@ static const struct {
 	{ "right behind it", 3, 0, A + SIZE, 0x1000, 0 },
 };
 
+static void region2(const char *name, u32 slot, u32 flags, u64 gpa, u64 size)
+{
+	struct kvm_userspace_memory_region2 r = {
+		.slot = slot, .flags = flags, .guest_phys_addr = gpa, .memory_size = size, .userspace_addr = (uintptr_t)mem,
+	};
+
+	see_result(name, ioctl(vm.fd, KVM_SET_USER_MEMORY_REGION2, &r));
+}
+
+static void second_form(struct vcpu *v)
+{
+	region2("region2: overlap", 2, 0, A, SIZE);
+	region2("region2: size not in pages", 2, 0, 0x60000000, 0x1800);
+	region2("region2: memory of guest_memfd", 2, 4, 0x60000000, SIZE);
+	region2("region2: unknown flag", 2, 1u << 30, 0x60000000, SIZE);
+	region2("region2: moved away", 1, 0, 0x60000000, SIZE);
+	region2("region2: and back", 1, 0, A, SIZE);
+	vcpu_long(v, guest);
+	v->nreports = 0;
+	check_eq(see_guest(v), GO_DONE);
+	region2("region2: deleted", 1, 0, 0, 0);
+	vcpu_long(v, guest);
+	check_eq(see_guest(v), KVM_EXIT_MMIO);
+	see_result("region2: bad address", ioctl(vm.fd, KVM_SET_USER_MEMORY_REGION2, 8));
+}
+
 void test(void)
 {
 	struct vcpu *v;
 
 	vm_init(&vm);
+	need_cap(&vm, KVM_CAP_USER_MEMORY2);
 	v = vcpu_create(&vm, 0);
 	mem = mmap(NULL, 4 * SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	*(u32 *)mem = 0xcafe;
@@ -55,4 +82,5 @@ void test(void)
 		check_eq(v->reports[0], 0xcafe);
 	}
 	see_result("bad address", ioctl(vm.fd, KVM_SET_USER_MEMORY_REGION, 8));
+	second_form(v);
 }

@@ -55,6 +55,68 @@ static void bad(const char *name, struct table *t)
 	see_result(name, ioctl(v->fd, KVM_SET_CPUID2, t));
 }
 
+/* Without the leaf that says that there is long mode. */
+static void long_mode(void)
+{
+	struct kvm_sregs s, old;
+
+	get_sregs(v, &s);
+	old = s;
+	s.cr0 = 0x80000011;
+	s.cr4 = 0x20;
+	s.efer = 0x500;
+	s.cs.l = 1;
+	see_result("long mode by KVM_SET_SREGS", ioctl(v->fd, KVM_SET_SREGS, &s));
+	s.efer |= 0x800;
+	see_result("with NX", ioctl(v->fd, KVM_SET_SREGS, &s));
+	s = old;
+	s.efer = 0x800;
+	see_result("NX only", ioctl(v->fd, KVM_SET_SREGS, &s));
+	s.efer = 1;
+	see_result("SCE only", ioctl(v->fd, KVM_SET_SREGS, &s));
+	see_result("nothing", ioctl(v->fd, KVM_SET_SREGS, &old));
+}
+
+/* The first form, without subleaves. */
+static void old_form(void)
+{
+	struct {
+		struct kvm_cpuid h;
+		struct kvm_cpuid_entry e[5];
+	} old = {
+		.h.nent = 5,
+		.e = {
+			{ .function = 0, .eax = 4, .ebx = 0x68747541, .ecx = 0x444d4163, .edx = 0x69746e65 },
+			{ .function = 1, .eax = 0x800f12, .ebx = 0x0a0b0c0d, .edx = 0x078bfbff },
+			{ .function = 4, .eax = 0x141 },
+			{ .function = 0x80000000, .eax = 0x80000001 },
+			{ .function = 0x80000001, .edx = 0x28100800 },
+		},
+	};
+
+	vm_destroy(&vm);
+	vm_init(&vm);
+	v = vcpu_create(&vm, 0);
+	v->has_cpuid = true;
+	old.h.nent = 3;
+	see_ioctl(v->fd, KVM_SET_CPUID, &old);
+	long_mode();
+	old.h.nent = 5;
+	see_ioctl(v->fd, KVM_SET_CPUID, &old);
+	long_mode();
+	ask(1, 0);
+	ask(4, 0);
+	ask(4, 1);
+	ask(3, 0);
+	old.h.nent = 100000;
+	see_result("100000 entries", ioctl(v->fd, KVM_SET_CPUID, &old));
+	see_result("bad address", ioctl(v->fd, KVM_SET_CPUID, 8));
+	old.h.nent = 5;
+	see_result("the same table after KVM_RUN", ioctl(v->fd, KVM_SET_CPUID, &old));
+	old.e[1].ebx++;
+	see_result("another one after KVM_RUN", ioctl(v->fd, KVM_SET_CPUID, &old));
+}
+
 void test(void)
 {
 	struct table t = table, back = { .h.nent = 8 };
@@ -94,4 +156,5 @@ void test(void)
 	t.e[1].ebx++;
 	see_result("another one after KVM_RUN", ioctl(v->fd, KVM_SET_CPUID2, &t));
 	see_result("bad address", ioctl(v->fd, KVM_SET_CPUID2, 8));
+	old_form();
 }

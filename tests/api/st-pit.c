@@ -21,6 +21,32 @@ static void see_pit(struct vm *vm)
 	see("flags=0x%x", p.flags);
 }
 
+/* The first forms, without flags. */
+static void old_forms(void)
+{
+	struct kvm_pit_state p = { 0 };
+	struct vm vm;
+
+	vm_create(&vm);
+	need_cap(&vm, KVM_CAP_PIT);
+	see_result("KVM_CREATE_PIT without irqchip", ioctl(vm.fd, KVM_CREATE_PIT, 0));
+	see_result("KVM_GET_PIT without PIT", ioctl(vm.fd, KVM_GET_PIT, &p));
+	see_result("KVM_SET_PIT without PIT", ioctl(vm.fd, KVM_SET_PIT, &p));
+	vm_irqchip(&vm);
+	see_ioctl(vm.fd, KVM_CREATE_PIT, 0);
+	see_result("KVM_CREATE_PIT again", ioctl(vm.fd, KVM_CREATE_PIT, 0));
+	must_ioctl(vm.fd, KVM_GET_PIT, &p);
+	p.channels[2].count = 0x1234;
+	p.channels[2].mode = 2;
+	see_ioctl(vm.fd, KVM_SET_PIT, &p);
+	see_ioctl(vm.fd, KVM_GET_PIT, &p);
+	see("channel 2: count=0x%x mode=%d", p.channels[2].count, p.channels[2].mode);
+	see_pit(&vm);
+	see_result("KVM_GET_PIT, bad address", ioctl(vm.fd, KVM_GET_PIT, 8));
+	see_result("KVM_SET_PIT, bad address", ioctl(vm.fd, KVM_SET_PIT, 8));
+	vm_destroy(&vm);
+}
+
 void test(void)
 {
 	struct kvm_pit_config config = { 0 };
@@ -30,6 +56,8 @@ void test(void)
 
 	vm_create(&vm);
 	need_cap(&vm, KVM_CAP_PIT2);
+	need_cap(&vm, KVM_CAP_PIT_STATE2);
+	need_cap(&vm, KVM_CAP_REINJECT_CONTROL);
 	see_result("KVM_CREATE_PIT2 without irqchip", ioctl(vm.fd, KVM_CREATE_PIT2, &config));
 	see_result("KVM_GET_PIT2 without PIT", ioctl(vm.fd, KVM_GET_PIT2, &p));
 	see_result("KVM_SET_PIT2 without PIT", ioctl(vm.fd, KVM_SET_PIT2, &p));
@@ -64,4 +92,9 @@ void test(void)
 	see_ioctl(vm.fd, KVM_REINJECT_CONTROL, &reinject);
 	reinject.pit_reinject = 1;
 	see_ioctl(vm.fd, KVM_REINJECT_CONTROL, &reinject);
+	see_result("KVM_GET_PIT2, bad address", ioctl(vm.fd, KVM_GET_PIT2, 8));
+	see_result("KVM_SET_PIT2, bad address", ioctl(vm.fd, KVM_SET_PIT2, 8));
+	see_result("KVM_REINJECT_CONTROL, bad address", ioctl(vm.fd, KVM_REINJECT_CONTROL, 8));
+	vm_destroy(&vm);
+	old_forms();
 }

@@ -56,6 +56,33 @@ static void offset(void)
 	see_result("group 99", ioctl(v->fd, KVM_GET_DEVICE_ATTR, &a));
 }
 
+/* Where the processor scales: a guest's TSC at half the speed, by the vCPU's frequency and by the VM's. */
+static void scaled(int khz)
+{
+	struct vm slow;
+	u64 a, b;
+
+	if (vm_cap(&vm, KVM_CAP_TSC_CONTROL) <= 0 || vm_cap(&vm, KVM_CAP_VM_TSC_CONTROL) <= 0)
+		return;
+	vm_init(&slow);
+	check_eq(ioctl(slow.fd, KVM_SET_TSC_KHZ, khz / 2), 0);
+	vcpu_create(&slow, 0);
+	check_eq(ioctl(slow.vcpu[0].fd, KVM_GET_TSC_KHZ, 0), khz / 2);
+	vm_destroy(&slow);
+	check_eq(ioctl(v->fd, KVM_SET_TSC_KHZ, khz / 2), 0);
+	a = run(read_tsc);
+	msleep(200);
+	b = run(read_tsc) - a;
+	check(b >= khz / 2 * 190ull && b < khz * 190ull);
+	check_eq(ioctl(v->fd, KVM_SET_TSC_KHZ, khz), 0);
+}
+
+static void vm_frequency(int khz)
+{
+	see("the VM's KVM_GET_TSC_KHZ: %s", ioctl(vm.fd, KVM_GET_TSC_KHZ, 0) == khz ? "the vCPU's" : "another");
+	see_result("the VM's KVM_SET_TSC_KHZ after a vCPU", ioctl(vm.fd, KVM_SET_TSC_KHZ, khz));
+}
+
 void test(void)
 {
 	struct vm other;
@@ -63,6 +90,7 @@ void test(void)
 	int khz;
 
 	vm_init(&vm);
+	need_cap(&vm, KVM_CAP_GET_TSC_KHZ);
 	v = vcpu_create(&vm, 0);
 	a = run(read_tsc);
 	b = run(read_tsc);
@@ -85,7 +113,10 @@ void test(void)
 	check_eq(ioctl(v->fd, KVM_GET_TSC_KHZ, 0), khz);
 	see_result("KVM_SET_TSC_KHZ to 0, the host's", ioctl(v->fd, KVM_SET_TSC_KHZ, 0));
 	see_result("KVM_SET_TSC_KHZ to a tenth", ioctl(v->fd, KVM_SET_TSC_KHZ, khz / 10));
+	vm_frequency(khz);
+	scaled(khz);
 	vm_init(&other);
+	see_result("the VM's KVM_SET_TSC_KHZ to the host's", ioctl(other.fd, KVM_SET_TSC_KHZ, khz));
 	vcpu_create(&other, 0);
 	check_eq(ioctl(other.vcpu[0].fd, KVM_GET_TSC_KHZ, 0), khz);
 }

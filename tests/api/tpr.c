@@ -46,6 +46,7 @@ static void see_until_done(struct vcpu *v, bool send)
 
 void test(void)
 {
+	struct kvm_vapic_addr off = { 0 };
 	struct vm vm;
 	struct vcpu *v;
 
@@ -53,6 +54,7 @@ void test(void)
 	vm_init(&vm);
 	v = vcpu_create(&vm, 0);
 	vcpu_long(v, user_chip);
+	see_result("KVM_SET_VAPIC_ADDR of 0", ioctl(v->fd, KVM_SET_VAPIC_ADDR, &off));
 	v->run->cr8 = 4;
 	see_until_done(v, false);
 	vm_destroy(&vm);
@@ -60,6 +62,8 @@ void test(void)
 	vm_init(&vm);
 	vm_irqchip(&vm);
 	v = vcpu_create(&vm, 0);
+	see_result("KVM_SET_VAPIC_ADDR of 0", ioctl(v->fd, KVM_SET_VAPIC_ADDR, &off));
+	see_result("KVM_SET_VAPIC_ADDR, bad address", ioctl(v->fd, KVM_SET_VAPIC_ADDR, 8));
 	vcpu_long(v, kernel_chip);
 	lapic_enable(v);
 	shared(&vm)->eoi = EOI_LAPIC;

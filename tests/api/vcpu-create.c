@@ -11,6 +11,8 @@ static void numbers(void)
 
 	vm_create(&vm);
 	max = vm_cap(&vm, KVM_CAP_MAX_VCPU_ID);
+	need_cap(&vm, KVM_CAP_NR_VCPUS);
+	check(vm_cap(&vm, KVM_CAP_MAX_VCPUS) >= MANY);
 	see("0: %s", ioctl(vm.fd, KVM_CREATE_VCPU, 0) >= 0 ? "made" : "refused");
 	see_result("0 again", ioctl(vm.fd, KVM_CREATE_VCPU, 0));
 	see("the greatest: %s", ioctl(vm.fd, KVM_CREATE_VCPU, max - 1) >= 0 ? "made" : "refused");

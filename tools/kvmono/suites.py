@@ -95,6 +95,7 @@ class Static:
     checks = {
         "floors-selftest": ["tools/check-floors", "--selftest"],
         "floors": ["tools/check-floors"],
+        "abi": ["tools/check-abi"],
         "spdx": ["tools/check-spdx"],
         "kernel-6.12": ["tools/check-kernels", "6.12"],
         "kernel-6.1": ["tools/check-kernels", "6.1"],
