@@ -180,7 +180,8 @@ void tdp_walk_yield(struct tdp_walk *w)
 {
 	if (!need_resched())
 		return;
-	if (!walk_goes_down(w))
+	/* After tdp_walk_resume() there is no present entry to step over: level and val don't belong together. */
+	if (w->started && !walk_goes_down(w))
 		walk_step_over(w);
 	tdp_walk_pause(w);
 	cond_resched();

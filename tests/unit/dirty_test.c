@@ -238,6 +238,20 @@ TEST(start_splits_and_stop_brings_back)
 	vm_unmake();
 }
 
+/* Somebody else wants this CPU while memory for the small leaves is fetched: nothing of the slot may be passed over. */
+TEST(start_with_others_waiting)
+{
+	make(0, TDP_2M);
+	for (u32 i = 0; i < PAGES; i += 512)
+		SHIM_ASSERT(fault(BASE + i, ACCESS_WRITE) == FAULT_FIXED);
+	shim_need_resched = 1;
+	SHIM_ASSERT(!slot_set(0, LOG, BASE, PAGES, HOST_HVA));
+	shim_need_resched = 0;
+	for (u32 i = 0; i < 1024; i++)
+		CHECK_EQ(state_of(BASE + i), TDP_LOGGED);
+	vm_unmake();
+}
+
 TEST(stop_where_the_host_is_small)
 {
 	make(LOG, 1);
