@@ -4,7 +4,7 @@
 import dataclasses
 import shlex
 
-from . import initramfs, l1, paths
+from . import initramfs, l1, l2, paths
 from .make import make, module
 
 PROGRAM = paths.BUILD / "bench/bench"
@@ -21,8 +21,17 @@ run() {{
         [ -d "/sys/module/$(basename "$name" .ko | tr - _)" ] || insmod "$ko" || return
     done
     OP={ops} {program} || return
+    {boot}
     for name in $3; do rmmod "$name" || return; done
 }}
+"""
+
+
+# A whole guest under QEMU, once. What it reads is in memory before.
+BOOT = """
+    cat {kernel} {initrd} >/dev/null; {vmm} -version >/dev/null
+    BOOT_TIME=/tmp/boot LD_PRELOAD={shim} {command} </dev/null >/tmp/vmm 2>&1
+    cat /tmp/boot || {{ echo "bench boot_debian - $(tail -n 1 /tmp/vmm)"; return 1; }}
 """
 
 
@@ -51,8 +60,21 @@ def modules(kvm, vendor):
     return [str(p) for p in initramfs.load_order("irqbypass", paths.HOST)] + [str(paths.module(vendor))], [f"kvm_{vendor}"]
 
 
+def boot():
+    """The lines of the script that boot Debian's kernel to a first process that makes QEMU exit."""
+    image = initramfs.Archive()
+    image.file("init", (PROGRAM.parent / "boot-init").read_bytes(), 0o755)
+    initrd = PROGRAM.parent / "boot.cpio"
+    initrd.write_bytes(image.finish())
+    command = l2.qemu("pc", 1, 512, paths.vmlinuz(paths.GUEST), initrd, "",
+                      ["-serial", "null", "-no-reboot", "-device", "isa-debug-exit"])
+    return BOOT.format(kernel=paths.vmlinuz(paths.GUEST), initrd=initrd, vmm=l2.VMM.split()[0],
+                       shim=PROGRAM.parent / "boot-time.so", command=command)
+
+
 def script(vendor, kvms, ops):
-    text = SCRIPT.format(ops=shlex.quote(" ".join(ops)), program=PROGRAM)
+    with_boot = not ops or "boot_debian" in ops
+    text = SCRIPT.format(ops=shlex.quote(" ".join(ops)), program=PROGRAM, boot=boot() if with_boot else "")
     for kvm in kvms:
         load, unload = modules(kvm, vendor)
         text += f"run {kvm} {shlex.quote(' '.join(load))} {shlex.quote(' '.join(unload))} || exit\n"
@@ -84,7 +106,11 @@ def measure(vendor, mitigations, ops=(), kvms=KVMS):
     text = output.decode(errors="replace")
     if result.status:
         raise Failed("\n".join([*text.splitlines()[-10:], *result.complaints, f"status {result.status}, log {result.log}"]))
-    return parse(text)
+    figures = parse(text)
+    unknown = set(ops) - set(figures[kvms[0]])
+    if unknown:
+        raise Failed(f"no such operation: {' '.join(sorted(unknown))}")
+    return figures
 
 
 @dataclasses.dataclass
