@@ -64,15 +64,15 @@ static bool iodevs_overlap(const struct iodev *a, const struct iodev *b)
 
 static int iodevs_check(const struct iodevs *devs, const struct iodev *dev)
 {
+	u32 max = dev->kind == IODEV_IOEVENTFD ? IOBUS_MAX_IOEVENTFDS : IOBUS_MAX_DEVS;
 	u32 i, counted = 0;
 
 	for (i = 0; devs && i < devs->count; i++) {
-		if (devs->dev[i].kind != IODEV_IOEVENTFD)
-			counted++;
+		counted += (devs->dev[i].kind == IODEV_IOEVENTFD) == (dev->kind == IODEV_IOEVENTFD);
 		if (iodev_is_fixed(dev) && iodev_is_fixed(&devs->dev[i]) && iodevs_overlap(dev, &devs->dev[i]))
 			return -EEXIST;
 	}
-	return dev->kind != IODEV_IOEVENTFD && counted >= IOBUS_MAX_DEVS ? -ENOSPC : 0;
+	return counted >= max ? -ENOSPC : 0;
 }
 
 static struct iodevs *iodevs_alloc(u32 count, gfp_t gfp)
@@ -130,8 +130,9 @@ int iobus_del(struct vm *vm, struct iobus *bus, const void *dev)
 	if (!old)
 		return -ENOENT;
 	/*
-	 * Whoever takes a device away is about to free it, so this can't fail: at most IOBUS_MAX_DEVS
-	 * entries, for the moment until the larger set is freed, and not held against the VMM's limit.
+	 * Whoever takes a device away is about to free it, so this can't fail: the number of
+	 * entries is bounded (iodevs_check()). It is for the moment until the larger set is freed, and not
+	 * held against the VMM's limit.
 	 */
 	new = iodevs_alloc(old->count, GFP_KERNEL | __GFP_NOFAIL);
 	for (i = 0; i < old->count; i++)

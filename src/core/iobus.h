@@ -32,7 +32,8 @@ struct iobus {
 	struct iodevs __rcu *devs;
 };
 
-#define IOBUS_MAX_DEVS	1000	/* ioeventfds not counted: the VMM's limit of open files bounds those */
+#define IOBUS_MAX_DEVS	1000	/* without ioeventfds */
+#define IOBUS_MAX_IOEVENTFDS	65536	/* their eventfds may be closed, so the limit of open files doesn't bound them */
 
 /**
  * iobus_find() - the first device at or after index *@pos whose range holds [addr, addr+len), or NULL.

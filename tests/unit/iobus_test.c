@@ -140,11 +140,26 @@ TEST(bounded)
 	for (i = 0; i < IOBUS_MAX_DEVS; i++)
 		CHECK_EQ(add(IODEV_COALESCED, 0x1000 * i, 0x10, i), 0);
 	CHECK_EQ(add(IODEV_COALESCED, 0x1000 * i, 0x10, i), -ENOSPC);
-	/* Doorbells are bounded by the VMM's open files. */
+	/* Doorbells have a limit of their own. */
 	for (; i < IOBUS_MAX_DEVS + 50; i++)
 		CHECK_EQ(add(IODEV_IOEVENTFD, 0x1000 * i, 4, i), 0);
 	CHECK_EQ(del(0), 0);
 	CHECK_EQ(add(IODEV_COALESCED, 0x1000 * i, 0x10, i), 0);
+	end();
+}
+
+TEST(doorbells_are_bounded)
+{
+	struct iodevs *full;
+	u32 i;
+
+	begin();
+	full = iodevs_alloc(IOBUS_MAX_IOEVENTFDS, GFP_KERNEL);
+	for (i = 0; i < IOBUS_MAX_IOEVENTFDS; i++)
+		iodevs_append(full, &(struct iodev){ .base = 8ull * i, .len = 4, .kind = IODEV_IOEVENTFD });
+	rcu_assign_pointer(vm.mmio.devs, full);
+	CHECK_EQ(add(IODEV_IOEVENTFD, 8ull * i, 4, 1), -ENOSPC);
+	CHECK_EQ(add(IODEV_COALESCED, 8ull * i, 4, 1), 0);
 	end();
 }
 
