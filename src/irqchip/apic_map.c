@@ -113,7 +113,7 @@ static struct apic_map *map_build(struct irqchip *chip)
 
 static void apic_map_work(struct work_struct *work)
 {
-	struct irqchip *chip = container_of(work, struct irqchip, map_work);
+	struct irqchip *chip = container_of(to_delayed_work(work), struct irqchip, map_work);
 	u32 generation = READ_ONCE(chip->map_generation);
 	struct apic_map *map;
 
@@ -146,8 +146,12 @@ void apic_map_invalidate(struct irqchip *chip)
 	raw_spin_unlock_irqrestore(&chip->map_lock, flags);
 	if (old)
 		kfree_rcu(old, rcu);
+	/*
+	 * A tick later: a guest that changes its ids all the time makes the host build one table a
+	 * tick, not one a change; each takes memory until RCU frees it.
+	 */
 	if (chip->wq)
-		queue_work(chip->wq, &chip->map_work);
+		queue_delayed_work(chip->wq, &chip->map_work, 1);
 }
 
 static bool map_find_logical(struct apic_map *map, u32 dest, struct apic_targets *to)

@@ -18,7 +18,7 @@ void irqchip_init(struct irqchip *chip, struct vm *vm)
 	INIT_LIST_HEAD(&chip->lapics);
 	INIT_LIST_HEAD(&chip->irqfds);
 	INIT_LIST_HEAD(&chip->resamplers);
-	INIT_WORK(&chip->map_work, apic_map_work);
+	INIT_DELAYED_WORK(&chip->map_work, apic_map_work);
 }
 
 /* -EEXIST, -EINVAL as irqchip_create(). */
@@ -91,7 +91,7 @@ void irqchip_destroy(struct irqchip *chip)
 {
 	irqfd_destroy_all(chip);
 	pit_destroy(chip);
-	cancel_work_sync(&chip->map_work);
+	cancel_delayed_work_sync(&chip->map_work);
 	/* With no vCPU left, nobody can be looking. */
 	kfree(rcu_replace_pointer(chip->apic_map, NULL, true));
 	irqchip_free(chip);

@@ -27,7 +27,7 @@ struct irqchip {
 	struct apic_map __rcu *apic_map;	/* apic_map.c: who has which id; NULL while it is rebuilt */
 	raw_spinlock_t map_lock;	/* innermost */
 	u32 map_generation;		/* rises when an id, mode or logical id changes; under map_lock */
-	struct work_struct map_work;	/* rebuilds the map: fast exits may not sleep */
+	struct delayed_work map_work;	/* rebuilds the map: fast exits may not sleep */
 	struct workqueue_struct *wq;	/* map_work and ends of irqfds; NULL: IRQCHIP_NONE */
 	DECLARE_BITMAP(edge_acks, 256);	/* edge-triggered vectors whose EOI somebody waits for (PIT, irqfd resample) */
 	bool x2apic_format, x2apic_broadcast_quirk_disabled;	/* KVM_CAP_X2APIC_API */

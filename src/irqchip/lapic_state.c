@@ -117,7 +117,7 @@ void lapic_destroy(struct lapic *apic)
 	apic_map_invalidate(chip);
 	/* Senders that found it in the list or the table, and a worker that was building one. */
 	if (chip->wq)
-		flush_work(&chip->map_work);
+		flush_delayed_work(&chip->map_work);
 	synchronize_rcu_expedited();
 	hrtimer_cancel(&apic->timer.hrtimer);
 	free_page((unsigned long)apic->regs);

@@ -199,6 +199,11 @@ struct delayed_work { struct work_struct work; };
 #define destroy_workqueue(q)	do { shim_run_works(); kfree(q); } while (0)
 bool queue_work(struct workqueue_struct *q, struct work_struct *w);
 #define schedule_work(w)	queue_work(NULL, w)
+/* Work that waits for some time comes with the rest. */
+#define to_delayed_work(w)	container_of(w, struct delayed_work, work)
+#define queue_delayed_work(q, w, delay)	((void)(delay), queue_work(q, &(w)->work))
+#define flush_delayed_work(w)	({ (void)(w); shim_run_works(); true; })
+#define cancel_delayed_work_sync(w)	cancel_work_sync(&(w)->work)
 void shim_run_works(void);
 #define flush_work(w)	({ (void)(w); shim_run_works(); true; })
 #define flush_workqueue(q)	shim_run_works()
