@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory behind a slot: memfd, a file, a private mapping of a file, huge pages, a device's memory.
+ * Memory behind a slot: memfd, a file, a private mapping of a file, huge pages.
  */
-#include <dirent.h>
 #include "lib/api.h"
 
 #define A	0x40000000u
@@ -128,42 +127,6 @@ static void hugetlb(void)
 	close(fd);
 }
 
-/* A device's memory: the first PCI display's BAR, which is VM_PFNMAP. */
-static void device(void)
-{
-	const char *dir = "/sys/bus/pci/devices";
-	DIR *d = opendir(dir);
-	struct dirent *e;
-	char path[512], class[32];
-	int fd;
-	u8 *mem = MAP_FAILED;
-
-	while (d && mem == MAP_FAILED && (e = readdir(d))) {
-		snprintf(path, sizeof(path), "%s/%s/class", dir, e->d_name);
-		fd = open(path, O_RDONLY);
-		if (fd < 0)
-			continue;
-		memset(class, 0, sizeof(class));
-		if (read(fd, class, sizeof(class) - 1) < 0)
-			class[0] = 0;
-		close(fd);
-		if (strncmp(class, "0x0300", 6))
-			continue;
-		snprintf(path, sizeof(path), "%s/%s/resource0", dir, e->d_name);
-		fd = open(path, O_RDWR);
-		mem = map_fd(fd, MAP_SHARED);
-		close(fd);
-	}
-	if (d)
-		closedir(d);
-	if (mem == MAP_FAILED) {
-		see("no display's memory to map");
-		return;
-	}
-	run("a device's memory", mem);
-	done(mem);
-}
-
 void test(void)
 {
 	vm_init(&vm);
@@ -172,5 +135,4 @@ void test(void)
 	file();
 	huge();
 	hugetlb();
-	device();
 }

@@ -24,6 +24,7 @@ MODULES = {
     "kvmono": ["irqbypass"],
     "net": ["vhost_net", "tun"],
     "msr": ["msr"],
+    "swap": ["zram"],
 }
 
 NOT_LOADED, TIMEOUT, BROKEN = 123, 124, 125
@@ -170,6 +171,7 @@ class Host:
                    "-device", "virtio-serial-pci", "-chardev", "stdio,id=job,signal=off",
                    "-device", "virtconsole,chardev=job",
                    "-chardev", f"file,id=bulk,path=/dev/fd/{bulk}", "-device", "virtconsole,chardev=bulk",
+                   "-object", "memory-backend-ram,id=shared,size=16M", "-device", "ivshmem-plain,memdev=shared",
                    "-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap"]
         for disk in self.disks:
             command += ["-drive", f"if=virtio,{disk}"]

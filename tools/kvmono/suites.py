@@ -174,7 +174,7 @@ class Api:
         add(kernel_log("api", complaints, log))
 
     def _in_l1(self, kvm=None, series=paths.HOST):
-        return InL1("api", "tests/api/run-in-l1 -m kvm_amd build/api", kvm, smp=2, series=series)
+        return InL1("api", "tests/api/run-in-l1 -m kvm_amd build/api", kvm, smp=2, sets=["swap"], series=series)
 
     def _oracle(self, names, runs):
         """Linux's answers don't change, so they are kept for as long as the program and the kernel are the same. They are
