@@ -48,6 +48,7 @@
 #include "emulate/fpu.c"
 #include "emulate/exec.c"
 #include "emulate/run.c"
+#include "emulate/mov.c"
 
 #include "vcpu/fpu.c"
 #include "vcpu/fpustate.c"
@@ -62,6 +63,7 @@
 #include "vcpu/halt.c"
 #include "vcpu/io.c"
 #include "vcpu/emu.c"
+#include "vcpu/mov.c"
 #include "vcpu/task.c"
 #include "vcpu/exits.c"
 #include "vcpu/fast.c"

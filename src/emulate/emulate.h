@@ -80,4 +80,20 @@ enum emu_result emu_run(struct emu *e);
  */
 int emu_insn_length(struct emu *e);
 
+/* A MOV between memory and a register or a constant. */
+struct emu_mov {
+	u8 insn_len;
+	u8 size;		/* bytes in memory */
+	u8 reg;			/* enum reg; NR_REGS: the constant */
+	u8 reg_size;		/* bytes of the register that are the operand */
+	bool store, sign_extend, rip_relative;
+	bool high_byte;		/* the register is AH, CH, DH or BH */
+	u8 base, index, scale;	/* NR_REGS: none */
+	u8 addr_size;
+	s64 disp;
+	u64 imm;
+};
+
+bool emu_plain_mov(const struct emu *e, struct emu_mov *m);
+
 #endif

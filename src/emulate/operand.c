@@ -74,7 +74,8 @@ static enum emu_result operand_rm(struct emu *e, struct emu_operand *o, bool rea
 	return read ? emu_read_mem(e, o->seg, o->ea, o->size, &o->val) : EMU_DONE;
 }
 
-static u8 arg_size(const struct emu_insn *in, u8 arg)
+/** emu_arg_size() - bytes of an operand. */
+u8 emu_arg_size(const struct emu_insn *in, u8 arg)
 {
 	switch (arg) {
 	case ARG_RM8:
@@ -97,7 +98,7 @@ enum emu_result emu_load_operand(struct emu *e, u8 arg, struct emu_operand *o, b
 {
 	const struct emu_insn *in = &e->priv.insn;
 
-	*o = (struct emu_operand){ .kind = OPERAND_NONE, .size = arg_size(in, arg) };
+	*o = (struct emu_operand){ .kind = OPERAND_NONE, .size = emu_arg_size(in, arg) };
 	switch (arg) {
 	case ARG_RM:
 	case ARG_RM8:

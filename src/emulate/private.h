@@ -80,6 +80,7 @@ bool emu_is_memory(struct emu *e, gpa_t gpa, u32 access);
 u64 emu_reg(const struct emu *e, u8 reg, u8 size);
 void emu_set_reg(struct emu *e, u8 reg, u8 size, u64 val);
 u64 emu_ea(const struct emu *e);
+u8 emu_arg_size(const struct emu_insn *in, u8 arg);
 enum emu_result emu_load_operand(struct emu *e, u8 arg, struct emu_operand *o, bool read);
 enum emu_result emu_store_operand(struct emu *e, const struct emu_operand *o, u64 val);
 enum emu_result emu_push(struct emu *e, u64 val, u8 size);

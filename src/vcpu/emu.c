@@ -537,6 +537,12 @@ int vcpu_emulate(struct vcpu_x86 *v, const struct hw_exit *exit)
 /** vcpu_emulate_npf() - emulate the access that found no memory. */
 int vcpu_emulate_npf(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
+	u64 rip = hw_rip(&v->hw);
+	int r;
+
 	v->vcpu.stats.pf_mmio_emulate++;
-	return vcpu_emulate(v, exit);
+	r = vcpu_emulate(v, exit);
+	if (r >= 0)
+		mov_learn(v, rip);
+	return r;
 }

@@ -518,8 +518,12 @@ static int handle_exception(struct vcpu_x86 *v, const struct hw_exit *exit)
 /* An event whose delivery ran into MMIO can't be finished: nobody could emulate the CPU's own pushes there. */
 static int emulate_mmio(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
+	int next;
+
 	if (exit->vectoring.kind != EVENT_NONE)
 		return exit_internal_error(v, KVM_INTERNAL_ERROR_DELIVERY_EV, exit->vectoring.vector, exit->npf.gpa);
+	if (vcpu_mov(v, exit, &next))
+		return next;
 	return vcpu_emulate_npf(v, exit);
 }
 
@@ -675,6 +679,8 @@ int complete_user_exit(struct vcpu_x86 *v)
 		return complete_pio(v, false);
 	case COMPLETE_EMULATION:
 		return vcpu_emulate_continue(v);
+	case COMPLETE_MOV:
+		return mov_complete(v);
 	case COMPLETE_MSR_READ:
 		return complete_msr(v, true);
 	case COMPLETE_MSR_WRITE:

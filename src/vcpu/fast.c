@@ -234,7 +234,7 @@ static bool fast_msr_read(struct vcpu_x86 *v, u32 len)
 #define MSR_X2APIC_EOI	(0x800 + (APIC_EOI >> 4))
 
 /* The guest may have moved CR8 without an exit since the LAPIC last knew, and TPR is CR8. */
-static void lapic_sync_tpr(struct vcpu_x86 *v)
+void lapic_sync_tpr(struct vcpu_x86 *v)
 {
 	u8 tpr = hw_tpr(&v->hw);
 
@@ -354,6 +354,11 @@ static bool fast_doorbell(struct vcpu_x86 *v, const struct hw_exit *exit)
 	return false;
 }
 
+static bool is_stepping(struct vcpu_x86 *v)
+{
+	return v->guest_debug || (hw_rflags(&v->hw) & (X86_EFLAGS_TF | X86_EFLAGS_RF));
+}
+
 /*
  * fast_exit() - answer what can be answered with IRQs off. Inlined into the inner loop. A single step has its own consequences after each
  * instruction, RF ends with it: both go the slow way.
@@ -365,12 +370,13 @@ bool fast_exit(struct vcpu_x86 *v, const struct hw_exit *exit)
 	if (exit->kind == EXIT_INTR)
 		return false;
 	if (exit->kind == EXIT_NPF) {
-		if (!mmu_fault_fast(&v_vm(v)->mmu, &v->vcpu, exit->npf.gpa, exit->npf.access))
-			return false;
-		v->vcpu.stats.pf_fast++;
-		return true;
+		if (mmu_fault_fast(&v_vm(v)->mmu, &v->vcpu, exit->npf.gpa, exit->npf.access)) {
+			v->vcpu.stats.pf_fast++;
+			return true;
+		}
+		return !is_stepping(v) && fast_mov(v, exit);
 	}
-	if (unlikely(v->guest_debug || (hw_rflags(&v->hw) & (X86_EFLAGS_TF | X86_EFLAGS_RF))))
+	if (unlikely(is_stepping(v)))
 		return false;
 	if (exit->kind == EXIT_IO)
 		return fast_doorbell(v, exit);

@@ -129,10 +129,29 @@ bool io_read(struct vcpu_x86 *v, u16 port, u32 len, void *val)
 	return iobus_read(&v->vcpu.vm->pio, port, len, val);
 }
 
+/**
+ * ring_doorbell() - signal the eventfd that waits for this write. false: there is none, or another device comes first. RCU held, or IRQs off.
+ */
+bool ring_doorbell(struct iobus *bus, gpa_t addr, u32 len, u64 val)
+{
+	struct iodev *d;
+	u32 pos = 0;
+
+	while ((d = iobus_find(bus, addr, len, &pos))) {
+		if (d->kind != IODEV_IOEVENTFD)
+			return false;
+		if (ioeventfd_matches(d->dev, addr, len, val)) {
+			ioeventfd_ring(d->dev);
+			return true;
+		}
+	}
+	return false;
+}
+
 /* ------------------------------------------------------------------ MMIO */
 
-/* The LAPIC's page is this vCPU's own and hides whatever else is there (SDM 3A, 11.4.1). */
-static bool is_lapic_page(const struct vcpu_x86 *v, gpa_t gpa)
+/** is_lapic_page() - the LAPIC's page is this vCPU's own and hides whatever else is there (SDM 3A, 11.4.1). vCPU thread. */
+bool is_lapic_page(const struct vcpu_x86 *v, gpa_t gpa)
 {
 	return v->has_apic && v->apic.mode != APIC_DISABLED && gpa_to_gfn(gpa) == gpa_to_gfn(v->apic.base);
 }

@@ -14,6 +14,7 @@
 #include "irqchip/irqchip.h"
 #include "mmu/tdp.h"
 #include "emulate/emulate.h"
+#include "vcpu/mov.h"
 
 struct kvm_clock_snapshot {		/* VM-wide pairing of host TSC and kvmclock time; vcpu/clock.c */
 	u64 host_tsc, boot_ns;
@@ -63,7 +64,7 @@ struct queued_exception {
 };
 
 /* What a user-space exit must finish when KVM_RUN comes back. */
-enum user_completion { COMPLETE_NOTHING, COMPLETE_EMULATION, COMPLETE_MSR_READ, COMPLETE_MSR_WRITE, COMPLETE_FAST_PIO_IN, COMPLETE_SKIP };
+enum user_completion { COMPLETE_NOTHING, COMPLETE_EMULATION, COMPLETE_MOV, COMPLETE_MSR_READ, COMPLETE_MSR_WRITE, COMPLETE_FAST_PIO_IN, COMPLETE_SKIP };
 
 struct vcpu_x86 {
 	struct vcpu vcpu;		/* first */
@@ -134,6 +135,8 @@ struct vcpu_x86 {
 	/* vcpu/fast.c: where the last instructions that exit were found, for processors that don't say how long they are */
 	struct insn_site { u64 cr3, rip, cs_base; hva_t hva; } insn_sites[4];
 	struct emu *emu;		/* allocated once; state of an emulation that waits for the VMM */
+	struct mov_site mov_sites[8];	/* vcpu/mov.c: where the last MOVs with devices were found */
+	struct emu_mov mov;		/* the one that waits for the VMM */
 	u32 mmio_done;			/* bytes of the current MMIO access that went through */
 
 	u64 exit_counts[NR_EXIT_KINDS];	/* by enum exit_kind */
@@ -180,6 +183,7 @@ void vcpu_skip_insn(struct vcpu_x86 *v, const struct hw_exit *exit);	/* RIP past
 
 /* fast.c: IRQs off. true: handled, enter again. */
 bool fast_exit(struct vcpu_x86 *v, const struct hw_exit *exit);
+void lapic_sync_tpr(struct vcpu_x86 *v);
 u32 vcpu_usual_length(struct vcpu_x86 *v, const struct hw_exit *exit);
 /* exits.c: IRQs on, srcu held. */
 enum next { NEXT_GUEST, NEXT_USER };	/* enter again; leave to the VMM with kvm_run filled in. Errors: negative errno */
@@ -207,6 +211,8 @@ bool io_write(struct vcpu_x86 *v, u16 port, u32 len, const void *val);
 bool io_read(struct vcpu_x86 *v, u16 port, u32 len, void *val);
 bool mmio_write(struct vcpu_x86 *v, gpa_t gpa, u32 len, const void *val);
 bool mmio_read(struct vcpu_x86 *v, gpa_t gpa, u32 len, void *val);
+bool is_lapic_page(const struct vcpu_x86 *v, gpa_t gpa);
+bool ring_doorbell(struct iobus *bus, gpa_t addr, u32 len, u64 val);
 void vcpu_level_eoi(struct vcpu_x86 *v);	/* after anything that may have written EOI; IRQs on */
 
 /* events.c */

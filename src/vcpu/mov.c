@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * MOV between a device and a register: nearly every MMIO access of a 64-bit guest is one. The emulator decodes it the first time; from then on it is
+ * done here, without the emulator, and with IRQs off where the device allows it.
+ *
+ * A site is where such a MOV was found: CR3, RIP, the entries of the guest's page tables on the way there, and the bytes of the instruction. At each
+ * exit the entries and the bytes are read again and compared, so that a site which holds is what a fresh walk and a fresh decoding would find.
+ *
+ * What the processor checked before it looked for the memory itself - the segment, rights, the guest's own accessed and dirty bits - isn't checked
+ * again: the exit came for the operand's final address. That it is this operand's is told by the offset in the page, which the registers must give too;
+ * so an access that begins in the page before is left to the emulator.
+ */
+#include <linux/uaccess.h>
+#include "vcpu/mov.h"
+#include "vcpu/vcpu.h"
+
+#define GUEST_PTE_P	BIT_ULL(0)
+#define GUEST_PTE_PS	BIT_ULL(7)
+/* Accessed and dirty may change at any time and mean nothing here. */
+#define GUEST_PTE_AD	(BIT_ULL(5) | BIT_ULL(6))
+
+static struct mov_site *mov_site(struct vcpu_x86 *v, u64 rip)
+{
+	BUILD_BUG_ON(ARRAY_SIZE(v->mov_sites) & (ARRAY_SIZE(v->mov_sites) - 1));
+	return &v->mov_sites[(rip ^ rip >> 4) & (ARRAY_SIZE(v->mov_sites) - 1)];
+}
+
+static int mov_top_shift(struct vcpu_x86 *v)
+{
+	return hw_cr4(&v->hw) & X86_CR4_LA57 ? 48 : 39;
+}
+
+/* ------------------------------------------------------------------ learning a site: IRQs on, vm->srcu held */
+
+static void __user *mov_host_address(struct vcpu_x86 *v, gpa_t gpa)
+{
+	struct memslot *slot = memslot_find(memslots(v->vcpu.vm), gpa_to_gfn(gpa));
+
+	return slot ? (void __user *)(memslot_gfn_to_hva(slot, gpa_to_gfn(gpa)) + (gpa & ~PAGE_MASK)) : NULL;
+}
+
+/* Walk to @s->rip and keep each entry. false: not a walk that can be remembered. */
+static bool mov_walk(struct vcpu_x86 *v, struct mov_site *s)
+{
+	u64 table = s->cr3 & GENMASK_ULL(51, 12), val, offset;
+	int shift;
+
+	for (shift = s->top_shift; ; shift -= 9) {
+		u64 __user *at = mov_host_address(v, table + (s->rip >> shift & 511) * sizeof(val));
+
+		if (!at || get_user(val, at) || !(val & GUEST_PTE_P))
+			return false;
+		s->entry[s->entries].at = at;
+		s->entry[s->entries++].val = val & ~GUEST_PTE_AD;
+		if (shift == 12 || ((val & GUEST_PTE_PS) && shift <= 30))
+			break;
+		table = val & GENMASK_ULL(51, 12);
+	}
+	offset = BIT_ULL(shift) - 1;
+	s->code = mov_host_address(v, (val & GENMASK_ULL(51, 12) & ~offset) | (s->rip & offset));
+	return s->code;
+}
+
+/**
+ * mov_learn() - the emulator has just decoded the instruction at @rip: remember it if it is a plain MOV. vm->srcu held, IRQs on; may sleep.
+ */
+void mov_learn(struct vcpu_x86 *v, u64 rip)
+{
+	struct mov_site *s = mov_site(v, rip), found = {
+		.cr3 = hw_cr3(&v->hw),
+		.rip = rip,
+		.generation = memslots(v->vcpu.vm)->generation,
+		.top_shift = mov_top_shift(v),
+	};
+
+	/* The bytes are compared as two words, which must not leave the page. */
+	if ((rip & ~PAGE_MASK) > PAGE_SIZE - sizeof(found.bytes) || !emu_plain_mov(v->emu, &found.mov) || !mov_walk(v, &found))
+		return;
+	memcpy(found.bytes, v->emu->insn, found.mov.insn_len);
+	memset(found.mask, 0xff, found.mov.insn_len);
+	*s = found;
+}
+
+/* ------------------------------------------------------------------ finding it again: any context, RCU or vm->srcu held */
+
+/* Is the way to the instruction, and are its bytes, as they were? A page that isn't there is a no. */
+static bool mov_site_holds(const struct mov_site *s)
+{
+	u64 val, low, high;
+	bool same = true;
+	int i;
+
+	pagefault_disable();
+	if (!user_access_begin(s->code, sizeof(s->bytes)))
+		goto out;
+	/* These addresses are memslots', which were checked like the one above when the VMM gave them. */
+	for (i = 0; i < s->entries && same; i++) {
+		unsafe_get_user(val, s->entry[i].at, fault);
+		same = (val & ~GUEST_PTE_AD) == s->entry[i].val;
+	}
+	unsafe_get_user(low, s->code, fault);
+	unsafe_get_user(high, s->code + 1, fault);
+	user_access_end();
+	pagefault_enable();
+	return same && (low & s->mask[0]) == s->bytes[0] && (high & s->mask[1]) == s->bytes[1];
+fault:
+	user_access_end();
+out:
+	pagefault_enable();
+	return false;
+}
+
+static u64 mov_address(struct vcpu_x86 *v, const struct emu_mov *m)
+{
+	u64 address = m->disp;
+
+	if (m->base != NR_REGS)
+		address += hw_reg(&v->hw, m->base);
+	if (m->index != NR_REGS)
+		address += hw_reg(&v->hw, m->index) << m->scale;
+	if (m->rip_relative)
+		address += hw_rip(&v->hw) + m->insn_len;
+	return address;
+}
+
+/* Is it this operand's address that the exit names? Segments have no base here, so the offset in the page is the address's. */
+static bool mov_made_exit(struct vcpu_x86 *v, const struct emu_mov *m, const struct hw_exit *exit)
+{
+	u64 offset = exit->npf.gpa & ~PAGE_MASK;
+
+	if (exit->npf.in_walk || (exit->npf.access & ACCESS_FETCH) || m->store != !!(exit->npf.access & ACCESS_WRITE))
+		return false;
+	return (mov_address(v, m) & ~PAGE_MASK) == offset && offset + m->size <= PAGE_SIZE;
+}
+
+/* The MOV that made @exit, an EXIT_NPF; NULL: not one that we know. */
+static const struct emu_mov *mov_find(struct vcpu_x86 *v, const struct hw_exit *exit)
+{
+	u64 rip = hw_rip(&v->hw);
+	const struct mov_site *s = mov_site(v, rip);
+
+	if (s->rip != rip || s->cr3 != hw_cr3(&v->hw) || !s->entries)
+		return NULL;
+	if (s->generation != memslots(v->vcpu.vm)->generation || s->top_shift != mov_top_shift(v) || !vcpu_in_64bit_code(v))
+		return NULL;
+	return mov_site_holds(s) && mov_made_exit(v, &s->mov, exit) ? &s->mov : NULL;
+}
+
+/* ------------------------------------------------------------------ doing it */
+
+/* What a store writes; bytes beyond the operand's size mean nothing. */
+static u64 mov_value(struct vcpu_x86 *v, const struct emu_mov *m)
+{
+	if (m->reg == NR_REGS)
+		return m->imm;
+	return hw_reg(&v->hw, m->reg) >> (m->high_byte ? 8 : 0);
+}
+
+static u64 mov_mask(u8 size)
+{
+	return size == 8 ? ~0ull : BIT_ULL(size * 8) - 1;
+}
+
+/* A load's @val, m->size bytes, into its register. */
+static void mov_load(struct vcpu_x86 *v, const struct emu_mov *m, u64 val)
+{
+	u8 shift = m->high_byte ? 8 : 0;
+	u64 mask = mov_mask(m->reg_size);
+
+	val &= mov_mask(m->size);
+	if (m->sign_extend)
+		val = (u64)((s64)(val << (64 - m->size * 8)) >> (64 - m->size * 8));
+	/* A 32-bit result clears the upper half (APM 1, 3.1.2). */
+	if (m->reg_size == 4)
+		hw_set_reg(&v->hw, m->reg, (u32)val);
+	else
+		hw_set_reg(&v->hw, m->reg, (hw_reg(&v->hw, m->reg) & ~(mask << shift)) | (val & mask) << shift);
+}
+
+static void mov_done(struct vcpu_x86 *v, const struct emu_mov *m)
+{
+	hw_set_rip(&v->hw, hw_rip(&v->hw) + m->insn_len);
+	hw_set_shadow(&v->hw, SHADOW_NONE);
+}
+
+/* ------------------------------------------------------------------ IRQs off */
+
+/* All of the LAPIC but what an EOI must tell others, which waits until IRQs are on. */
+static void mov_lapic(struct vcpu_x86 *v, const struct emu_mov *m, gpa_t gpa)
+{
+	u64 val = 0;
+
+	lapic_sync_tpr(v);
+	if (!m->store) {
+		lapic_mmio_read(&v->apic, gpa & ~PAGE_MASK, m->size, &val);
+		mov_load(v, m, val);
+		return;
+	}
+	val = mov_value(v, m);
+	lapic_mmio_write(&v->apic, gpa & ~PAGE_MASK, m->size, &val);
+	hw_set_tpr(&v->hw, lapic_cr8(&v->apic));
+	if (unlikely(v->apic.eois_queued))
+		vcpu_request(&v->vcpu, REQ_EVENT);
+}
+
+static bool mov_doorbell(struct vcpu_x86 *v, const struct emu_mov *m, gpa_t gpa)
+{
+	/* A slot's page exits for other reasons. */
+	if (!m->store || memslot_find(memslots(v->vcpu.vm), gpa_to_gfn(gpa)))
+		return false;
+	return ring_doorbell(&v->vcpu.vm->mmio, gpa, m->size, mov_value(v, m) & mov_mask(m->size));
+}
+
+/**
+ * fast_mov() - @exit, an EXIT_NPF, was a MOV with the LAPIC or a doorbell: do it. false: nothing was done. IRQs off; the instruction isn't being
+ * stepped.
+ */
+bool fast_mov(struct vcpu_x86 *v, const struct hw_exit *exit)
+{
+	const struct emu_mov *m = mov_find(v, exit);
+	gpa_t gpa = exit->npf.gpa;
+
+	if (!m)
+		return false;
+	if (is_lapic_page(v, gpa)) {
+		if (v->apic.mode != APIC_XAPIC)
+			return false;
+		mov_lapic(v, m, gpa);
+	} else if (!mov_doorbell(v, m, gpa)) {
+		return false;
+	}
+	v->vcpu.stats.pf_mmio_emulate++;
+	mov_done(v, m);
+	return true;
+}
+
+/* ------------------------------------------------------------------ IRQs on */
+
+static int mov_ask_user(struct vcpu_x86 *v, const struct emu_mov *m, gpa_t gpa, u64 val)
+{
+	struct kvm_run *run = v->vcpu.run;
+
+	run->exit_reason = KVM_EXIT_MMIO;
+	run->mmio.phys_addr = gpa;
+	run->mmio.len = m->size;
+	run->mmio.is_write = m->store;
+	if (m->store)
+		memcpy(run->mmio.data, &val, sizeof(val));
+	v->vcpu.stats.mmio_exits++;
+	v->mov = *m;
+	v->pio.linear_rip = hw_rip(&v->hw);
+	v->completion = COMPLETE_MOV;
+	return NEXT_USER;
+}
+
+/** mov_complete() - the VMM has answered. NEXT_GUEST. */
+int mov_complete(struct vcpu_x86 *v)
+{
+	u64 val;
+
+	v->completion = COMPLETE_NOTHING;
+	/* The VMM has moved the vCPU elsewhere (a reset, say): what is left of the instruction is forgotten. */
+	if (vcpu_linear_rip(v) != v->pio.linear_rip)
+		return NEXT_GUEST;
+	if (!v->mov.store) {
+		memcpy(&val, v->vcpu.run->mmio.data, sizeof(val));
+		mov_load(v, &v->mov, val);
+	}
+	mov_done(v, &v->mov);
+	return NEXT_GUEST;
+}
+
+/**
+ * vcpu_mov() - @exit, of an address without memory, was a MOV that we know: do it, and say in *@next how to go on. false: nothing was done. vm->srcu held,
+ * IRQs on.
+ */
+bool vcpu_mov(struct vcpu_x86 *v, const struct hw_exit *exit, int *next)
+{
+	const struct emu_mov *m;
+	gpa_t gpa = exit->npf.gpa;
+	u64 val = 0;
+	bool done;
+
+	if (unlikely(v->guest_debug || (hw_rflags(&v->hw) & (X86_EFLAGS_TF | X86_EFLAGS_RF))))
+		return false;
+	m = exit->kind == EXIT_NPF ? mov_find(v, exit) : NULL;
+	if (!m)
+		return false;
+	if (m->store)
+		val = mov_value(v, m) & mov_mask(m->size);
+	done = m->store ? mmio_write(v, gpa, m->size, &val) : mmio_read(v, gpa, m->size, &val);
+	v->vcpu.stats.pf_mmio_emulate++;
+	if (!done) {
+		*next = mov_ask_user(v, m, gpa, val);
+		return true;
+	}
+	if (!m->store)
+		mov_load(v, m, val);
+	mov_done(v, m);
+	*next = NEXT_GUEST;
+	return true;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What vcpu/mov.c remembers of a MOV with a device. */
+#ifndef VCPU_MOV_H
+#define VCPU_MOV_H
+
+#include "emulate/emulate.h"
+
+struct vcpu_x86;
+
+struct mov_site {
+	u64 cr3, rip;
+	u64 generation;		/* of the memslots that the addresses below are from */
+	u8 top_shift;		/* 39, or 48 with five levels */
+	u8 entries;		/* 0: nothing is remembered here */
+	struct { u64 __user *at; u64 val; } entry[5];
+	u64 __user *code;
+	u64 bytes[2], mask[2];
+	struct emu_mov mov;
+};
+
+void mov_learn(struct vcpu_x86 *v, u64 rip);
+bool fast_mov(struct vcpu_x86 *v, const struct hw_exit *exit);
+bool vcpu_mov(struct vcpu_x86 *v, const struct hw_exit *exit, int *next);
+int mov_complete(struct vcpu_x86 *v);
+
+#endif
