@@ -4,6 +4,7 @@
  *
  * A file's data is the VM (or the vCPU, or nothing: all VMs); which statistic it is, is its name.
  */
+#include <linux/dcache.h>
 #include <linux/debugfs.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
@@ -229,11 +230,28 @@ DEFINE_SHOW_ATTRIBUTE(exit_kinds);
 
 /* ------------------------------------------------------------------ directories */
 
+/*
+ * A VM lives on in its vCPUs' files when its own is closed, and the number of that one may be the next VM's: a third number, of this directory
+ * alone, then tells the two apart.
+ */
+static void vm_dir_name(char *name, size_t size, const struct vm *vm, int fd)
+{
+	static atomic_t times;
+	struct dentry *taken;
+
+	snprintf(name, size, "%d-%d", vm->pid, fd);
+	taken = debugfs_lookup(name, kvm_debugfs);
+	if (IS_ERR_OR_NULL(taken))
+		return;
+	dput(taken);
+	snprintf(name, size, "%d-%d-%u", vm->pid, fd, atomic_inc_return(&times));
+}
+
 void debugfs_add_vm(struct vm *vm, int fd)
 {
-	char name[2 * 11 + 2];
+	char name[3 * 11 + 3];
 
-	snprintf(name, sizeof(name), "%d-%d", vm->pid, fd);
+	vm_dir_name(name, sizeof(name), vm, fd);
 	vm->debugfs = debugfs_create_dir(name, kvm_debugfs);
 	debugfs_create_file("params", 0644, vm->debugfs, vm, &params_fops);
 	debugfs_create_file("exit_kinds", 0444, vm->debugfs, vm, &exit_kinds_fops);
