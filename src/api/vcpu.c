@@ -108,7 +108,6 @@ IOCTL_GET(sregs, struct kvm_sregs, vcpu_get_sregs)
 IOCTL_SET(sregs, struct kvm_sregs, vcpu_set_sregs)
 IOCTL_GET(sregs2, struct kvm_sregs2, vcpu_get_sregs2)
 IOCTL_SET(sregs2, struct kvm_sregs2, vcpu_set_sregs2)
-IOCTL_GET(fpu, struct kvm_fpu, vcpu_get_fpu)
 IOCTL_SET(fpu, struct kvm_fpu, vcpu_set_fpu)
 IOCTL_GET(xcrs, struct kvm_xcrs, vcpu_get_xcrs)
 IOCTL_SET(xcrs, struct kvm_xcrs, vcpu_set_xcrs)
@@ -119,6 +118,14 @@ IOCTL_SET(events, struct kvm_vcpu_events, vcpu_set_events)
 IOCTL_SET(mp_state, struct kvm_mp_state, vcpu_set_mp_state)
 IOCTL_SET(guest_debug, struct kvm_guest_debug, vcpu_set_guest_debug)
 IOCTL_SET(mce, struct kvm_x86_mce, vcpu_inject_mce)
+
+static noinline_for_stack long vcpu_ioctl_get_fpu(struct vcpu_x86 *v, void __user *argp)
+{
+	struct kvm_fpu fpu;
+	long err = vcpu_get_fpu(v, &fpu);
+
+	return err ? err : put_user_struct(argp, &fpu, sizeof(fpu));
+}
 
 static long vcpu_ioctl_get_mp_state(struct vcpu_x86 *v, void __user *argp)
 {
