@@ -19,6 +19,7 @@ enum emu_result {
 	EMU_EFFECT,		/* do what e->effect says, then call again with its result in e->effect.data */
 	EMU_FAULT,		/* raise e->fault; registers unchanged but for what the manual says (REP progress) */
 	EMU_UNHANDLED,		/* KVM_EXIT_INTERNAL_ERROR with e->insn */
+	EMU_AGAIN,		/* nothing was done: the guest executes the instruction anew */
 	EMU_BAD_HVA,		/* guest memory without host memory: -EFAULT */
 };
 

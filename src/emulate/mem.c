@@ -258,8 +258,9 @@ static enum emu_result write_mmio(struct emu *e, const struct emu_write *w)
 }
 
 /*
- * Someone else wrote in between: the instruction begins again. It has done nothing yet, since a
- * locked write is its only one.
+ * Someone else wrote in between: the instruction begins again, and has done nothing yet, since a
+ * locked write is its only one. It begins in the guest: other vCPUs that never stop writing there
+ * must not keep this thread from its signals.
  */
 static enum emu_result write_atomic(struct emu *e, struct emu_write *w)
 {
@@ -267,9 +268,7 @@ static enum emu_result write_atomic(struct emu *e, struct emu_write *w)
 
 	if (r < 0)
 		return EMU_BAD_HVA;
-	if (r)
-		e->priv.phase = PHASE_EXECUTE;
-	return EMU_DONE;
+	return r ? EMU_AGAIN : EMU_DONE;
 }
 
 /** emu_commit_writes() - do them, one after the other; may be interrupted by questions. */
@@ -287,7 +286,7 @@ enum emu_result emu_commit_writes(struct emu *e)
 			r = write_atomic(e, w);
 		else if (vm_write_guest(e->vm, w->gpa, w->bulk ? e->effect.data : w->data, w->len))
 			r = EMU_BAD_HVA;
-		if (r || p->phase != PHASE_WRITE)
+		if (r)
 			return r;
 	}
 	return EMU_DONE;

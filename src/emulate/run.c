@@ -212,7 +212,7 @@ static enum emu_result emu_step(struct emu *e)
 	case PHASE_EXECUTE: return emu_execute_checked(e);
 	case PHASE_WRITE:
 		r = emu_commit_writes(e);
-		if (!r && p->phase == PHASE_WRITE) {
+		if (!r) {
 			commit_registers(e);
 			p->phase = PHASE_SEGMENTS;
 		}

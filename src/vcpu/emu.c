@@ -489,6 +489,9 @@ static int emu_loop(struct vcpu_x86 *v)
 			if (r != EFFECT_OK)
 				return r;
 			break;
+		case EMU_AGAIN:
+			v->completion = COMPLETE_NOTHING;
+			return NEXT_GUEST;
 		case EMU_BAD_HVA:
 			v->completion = COMPLETE_NOTHING;
 			return -EFAULT;

@@ -212,15 +212,20 @@ static void world_effect(struct emu_effect *ef)
 	}
 }
 
+static int world_agains;		/* how often the guest had to execute an instruction anew */
+
 /* Run the instruction at e->rip to its end. */
 static enum emu_result world_go(void)
 {
 	enum emu_result r;
 
 	nr_seen = 0;
-	emu_begin(E);
-	while ((r = emu_run(E)) == EMU_EFFECT)
-		world_effect(&E->effect);
+	do {
+		emu_begin(E);
+		while ((r = emu_run(E)) == EMU_EFFECT)
+			world_effect(&E->effect);
+		world_agains += r == EMU_AGAIN;
+	} while (r == EMU_AGAIN);
 	return r;
 }
 

@@ -87,7 +87,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		answer(&E->effect);
 		SHIM_ASSERT(++rounds < 3000);
 	}
-	SHIM_ASSERT(r == EMU_DONE || r == EMU_FAULT || r == EMU_UNHANDLED || r == EMU_BAD_HVA);
+	SHIM_ASSERT(r == EMU_DONE || r == EMU_FAULT || r == EMU_UNHANDLED || r == EMU_AGAIN || r == EMU_BAD_HVA);
 	if (r == EMU_FAULT) {
 		SHIM_ASSERT(E->fault.kind == EVENT_EXCEPTION && E->fault.vector < 32);
 		SHIM_ASSERT(asked || E->priv.rounds || !memcmp(regs, E->regs, sizeof(regs)));

@@ -178,7 +178,9 @@ TEST(atomic_update_again_after_a_race)
 	E->regs[REG_RDI] = DATA;
 	poke(DATA, 10, 4);
 	world_cmpxchg_races = 3;
+	world_agains = 0;
 	CHECK_EQ(RUN("\xf0\xff\x07"), EMU_DONE);	/* lock inc [rdi] */
+	CHECK_EQ(world_agains, 3);			/* by the guest each time, where signals are looked at */
 	CHECK_EQ(peek(DATA, 4), 14);
 	/* lock cmpxchg16b */
 	poke(DATA, 1, 8);
