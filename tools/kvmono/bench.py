@@ -113,6 +113,24 @@ def measure(vendor, mitigations, ops=(), kvms=KVMS):
     return figures
 
 
+RECORD = paths.TOP / "tests/bench/record.tsv"
+TOLERANCE = 1.03
+RECORD_HEAD = """# SPDX-License-Identifier: GPL-2.0-only
+# What the cheapest operations cost on ours, in instructions, AMD host, default mitigations. make test fails when one costs 3 % more.
+# Written by make bench-record.
+"""
+
+
+def read_record():
+    """{operation: instructions}"""
+    rows = (line.split("\t") for line in RECORD.read_text().splitlines() if not line.startswith("#"))
+    return {op: int(instructions) for op, instructions in rows}
+
+
+def write_record(figures):
+    RECORD.write_text(RECORD_HEAD + "".join(f"{op}\t{figure.median}\n" for op, figure in figures.items()))
+
+
 @dataclasses.dataclass
 class Row:
     """One operation on both KVMs."""

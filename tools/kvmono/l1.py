@@ -50,6 +50,9 @@ class Result:
     complaints: list
 
 
+EMULATED = ["-accel", "tcg,thread=single", "-cpu", "EPYC,+svm"]
+
+
 def accelerator():
     """QEMU's arguments for an AMD host, and what to tell the user: real nested virtualization where there is some."""
     flags = re.search(r"^flags\s*:(.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.M)
@@ -57,7 +60,7 @@ def accelerator():
     nested = pathlib.Path("/sys/module/kvm_amd/parameters/nested")
     if svm and nested.exists() and nested.read_text().strip() in "1Y" and os.access("/dev/kvm", os.R_OK | os.W_OK):
         return ["-accel", "kvm", "-cpu", "host"], "nested virtualization of this machine (-accel kvm)"
-    return ["-accel", "tcg,thread=single", "-cpu", "EPYC,+svm"], "emulated AMD processor (-accel tcg)"
+    return EMULATED, "emulated AMD processor (-accel tcg)"
 
 
 def load_words(kvm, params=""):
@@ -160,7 +163,8 @@ class Host:
         return job.finish()
 
     def _command(self, image, bulk, monitor):
-        accelerator_and_cpu = accelerator()[0]
+        # Only an emulator counts instructions.
+        accelerator_and_cpu = list(EMULATED if self.icount else accelerator()[0])
         accelerator_and_cpu[-1] += self.cpu
         command = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", *accelerator_and_cpu, "-smp", str(self.smp), "-m", str(self.mem),
                    "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",

@@ -11,9 +11,9 @@ import subprocess
 import threading
 import time
 
-from . import l1, l2, paths
+from . import bench, l1, l2, paths
 from .make import make
-from .results import FAIL, PASS, Frames, Result, Run
+from .results import FAIL, PASS, SKIP, Frames, Result, Run
 
 SILENCE = 200  # seconds; each runner in L1 kills a program sooner than that
 LANES = 2  # emulators at a time; each keeps one core busy
@@ -263,4 +263,35 @@ class Boot:
             yield InL1("boot", script, kvm="none", sets=["kvmono", "msr"], cpu=cpu), lane
 
 
-PARTS = {"unit": Unit(), "static": Static(), "api": Api(), "boot": Boot()}
+class Bench:
+    """The operations of tests/bench/record.tsv cost no more than is recorded there, in instructions, on ours on the AMD host."""
+
+    def names(self):
+        return list(bench.read_record())
+
+    def run(self, names, add):
+        if not build("bench", add, "-s", "-C", paths.TOP / "tests/bench", f"OUT={bench.PROGRAM.parent}"):
+            return
+        if paths.HOST != paths.GUEST:
+            for name in names:
+                add(Result(f"bench/{name}", SKIP, 0, f"recorded for the kernel {paths.GUEST}"))
+            return
+        try:
+            figures = bench.measure("amd", "default", names, ["ours"])["ours"]
+        except bench.Failed as failed:
+            add(Result("bench/run", FAIL, 0, str(failed)))
+            return
+        for name in names:
+            add(self._judge(name, figures[name], bench.read_record()[name]))
+
+    def _judge(self, name, figure, recorded):
+        if figure.median is None:
+            return Result(f"bench/{name}", FAIL, 0, figure.why)
+        text = f"{figure.median} instructions, recorded {recorded}"
+        if figure.median > recorded * bench.TOLERANCE:
+            return Result(f"bench/{name}", FAIL, 0, f"{text}: see make bench-trace OP={name}")
+        cheaper = recorded > figure.median * bench.TOLERANCE
+        return Result(f"bench/{name}", PASS, 0, note=f"{text}: make bench-record" if cheaper else text)
+
+
+PARTS = {"unit": Unit(), "static": Static(), "api": Api(), "boot": Boot(), "bench": Bench()}
