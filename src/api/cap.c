@@ -99,6 +99,14 @@ static const struct capability capabilities[] = {
 	{ KVM_CAP_X86_APIC_BUS_CYCLES_NS,	APIC_BUS_NS_DEFAULT },
 };
 
+/* A guest may wait in MWAIT where that wakes up: no erratum, and the host's timer goes on in every state that the guest may ask for. */
+static u32 disable_exits_allowed(void)
+{
+	bool mwait = boot_cpu_has(X86_FEATURE_MWAIT) && boot_cpu_has(X86_FEATURE_ARAT) && !boot_cpu_has_bug(X86_BUG_MONITOR);
+
+	return KVM_X86_DISABLE_EXITS_HLT | KVM_X86_DISABLE_EXITS_PAUSE | (mwait ? KVM_X86_DISABLE_EXITS_MWAIT : 0);
+}
+
 /* What depends on this host. */
 static int cap_dynamic(unsigned long cap)
 {
@@ -108,6 +116,7 @@ static int cap_dynamic(unsigned long cap)
 	case KVM_CAP_TSC_CONTROL:
 	case KVM_CAP_VM_TSC_CONTROL:		return hw_caps.tsc_scaling;
 	case KVM_CAP_STEAL_TIME:		return sched_info_on();
+	case KVM_CAP_X86_DISABLE_EXITS:		return disable_exits_allowed();
 	default:				return 0;
 	}
 }
@@ -185,16 +194,24 @@ static int enable_halt_poll(struct vm_x86 *x, u64 ns)
 	return 0;
 }
 
-/* Once, and before the first vCPU; the same value again is no change. */
+/* Once, and before the first vCPU; 0 or the same value again is no change. */
 static int enable_max_vcpu_id(struct vm_x86 *x, u64 max)
 {
-	if (!max || max > VM_MAX_VCPUS)
+	if (max > VM_MAX_VCPUS)
 		return -EINVAL;
-	if (max == x->vm.max_vcpu_id)
+	if (!max || max == x->vm.max_vcpu_id)
 		return 0;
 	if (has_vcpus(x) || x->vm.max_vcpu_id != VM_MAX_VCPUS || x->irqchip.bsp_id >= max)
 		return -EINVAL;
 	WRITE_ONCE(x->vm.max_vcpu_id, max);
+	return 0;
+}
+
+static int enable_disable_exits(struct vm_x86 *x, u64 exits)
+{
+	if ((exits & ~(u64)disable_exits_allowed()) || has_vcpus(x))
+		return -EINVAL;
+	x->disabled_exits |= exits;
 	return 0;
 }
 
@@ -238,6 +255,7 @@ static int vm_enable_cap_locked(struct vm_x86 *x, u32 cap, u64 arg)
 	case KVM_CAP_HALT_POLL:			return enable_halt_poll(x, arg);
 	case KVM_CAP_MAX_VCPU_ID:		return enable_max_vcpu_id(x, arg);
 	case KVM_CAP_X86_APIC_BUS_CYCLES_NS:	return enable_apic_bus_ns(x, arg);
+	case KVM_CAP_X86_DISABLE_EXITS:		return enable_disable_exits(x, arg);
 	default:				return -EINVAL;
 	}
 }

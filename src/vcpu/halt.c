@@ -135,7 +135,7 @@ void vcpu_pause_init(struct vcpu_x86 *v)
 {
 	const struct vm_params *p = &v->vcpu.vm->params;
 
-	if (!hw_caps.pause_filter || !p->ple_window)
+	if (!hw_caps.pause_filter || !p->ple_window || (v_vm(v)->disabled_exits & KVM_X86_DISABLE_EXITS_PAUSE))
 		return;
 	hw_set_pause_window(&v->hw, p->ple_gap, p->ple_window);
 	hw_set_intercept(&v->hw, INTERCEPT_INSN_PAUSE, true);

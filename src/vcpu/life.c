@@ -165,6 +165,17 @@ static int vcpu_create_apic(struct vcpu_x86 *v)
 	return r;
 }
 
+/* What the VMM doesn't want to exit (KVM_CAP_X86_DISABLE_EXITS). PAUSE: vcpu_pause_init(). Loaded. */
+static void apply_disabled_exits(struct vcpu_x86 *v)
+{
+	u32 disabled = v_vm(v)->disabled_exits;
+
+	if (disabled & KVM_X86_DISABLE_EXITS_HLT)
+		hw_set_intercept(&v->hw, INTERCEPT_INSN_HLT, false);
+	if (disabled & KVM_X86_DISABLE_EXITS_MWAIT)
+		hw_set_intercept(&v->hw, INTERCEPT_INSN_MWAIT, false);
+}
+
 /* The first state: RESET, on this CPU for a moment. An AP of an in-kernel LAPIC waits for INIT and SIPI (SDM 3A, 8.4.1). */
 static void vcpu_first_reset(struct vcpu_x86 *v)
 {
@@ -174,6 +185,7 @@ static void vcpu_first_reset(struct vcpu_x86 *v)
 	preempt_disable();
 	hw_load(&v->hw, smp_processor_id(), false);
 	vcpu_reset(v, HW_RESET);
+	apply_disabled_exits(v);
 	vcpu_pause_init(v);
 	clock_vcpu_init(v);
 	hw_put(&v->hw, false);

@@ -39,6 +39,7 @@ struct vm_x86 {
 
 	/* KVM_ENABLE_CAP and friends; set under vm.lock, read with READ_ONCE */
 	u64 disabled_quirks;
+	u32 disabled_exits;		/* KVM_CAP_X86_DISABLE_EXITS; fixed once there is a vCPU */
 	u32 user_space_msr_mask;	/* KVM_CAP_X86_USER_SPACE_MSR */
 	struct msr_filter __rcu *msr_filter;
 	bool exception_payload, triple_fault_event, exit_on_emulation_error;

@@ -48,6 +48,22 @@ static void fill(struct vcpu *v)
 	ring->first = ring->last;
 }
 
+/* There is an end to them, and each can be taken away again. */
+static void many_zones(void)
+{
+	struct kvm_coalesced_mmio_zone z = { .size = 8 };
+	int n = 0;
+
+	for (z.addr = 0xe0000000; ioctl(vm.fd, KVM_REGISTER_COALESCED_MMIO, &z) == 0; z.addr += 16)
+		must(++n < 100000);
+	see("after some hundred zones: %s", strerrorname_np(errno));
+	check(n >= 500);
+	while (n--) {
+		z.addr -= 16;
+		must_ioctl(vm.fd, KVM_UNREGISTER_COALESCED_MMIO, &z);
+	}
+}
+
 void test(void)
 {
 	struct kvm_coalesced_mmio_zone z = { .addr = MMIO_BASE, .size = 0x1000 };
@@ -75,4 +91,11 @@ void test(void)
 	z.pio = 2;
 	see_result("register with pio=2", ioctl(vm.fd, KVM_REGISTER_COALESCED_MMIO, &z));
 	see_result("unregister with pio=2", ioctl(vm.fd, KVM_UNREGISTER_COALESCED_MMIO, &z));
+	z = (struct kvm_coalesced_mmio_zone){ .addr = MMIO_BASE, .size = 0 };
+	see_result("an empty zone", ioctl(vm.fd, KVM_REGISTER_COALESCED_MMIO, &z));
+	z = (struct kvm_coalesced_mmio_zone){ .addr = -0x1000ull, .size = 0x2000 };
+	see_result("a zone that wraps", ioctl(vm.fd, KVM_REGISTER_COALESCED_MMIO, &z));
+	see_result("bad address", ioctl(vm.fd, KVM_REGISTER_COALESCED_MMIO, 8));
+	see_result("unregister, bad address", ioctl(vm.fd, KVM_UNREGISTER_COALESCED_MMIO, 8));
+	many_zones();
 }

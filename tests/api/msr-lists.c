@@ -56,6 +56,9 @@ static void features(struct vm *vm)
 	}
 	m.e.index = 0xdead0000;
 	see_result("an MSR that is no feature", ioctl(vm->kvm, KVM_GET_MSRS, &m));
+	m.h.nmsrs = 256;
+	see_result("256 MSRs", ioctl(vm->kvm, KVM_GET_MSRS, &m));
+	see_result("bad address", ioctl(vm->kvm, KVM_GET_MSRS, 8));
 }
 
 void test(void)

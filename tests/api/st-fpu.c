@@ -92,4 +92,9 @@ void test(void)
 	see("from the guest:");
 	see_fpu(&f);
 	fresh();
+	see_result("KVM_GET_FPU, bad address", ioctl(v->fd, KVM_GET_FPU, 8));
+	f.mxcsr = 0xffffffff;
+	see_result("reserved bits of MXCSR", ioctl(v->fd, KVM_SET_FPU, &f));
+	must_ioctl(v->fd, KVM_GET_FPU, &back);
+	see("MXCSR is 0x%x", back.mxcsr);
 }

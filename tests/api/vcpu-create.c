@@ -78,10 +78,33 @@ static void boot_cpu(void)
 	vm_destroy(&vm);
 }
 
+/* KVM_CAP_MAX_VCPU_ID, enabled: fewer ids, once, before the first vCPU. */
+static void fewer_ids(void)
+{
+	int max;
+	struct vm vm;
+
+	vm_create(&vm);
+	max = vm_cap(&vm, KVM_CAP_MAX_VCPU_ID);
+	see_result("0 ids", vm_enable(&vm, KVM_CAP_MAX_VCPU_ID, 0));
+	see_result("more ids than there are", vm_enable(&vm, KVM_CAP_MAX_VCPU_ID, max + 1));
+	see_result("4 ids", vm_enable(&vm, KVM_CAP_MAX_VCPU_ID, 4));
+	see_result("5 ids after that", vm_enable(&vm, KVM_CAP_MAX_VCPU_ID, 5));
+	see_result("4 ids again", vm_enable(&vm, KVM_CAP_MAX_VCPU_ID, 4));
+	see_result("4", ioctl(vm.fd, KVM_CREATE_VCPU, 4));
+	see("3: %s", ioctl(vm.fd, KVM_CREATE_VCPU, 3) >= 0 ? "made" : "refused");
+	vm_destroy(&vm);
+	vm_create(&vm);
+	vcpu_create(&vm, 0);
+	see_result("4 ids after a vCPU", vm_enable(&vm, KVM_CAP_MAX_VCPU_ID, 4));
+	vm_destroy(&vm);
+}
+
 void test(void)
 {
 	numbers();
 	many();
 	mapping();
 	boot_cpu();
+	fewer_ids();
 }

@@ -72,6 +72,9 @@ void hw_inject(struct hw_vcpu *hw, const struct hw_event *ev)
 		vmcs_write32(VM_ENTRY_INTR_INFO_FIELD, 0);
 		return;
 	}
+	/* A guest that halts without an exit is woken by interrupts; to an exception it can only be active (SDM 3C, 27.3.1.5). */
+	if (!(hw->proc & CPU_BASED_HLT_EXITING) && ev->kind != EVENT_INTR && ev->kind != EVENT_NMI)
+		vmcs_write32(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE);
 	/* #BP or #OF that has no instruction of its own is a hardware exception: a soft one must be 1 to 15 bytes long. */
 	if (event_is_soft(ev->kind) && !ev->insn_len)
 		hw->injected.kind = ev->kind == EVENT_SOFT_INTR ? EVENT_INTR : EVENT_EXCEPTION;
