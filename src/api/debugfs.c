@@ -86,7 +86,7 @@ static const struct param {
 #define BOOL(name)	{ #name, offsetof(struct vm_params, name), true }
 	U32(halt_poll_ns), U32(halt_poll_grow), U32(halt_poll_grow_start), U32(halt_poll_shrink),
 	U32(ple_gap), U32(ple_window), U32(ple_window_grow), U32(ple_window_shrink), U32(ple_window_max),
-	BOOL(virtual_apic), BOOL(huge_pages),
+	BOOL(virtual_apic), BOOL(huge_pages), BOOL(pml),
 #undef U32
 #undef BOOL
 };
@@ -108,14 +108,26 @@ static int params_open(struct inode *inode, struct file *file)
 	return single_open(file, params_show, inode->i_private);
 }
 
+/* What the processor hasn't can't be asked for. */
+static bool param_possible(const struct param *param)
+{
+	switch (param->offset) {
+	case offsetof(struct vm_params, virtual_apic):
+		return hw_caps.virtual_apic;
+	case offsetof(struct vm_params, pml):
+		return hw_caps.pml;
+	default:
+		return true;
+	}
+}
+
 static int param_set(struct vm *vm, const struct param *param, u32 val)
 {
 	void *field = (char *)&vm->params + param->offset;
 
 	if (param->boolean && val > 1)
 		return -EINVAL;
-	/* What the processor hasn't can't be asked for. */
-	if (param->offset == offsetof(struct vm_params, virtual_apic) && val && !hw_caps.virtual_apic)
+	if (val && !param_possible(param))
 		return -EINVAL;
 	if (param->boolean)
 		WRITE_ONCE(*(bool *)field, val);

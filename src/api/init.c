@@ -17,6 +17,7 @@ module_param_named(pause_filter_count_grow, vm_default_params.ple_window_grow, u
 module_param_named(pause_filter_count_shrink, vm_default_params.ple_window_shrink, uint, 0644);
 module_param_named(pause_filter_count_max, vm_default_params.ple_window_max, uint, 0644);
 module_param_named(huge_pages, vm_default_params.huge_pages, bool, 0644);
+module_param_named(pml, vm_default_params.pml, bool, 0644);
 
 static bool exit_ring;
 module_param(exit_ring, bool, 0444);

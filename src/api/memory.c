@@ -36,6 +36,21 @@ static void region_change_logging(struct vm_x86 *x, struct memslot_update *up)
 		mmu_slot_stop_logging(&x->mmu, up->new);
 }
 
+static void region_change(struct vm_x86 *x, struct memslot_update *up)
+{
+	/* Before the first page of a logged slot can be mapped. */
+	if (memslots_log(up->set))
+		mmu_set_hw_log(&x->mmu, true);
+	if (up->change == MEMSLOT_CREATE)
+		memslot_publish(&x->vm, up);
+	else if (up->change == MEMSLOT_DELETE || up->change == MEMSLOT_MOVE)
+		region_vacate(x, up);
+	else
+		region_change_logging(x, up);
+	if (!memslots_log(up->set))
+		mmu_set_hw_log(&x->mmu, false);
+}
+
 static int region_set(struct vm_x86 *x, const struct kvm_userspace_memory_region *mem)
 {
 	struct memslot_update up;
@@ -46,12 +61,8 @@ static int region_set(struct vm_x86 *x, const struct kvm_userspace_memory_region
 	mutex_lock(&x->vm.slots_lock);
 	err = memslot_prepare(&x->vm, mem, &up);
 	if (!err) {
-		if (up.change == MEMSLOT_CREATE)
-			memslot_publish(&x->vm, &up);
-		else if (up.change == MEMSLOT_DELETE || up.change == MEMSLOT_MOVE)
-			region_vacate(x, &up);
-		else if (up.change == MEMSLOT_FLAGS)
-			region_change_logging(x, &up);
+		if (up.change != MEMSLOT_NOTHING)
+			region_change(x, &up);
 		memslot_finish(&x->vm, &up);
 	}
 	mutex_unlock(&x->vm.slots_lock);

@@ -299,6 +299,16 @@ void memslot_finish(struct vm *vm, struct memslot_update *up)
 	memset(up, 0, sizeof(*up));
 }
 
+bool memslots_log(const struct memslots *set)
+{
+	u32 i;
+
+	for (i = 0; i < set->used; i++)
+		if (set->by_gfn[i]->flags & KVM_MEM_LOG_DIRTY_PAGES)
+			return true;
+	return false;
+}
+
 void memslot_abort(struct memslot_update *up)
 {
 	if (bitmap_handed_over(up))

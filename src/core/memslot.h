@@ -81,6 +81,9 @@ void memslot_abort(struct memslot_update *up);
 int memslots_init(struct vm *vm);
 void memslots_destroy(struct vm *vm);
 
+/** memslots_log() - does any slot of the set log dirty pages? */
+bool memslots_log(const struct memslots *set);
+
 /** memslot_bitmap_longs() - length of one half of dirty_bitmap; the second half begins there. */
 static inline size_t memslot_bitmap_longs(const struct memslot *slot)
 {

@@ -55,6 +55,7 @@ enum vcpu_request {
 	REQ_APIC_MODE,		/* LAPIC base or mode changed: the backend must follow */
 	REQ_MMU_RELOAD,		/* root of the TDP changed or was freed */
 	REQ_MSR_FILTER,		/* the VM has another one: what it denies must exit */
+	REQ_DIRTY_LOG,		/* the processor's log of written pages: turn it on or off; having left the guest, it is taken */
 	REQ_IOAPIC_EOI_EXIT,
 	NR_VCPU_REQUESTS
 };

@@ -26,6 +26,7 @@ struct vm_params vm_default_params = {
 	.ple_window_max = 65535,
 	.virtual_apic = true,
 	.huge_pages = true,
+	.pml = true,
 };
 
 /* The CPUs that one vm_request_all() waits for; used with preemption off. A mask is too big for the stack. */

@@ -32,6 +32,7 @@ struct vm_params {
 	u32 ple_gap, ple_window, ple_window_grow, ple_window_shrink, ple_window_max;
 	bool virtual_apic;		/* the processor ends interrupts by itself: its backend must be told which */
 	bool huge_pages;
+	bool pml;			/* the processor logs which pages are written */
 };
 extern struct vm_params vm_default_params;
 

@@ -186,6 +186,15 @@ static inline u8 hw_tpr(struct hw_vcpu *hw);
 /** hw_set_tpr_threshold() - exit when the guest lowers CR8 so that priority class @irr_class (0: none) could be taken. SVM: intercepts CR8 writes while it is non-zero. */
 static inline void hw_set_tpr_threshold(struct hw_vcpu *hw, u8 irr_class);
 
+/*
+ * The processor's own log of the pages that the guest writes, where hw_caps.pml: an entry for each dirty bit that it sets in the nested page tables.
+ * hw_set_dirty_log() - turn it on or off. What is logged by then has been taken.
+ * hw_take_dirty_log() - how many guest-physical addresses were logged since the last time; *@gpas is where they are until the next entry. After
+ * each turn in the guest: the log is short, and EXIT_PML_FULL says that it has no more room. Folds to 0 without such a log. IRQs off.
+ */
+void hw_set_dirty_log(struct hw_vcpu *hw, bool on);
+static inline u32 hw_take_dirty_log(struct hw_vcpu *hw, const u64 **gpas);
+
 /* Hardware APIC virtualization; all three do nothing where hw_caps.virtual_apic is false. */
 void hw_set_virtual_apic(struct hw_vcpu *hw, hpa_t regs_page, bool xapic, bool x2apic);
 void hw_set_rvi_svi(struct hw_vcpu *hw, int rvi, int svi);	/* -1: none */

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which pages did the guest write? NPT has no log of its own: pages are write-protected, and the fault that makes one
- * writable sets its bit (fault.c says in which order).
+ * Which pages did the guest write? Two ways to know:
  *
- * The log is read in this order: take the bit, protect the page, flush. A write that comes before the flush is in memory
- * before the VMM copies the page; one that comes after it faults and sets the bit anew.
+ *	mmu->hw_log	the processor logs each dirty bit that it sets in the tables. To be told of a page again we clear that bit; its log is
+ *			short and per vCPU, and goes into the bitmap after each turn in the guest (mmu_mark_written())
+ *	else		pages are write-protected, and the fault that makes one writable sets its bit (fault.c says in which order)
+ *
+ * Both may meet in one table: a leaf that one way has prepared is good for the other too.
+ *
+ * The log is read in this order: take the bit, protect or clean the page, flush. A write that comes before the flush is in memory
+ * before the VMM copies the page; one that comes after it faults, or is logged, and sets the bit anew.
  */
 #include <linux/bitmap.h>
 #include <linux/uaccess.h>
@@ -44,10 +49,20 @@ static void log_split(struct mmu *mmu, struct tdp_walk *w, struct tdp_table **sp
 	}
 }
 
+/* What tells us of the next write to the leaf @val. */
+static u64 leaf_to_log(const struct mmu *mmu, u64 val)
+{
+	if (!(val & (HW_TDP_WRITE | TDP_SAVED_WRITE)))
+		return val;
+	return mmu_hw_logs(mmu) ? tdp_clean(val) : tdp_write_protect(val);
+}
+
 static void protect_leaf(struct tdp_walk *w)
 {
-	while (w->val & (HW_TDP_WRITE | TDP_SAVED_WRITE)) {
-		if (tdp_cas(w->entry, &w->val, tdp_write_protect(w->val), w->level))
+	u64 to;
+
+	while ((to = leaf_to_log(w->mmu, w->val)) != w->val) {
+		if (tdp_cas(w->entry, &w->val, to, w->level))
 			return;
 	}
 }
@@ -87,6 +102,46 @@ void mmu_reprotect_dirty(struct mmu *mmu, const struct memslot *slot, gfn_t offs
 		return;
 	end = min_t(gfn_t, offset + __fls(mask) + 1, slot->npages);
 	protect_gfns(mmu, slot->base_gfn + offset, slot->base_gfn + end, &mask);
+}
+
+/* ------------------------------------------------------------------ the processor's log */
+
+bool mmu_hw_logs(const struct mmu *mmu)
+{
+	return READ_ONCE(mmu->hw_log);
+}
+
+/*
+ * No vCPU is in the guest with the old setting when this returns, and none will be: who enters later meets the request. A vCPU that is being made
+ * reads mmu->hw_log after it is in the VM's list, and vm_request_all() reads that list after mmu->hw_log was written.
+ */
+void mmu_set_hw_log(struct mmu *mmu, bool on)
+{
+	on &= mmu->vm->params.pml;
+	if (mmu->hw_log == on)
+		return;
+	WRITE_ONCE(mmu->hw_log, on);
+	smp_mb();
+	vm_request_all(mmu->vm, REQ_DIRTY_LOG, REQUEST_WAIT, NULL);
+}
+
+void mmu_mark_written(struct mmu *mmu, const u64 *gpas, u32 n)
+{
+	struct memslots *slots = memslots(mmu->vm);
+	struct memslot *slot;
+
+	while (n--) {
+		slot = memslot_find(slots, gpa_to_gfn(gpas[n]));
+		if (slot)
+			memslot_mark_dirty(slot, gpa_to_gfn(gpas[n]));
+	}
+}
+
+/* What running vCPUs have logged so far goes into the bitmaps: they leave the guest. */
+static void hw_log_collect(struct mmu *mmu)
+{
+	if (mmu_hw_logs(mmu))
+		vm_request_all(mmu->vm, REQ_DIRTY_LOG, REQUEST_WAIT, NULL);
 }
 
 /* ------------------------------------------------------------------ logging begins and ends */
@@ -195,6 +250,7 @@ int mmu_get_dirty_log(struct mmu *mmu, const struct kvm_dirty_log *log)
 	err = logged_slot(mmu->vm, log->slot, &slot);
 	if (err)
 		return err;
+	hw_log_collect(mmu);
 	if (manual)
 		dirty_peek(slot);
 	else if (dirty_take(mmu, slot))

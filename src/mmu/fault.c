@@ -242,7 +242,7 @@ static enum map_result fault_drop_leaf(struct fault *f, u64 *entry, u64 val)
 static u64 fault_new_leaf(const struct fault *f)
 {
 	const bool host_write = f->host.writable && !(f->slot->flags & KVM_MEM_READONLY);
-	const bool write = host_write && (!slot_logs(f->slot) || (f->access & ACCESS_WRITE));
+	const bool write = host_write && (!slot_logs(f->slot) || mmu_hw_logs(f->mmu) || (f->access & ACCESS_WRITE));
 	const u32 perms = ACCESS_READ | ACCESS_FETCH | (write ? ACCESS_WRITE : 0);
 	const hpa_t pa = (f->host.pfn & ~(tdp_level_pages(f->level) - 1)) << 12;
 	u64 leaf = hw_tdp_leaf(pa, f->level, perms, f->host.type);
@@ -275,8 +275,8 @@ static enum map_result fault_claim(const struct fault *f, u64 *entry, u64 val)
 		res = MAP_DONE;
 	}
 	preempt_enable();
-	/* After the leaf, as in leaf_changed(). A new set of slots waits for our SRCU. */
-	if (res == MAP_DONE && (leaf & HW_TDP_WRITE))
+	/* After the leaf, as in leaf_changed(). A new set of slots waits for our SRCU. Clean, it is the processor that logs the first write. */
+	if (res == MAP_DONE && (leaf & HW_TDP_DIRTY))
 		memslot_mark_dirty(f->slot, f->gfn);
 	return res;
 }

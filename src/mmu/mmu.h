@@ -64,6 +64,15 @@ void mmu_slot_stop_logging(struct mmu *mmu, const struct memslot *slot);	/* huge
 /** mmu_reprotect_dirty() - log again writes to the pages of @mask (bit n: slot's page offset+n). Does not flush. slots_lock held, may sleep. */
 void mmu_reprotect_dirty(struct mmu *mmu, const struct memslot *slot, gfn_t offset, unsigned long mask);
 
+/*
+ * The processor's own log of written pages (hw_set_dirty_log()). mmu_set_hw_log() - with @on before a set of slots is published of which one logs, with
+ * !@on when none does any more; turns it on and off on all vCPUs, where the VM uses it. slots_lock held; sleeps. mmu_hw_logs() - shall a vCPU use it?
+ * mmu_mark_written() - the @n addresses @gpas were in such a log. RCU or IRQs off.
+ */
+void mmu_set_hw_log(struct mmu *mmu, bool on);
+bool mmu_hw_logs(const struct mmu *mmu);
+void mmu_mark_written(struct mmu *mmu, const u64 *gpas, u32 n);
+
 /* KVM_GET_DIRTY_LOG, KVM_CLEAR_DIRTY_LOG (mmu/dirty.c). slots_lock held; sleeps. Errors: api.rst 4.8, 4.117. */
 int mmu_get_dirty_log(struct mmu *mmu, const struct kvm_dirty_log *log);
 int mmu_clear_dirty_log(struct mmu *mmu, const struct kvm_clear_dirty_log *log);

@@ -93,6 +93,7 @@ int mmu_init(struct mmu *mmu, struct vm *vm)
 	mmu->levels = hw_caps.tdp_levels;
 	mmu->end_gfn = 1ULL << min(hw_caps.max_phys_bits - 12, 9 * mmu->levels);
 	mmu->deferred = false;
+	mmu->hw_log = false;
 	atomic_set(&mmu->unflushed, 0);
 	spin_lock_init(&mmu->inv_lock);
 	seqcount_spinlock_init(&mmu->inv_seqcount, &mmu->inv_lock);

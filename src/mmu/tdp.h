@@ -29,6 +29,7 @@ struct mmu {
 	struct tdp_table *root;
 	gfn_t end_gfn;			/* first that the tables can't reach */
 	u8 levels;
+	bool hw_log;			/* vCPUs log their writes by themselves: leaves of logged slots are writable, and clean */
 	bool deferred;			/* a table was handed to RCU: mmu_destroy() waits for it */
 
 	/*

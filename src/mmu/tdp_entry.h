@@ -169,6 +169,12 @@ static inline u64 tdp_write_protect(u64 val)
 	return val & ~(HW_TDP_WRITE | TDP_SAVED_WRITE | HW_TDP_DIRTY);
 }
 
+/** tdp_clean() - an RW leaf's next write sets the dirty bit again, which the processor logs. */
+static inline u64 tdp_clean(u64 val)
+{
+	return val & ~HW_TDP_DIRTY;
+}
+
 /** tdp_hide() - a leaf becomes access-tracked. */
 static inline u64 tdp_hide(u64 val)
 {
@@ -204,7 +210,7 @@ static const u16 tdp_transitions[NR_TDP_STATES] = {
 	[TDP_CLAIMED] = TDP_TO(NONE) | TDP_TO(RW) | TDP_TO(RO) | TDP_TO(LOGGED),
 	/* unlinked: by a memslot change, or because the host now has a huge page there */
 	[TDP_TABLE] = TDP_TO(NONE),
-	/* removed; split; protected by the log; aged */
+	/* removed; split; protected by the log; aged, or cleaned for the processor's log */
 	[TDP_RW] = TDP_TO(NONE) | TDP_TO(TABLE) | TDP_TO(LOGGED) | TDP_TO(RW) | TDP_TO(TRACKED_RW),
 	/* removed; split; asked again of the host for a write; aged */
 	[TDP_RO] = TDP_TO(NONE) | TDP_TO(TABLE) | TDP_TO(CLAIMED) | TDP_TO(RO) | TDP_TO(TRACKED_RO),

@@ -600,6 +600,7 @@ int slow_exit(struct vcpu_x86 *v, const struct hw_exit *exit)
 	case EXIT_NMI:
 	case EXIT_SMI:
 	case EXIT_PREEMPTION_TIMER:
+	case EXIT_PML_FULL:	/* it is empty again: guest_turn() */
 		return NEXT_GUEST;
 	case EXIT_NPF:
 	case EXIT_NPF_MISCONFIG:

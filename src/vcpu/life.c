@@ -26,6 +26,7 @@ int vm_x86_init(struct vm_x86 *vm, unsigned long type)
 	if (r)
 		return r;
 	vm->vm.params.virtual_apic &= hw_caps.virtual_apic;
+	vm->vm.params.pml &= hw_caps.pml;
 	r = hw_vm_init(&vm->hw);
 	if (r)
 		goto destroy_vm;
@@ -205,6 +206,7 @@ static void vcpu_set_defaults(struct vcpu_x86 *v)
 	vcpu_request(&v->vcpu, REQ_APIC_MODE);
 	vcpu_request(&v->vcpu, REQ_SCAN_IOAPIC);
 	vcpu_request(&v->vcpu, REQ_MSR_FILTER);
+	vcpu_request(&v->vcpu, REQ_DIRTY_LOG);
 }
 
 /** vcpu_x86_create() - a vCPU with the VMM's number @id, not yet visible to anyone. May sleep. ERR_PTR: -ENOMEM. */

@@ -98,6 +98,8 @@ static int handle_requests(struct vcpu_x86 *v)
 		vcpu_latch_nmis(v);
 	if (vcpu_check_request(vcpu, REQ_UNHALT))
 		v->pv_unhalted = true;
+	if (vcpu_check_request(vcpu, REQ_DIRTY_LOG))
+		hw_set_dirty_log(&v->hw, mmu_hw_logs(&v_vm(v)->mmu));
 	if (vcpu_check_request(vcpu, REQ_MSR_FILTER))
 		vcpu_apply_msr_filter(v);
 	return NEXT_GUEST;
@@ -244,6 +246,16 @@ static void arrange_short_entry(struct vcpu_x86 *v)
 		irq_work_queue(&v->cut_work);
 }
 
+/* Before the mode says that this vCPU is outside: who then reads the dirty log finds all that was written. An IRQ-off region is an RCU reader. */
+static __always_inline void take_dirty_log(struct vcpu_x86 *v)
+{
+	const u64 *gpas;
+	u32 n = hw_take_dirty_log(&v->hw, &gpas);
+
+	if (unlikely(n))
+		mmu_mark_written(&v_vm(v)->mmu, gpas, n);
+}
+
 /*
  * guest_turn() - run the guest until something needs IRQs or sleep. Preemption off.
  * Returns false when the entry was given up because something came up; *@exit is filled in otherwise.
@@ -272,6 +284,7 @@ static bool guest_turn(struct vcpu_x86 *v, struct hw_exit *exit)
 
 	guest_loop(v, exit);
 
+	take_dirty_log(v);
 	debug_leave(v);
 	fpu_leave(v);
 	hw_handle_host_event(&v->hw, exit);

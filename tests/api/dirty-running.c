@@ -11,6 +11,7 @@
 #define ROUNDS	40
 
 GUEST64(guest,
+	sti;				/* or Bochs takes no interrupt of the host's */
 	mov $12345, %esi;
 	1: imul $1103515245, %esi, %esi; add $12345, %esi;
 	mov %esi, %eax; shr $8, %eax; and $PAGES - 1, %eax; shl $12, %eax;

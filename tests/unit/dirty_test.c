@@ -453,3 +453,166 @@ TEST(large_leaf_written_in_logged_slot)
 	CHECK_EQ(state_of(BASE + 4), TDP_RO);
 	vm_unmake();
 }
+
+/* ------------------------------------------------------------------ the processor's own log */
+
+static u64 cpu_log[8];			/* short, so that it is often full */
+static u32 cpu_logged;
+static bool written[PAGES];
+
+static void cpu_log_taken(void)
+{
+	rcu_read_lock();
+	mmu_mark_written(&test_mmu, cpu_log, cpu_logged);
+	rcu_read_unlock();
+	cpu_logged = 0;
+}
+
+/* As a processor with accessed and dirty bits does it: the log first, then the dirty bit (SDM 3C, 29.3.6). */
+static void cpu_access(u32 page, u32 access)
+{
+	int level;
+	u64 *entry, val;
+
+	for (;;) {
+		entry = tdp_leaf(&test_mmu, BASE + page, &level, &val);
+		if (entry && tdp_allows(val, access))
+			break;
+		SHIM_ASSERT(fault(BASE + page, access) == FAULT_FIXED);
+	}
+	if (!(access & ACCESS_WRITE))
+		return;
+	written[page] = true;
+	if (*entry & HW_TDP_DIRTY)
+		return;
+	if (cpu_logged == ARRAY_SIZE(cpu_log))
+		cpu_log_taken();
+	if (mmu_hw_logs(&test_mmu))
+		cpu_log[cpu_logged++] = (u64)(BASE + page) << 12;
+	*entry |= HW_TDP_DIRTY;
+}
+
+static void check_log_is_exact(void)
+{
+	CHECK_EQ(get_log(0, bits), 0);
+	for (u32 i = 0; i < PAGES; i++)
+		if (!!test_bit(i, bits) != written[i])
+			FAIL("page %u: written %d, logged %d", i, written[i], !!test_bit(i, bits));
+	memset(written, 0, sizeof(written));
+}
+
+static void make_hw_log(u32 flags, int level, bool pml)
+{
+	collect_hook = cpu_log_taken;
+	cpu_logged = 0;
+	memset(written, 0, sizeof(written));
+	vm_make();
+	test_vm.params.pml = pml;
+	host_map(HOST_HVA, PAGES, level, true);
+	SHIM_ASSERT(!slot_set(0, flags, BASE, PAGES, HOST_HVA));
+}
+
+static void end_hw_log(void)
+{
+	vm_unmake();
+	collect_hook = NULL;
+}
+
+TEST(hw_log_follows_the_slots)
+{
+	make_hw_log(0, 1, true);
+	CHECK(!mmu_hw_logs(&test_mmu));
+	CHECK_EQ(slot_set(1, LOG, BASE + 4096, 16, HOST_HVA), 0);
+	CHECK(mmu_hw_logs(&test_mmu));
+	CHECK_EQ(slot_set(0, LOG, BASE, PAGES, HOST_HVA), 0);
+	CHECK_EQ(slot_set(1, 0, 0, 0, 0), 0);
+	CHECK(mmu_hw_logs(&test_mmu));
+	test_log_requests = 0;
+	CHECK_EQ(slot_set(0, 0, BASE, PAGES, HOST_HVA), 0);
+	CHECK(!mmu_hw_logs(&test_mmu) && test_log_requests == 1);
+	end_hw_log();
+	/* A VM that doesn't want it. */
+	make_hw_log(LOG, 1, false);
+	CHECK(!mmu_hw_logs(&test_mmu));
+	end_hw_log();
+}
+
+TEST(hw_log_needs_no_fault)
+{
+	make_hw_log(LOG, 1, true);
+	cpu_access(3, ACCESS_READ);
+	/* Read, it is writable, and not said to be written. */
+	CHECK_EQ(state_of(BASE + 3), TDP_RW);
+	check_log_is_exact();
+	host_slow_gups = 0;
+	cpu_access(3, ACCESS_WRITE);
+	CHECK_EQ(cpu_logged, 1);
+	check_log_is_exact();
+	CHECK_EQ(state_of(BASE + 3), TDP_RW);
+	cpu_access(3, ACCESS_WRITE);
+	CHECK_EQ(cpu_logged, 1);
+	check_log_is_exact();
+	/* Addresses that no slot has, or none that logs, are nobody's. */
+	cpu_log[cpu_logged++] = 0;
+	cpu_log[cpu_logged++] = (u64)(BASE + PAGES) << 12;
+	check_log_is_exact();
+	end_hw_log();
+}
+
+/* What was written before the log began, and in large pages, is logged when it is written again. */
+TEST(hw_log_starts_late)
+{
+	make_hw_log(0, 2, true);
+	for (u32 i = 0; i < PAGES; i++)
+		cpu_access(i, ACCESS_WRITE);
+	CHECK_EQ(slot_set(0, LOG, BASE, PAGES, HOST_HVA), 0);
+	memset(written, 0, sizeof(written));
+	check_log_is_exact();
+	cpu_access(511, ACCESS_WRITE);
+	cpu_access(512, ACCESS_WRITE);
+	CHECK_EQ(cpu_logged, 2);
+	check_log_is_exact();
+	end_hw_log();
+}
+
+/* No written page is ever forgotten, and none is invented, in whatever order pages are read, written and the log is asked for. */
+static void lost_nothing(bool pml, bool clear)
+{
+	u32 random = 12345;
+
+	make_hw_log(LOG, 1, pml);
+	if (clear)
+		test_vm.manual_dirty_log = KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE;
+	for (int i = 0; i < 20000; i++) {
+		random = random * 1664525 + 1013904223;
+		cpu_access((random >> 8) % PAGES, random >> 30 ? ACCESS_WRITE : ACCESS_READ);
+		if (random >> 24 != 7)
+			continue;
+		if (clear) {
+			CHECK_EQ(get_log(0, bits), 0);
+			CHECK_EQ(clear_log(0, 0, PAGES, bits), 0);
+			for (u32 n = 0; n < PAGES; n++)
+				CHECK_EQ(!!test_bit(n, bits), written[n]);
+			memset(written, 0, sizeof(written));
+		} else {
+			check_log_is_exact();
+		}
+	}
+	end_hw_log();
+}
+
+TEST(lost_nothing_hw)
+{
+	lost_nothing(true, false);
+}
+
+TEST(lost_nothing_hw_clear)
+{
+	lost_nothing(true, true);
+}
+
+TEST(lost_nothing_write_protected)
+{
+	lost_nothing(false, false);
+	lost_nothing(false, true);
+}

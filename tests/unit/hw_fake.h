@@ -27,6 +27,9 @@ struct hw_vcpu {
 	int tdp_levels;
 	u32 exception_intercepts, intercepts, pause_gap, pause_window;
 	u64 tsc_offset, tsc_ratio;
+	bool dirty_log;			/* hw_set_dirty_log(); the script logs into dirty[] */
+	u64 dirty[512];
+	u32 nr_dirty;
 	struct { u32 index; u64 value; u32 intercept; } msr[FAKE_MSRS];
 	u32 nr_msrs;
 	unsigned int flushes, gva_flushes, entries;
@@ -47,6 +50,15 @@ static inline void hw_enter_guest(struct hw_vcpu *hw, struct hw_exit *exit)
 static inline void hw_handle_host_event(struct hw_vcpu *hw, const struct hw_exit *exit)
 {
 	(void)hw, (void)exit;
+}
+
+static inline u32 hw_take_dirty_log(struct hw_vcpu *hw, const u64 **gpas)
+{
+	u32 n = hw->nr_dirty;
+
+	hw->nr_dirty = 0;
+	*gpas = hw->dirty;
+	return n;
 }
 
 static inline bool hw_cut_guest_time(struct hw_vcpu *hw)

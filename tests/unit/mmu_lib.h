@@ -210,6 +210,18 @@ void vm_flush_remote_tlbs(struct vm *vm)
 }
 #endif
 
+/* The processor's log: what vCPUs are asked for, and what they do about it. */
+static int test_log_requests;
+static void (*collect_hook)(void);
+
+void vm_request_all(struct vm *vm, enum vcpu_request req, enum request_wait wait, struct vcpu *except)
+{
+	SHIM_ASSERT(req == REQ_DIRTY_LOG && wait == REQUEST_WAIT && !except && !irqs_disabled());
+	test_log_requests++;
+	if (collect_hook)
+		collect_hook();
+}
+
 static void vm_make(void)
 {
 	test_live = shim_live;
@@ -261,6 +273,8 @@ static int slot_set(u32 id, u32 flags, gfn_t base, u64 npages, hva_t hva)
 	mutex_lock(&test_vm.slots_lock);
 	err = memslot_prepare(&test_vm, &mem, &up);
 	if (!err) {
+		if (up.set && memslots_log(up.set))
+			mmu_set_hw_log(&test_mmu, true);
 		if (up.change == MEMSLOT_CREATE) {
 			memslot_publish(&test_vm, &up);
 		} else if (up.change == MEMSLOT_DELETE || up.change == MEMSLOT_MOVE) {
@@ -277,6 +291,8 @@ static int slot_set(u32 id, u32 flags, gfn_t base, u64 npages, hva_t hva)
 			else
 				mmu_slot_stop_logging(&test_mmu, up.new);
 		}
+		if (up.set && !memslots_log(up.set))
+			mmu_set_hw_log(&test_mmu, false);
 		memslot_finish(&test_vm, &up);
 	}
 	mutex_unlock(&test_vm.slots_lock);

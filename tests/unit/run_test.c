@@ -58,6 +58,34 @@ static void request_in_guest(struct hw_vcpu *hw, const struct hw_event *ev)
 	vcpu_request(&V->vcpu, REQ_TLB_FLUSH);
 }
 
+/* What the processor has logged is in the bitmap before anybody can see the vCPU outside. */
+static void guest_logs(struct hw_vcpu *hw, const struct hw_event *ev)
+{
+	SHIM_ASSERT(hw->dirty_log && V->vcpu.mode == IN_GUEST_MODE);
+	hw->dirty[0] = 0x5000;
+	hw->dirty[1] = 0x7000;
+	hw->nr_dirty = 2;
+}
+
+TEST(dirty_log_of_the_processor)
+{
+	world_make(IRQCHIP_NONE);
+	CHECK_RAN(0);
+	CHECK(!V->hw.dirty_log);
+	world_hw_log = true;
+	vcpu_request(&V->vcpu, REQ_DIRTY_LOG);
+	world_written = 0;
+	step_before((struct hw_exit){ .kind = EXIT_PML_FULL }, guest_logs);
+	CHECK_RAN(1);
+	CHECK_EQ(world_written, 0xc000);
+	CHECK_EQ(V->hw.nr_dirty, 0);
+	world_hw_log = false;
+	vcpu_request(&V->vcpu, REQ_DIRTY_LOG);
+	CHECK_RAN(0);
+	CHECK(!V->hw.dirty_log);
+	world_end();
+}
+
 TEST(requests_are_served_before_the_next_entry)
 {
 	unsigned int before;

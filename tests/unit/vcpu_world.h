@@ -87,6 +87,22 @@ enum fault_result mmu_fault(struct mmu *mmu, struct vcpu *vcpu, gpa_t gpa, u32 a
 	return world_fault;
 }
 
+static bool world_hw_log;
+static u64 world_written;	/* sum of what mmu_mark_written() was told */
+
+bool mmu_hw_logs(const struct mmu *mmu)
+{
+	return world_hw_log;
+}
+
+void mmu_mark_written(struct mmu *mmu, const u64 *gpas, u32 n)
+{
+	/* Whoever asks for the log waits for the mode to change. */
+	SHIM_ASSERT(irqs_disabled());
+	while (n--)
+		world_written += gpas[n];
+}
+
 bool mmu_fault_fast(struct mmu *mmu, struct vcpu *vcpu, gpa_t gpa, u32 access)
 {
 	return world_fast_fault;

@@ -276,7 +276,10 @@ bool vmx_enter(struct hw_vcpu *v, bool launched)
 
 static struct hw_exit enter(void)
 {
-	return hw_enter_guest(&hw);
+	struct hw_exit exit;
+
+	hw_enter_guest(&hw, &exit);
+	return exit;
 }
 
 static struct hw_exit exit_with(u32 reason, u64 qual)
@@ -1396,6 +1399,66 @@ TEST(cut_guest_time)
 	end();
 	begin(OLD);
 	CHECK(!hw_cut_guest_time(&hw));
+	end();
+}
+
+/* ------------------------------------------------------------------ the dirty log */
+
+/* The guest writes @n pages for the first time: entries from 511 down. */
+static u16 pml_index;
+static u32 pml_writes;
+static void guest_writes(void)
+{
+	while (pml_writes && F(GUEST_PML_INDEX) < 512) {
+		((u64 *)F(PML_ADDRESS))[F(GUEST_PML_INDEX)] = 0x1000ull * pml_writes--;
+		F(GUEST_PML_INDEX) = (u16)(F(GUEST_PML_INDEX) - 1);
+	}
+	pml_index = F(GUEST_PML_INDEX);
+}
+
+static u32 run_and_take(u32 writes, const u64 **gpas)
+{
+	memset(&next, 0, sizeof(next));
+	next.reason = EXIT_REASON_PML_FULL;
+	next.guest = guest_writes;
+	pml_writes = writes;
+	enter();
+	return hw_take_dirty_log(&hw, gpas);
+}
+
+TEST(dirty_log)
+{
+	static const u32 counts[] = { 0, 1, 2, 511, 512 };
+	const u64 *gpas;
+
+	begin(NEW);
+	CHECK(hw_caps.pml);
+	/* Off: nothing is even read. */
+	exit_with(EXIT_REASON_CPUID, 0);
+	vmreads = 0;
+	CHECK_EQ(hw_take_dirty_log(&hw, &gpas), 0);
+	CHECK_EQ(vmreads, 0);
+	hw_set_dirty_log(&hw, true);
+	CHECK(F(SECONDARY_VM_EXEC_CONTROL) & SECONDARY_EXEC_ENABLE_PML);
+	for (int i = 0; i < ARRAY_SIZE(counts); i++) {
+		u64 sum = 0;
+
+		CHECK_EQ(run_and_take(counts[i], &gpas), counts[i]);
+		for (u32 n = 0; n < counts[i]; n++)
+			sum += gpas[n] >> 12;
+		CHECK_EQ(sum, counts[i] * (counts[i] + 1) / 2);
+		CHECK_EQ(hw_take_dirty_log(&hw, &gpas), 0);
+	}
+	/* Full: the CPU stops at FFFFH, and what didn't fit comes next time. */
+	CHECK_EQ(run_and_take(600, &gpas), 512);
+	CHECK_EQ(pml_index, 0xffff);
+	hw_set_dirty_log(&hw, false);
+	CHECK(!(F(SECONDARY_VM_EXEC_CONTROL) & SECONDARY_EXEC_ENABLE_PML));
+	CHECK_EQ(hw_take_dirty_log(&hw, &gpas), 0);
+	end();
+	begin(OLD);
+	hw_set_dirty_log(&hw, true);
+	CHECK(!hw_caps.pml && F(SECONDARY_VM_EXEC_CONTROL) == PROC2_NEEDS);
 	end();
 }
 

@@ -242,6 +242,11 @@ static inline void hw_handle_host_event(struct hw_vcpu *hw, const struct hw_exit
 }
 
 /* There is no preemption timer. */
+static inline u32 hw_take_dirty_log(struct hw_vcpu *hw, const u64 **gpas)
+{
+	return 0;
+}
+
 static inline bool hw_cut_guest_time(struct hw_vcpu *hw)
 {
 	return false;

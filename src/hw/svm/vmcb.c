@@ -550,6 +550,12 @@ int hw_set_msr(struct hw_vcpu *hw, u32 msr, u64 val)
 	return 0;
 }
 
+/* ------------------------------------------------------------------ no dirty log of the processor's */
+
+void hw_set_dirty_log(struct hw_vcpu *hw, bool on)
+{
+}
+
 /* ------------------------------------------------------------------ time */
 
 void hw_set_tsc_offset(struct hw_vcpu *hw, u64 offset)

@@ -223,6 +223,8 @@ static void vmx_find_options(void)
 	hw_caps.mtf = (cap >> 32) & CPU_BASED_MONITOR_TRAP_FLAG;
 	rdmsrl(MSR_IA32_VMX_PROCBASED_CTLS2, cap);
 	hw_caps.pause_filter = (cap >> 32) & SECONDARY_EXEC_PAUSE_LOOP_EXITING;
+	/* What is logged is that a dirty bit was set. */
+	hw_caps.pml = hw_caps.tdp_ad && ((cap >> 32) & SECONDARY_EXEC_ENABLE_PML);
 }
 
 static int vmx_alloc_cpu(struct vmx_cpu *cpu)

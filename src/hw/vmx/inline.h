@@ -266,6 +266,13 @@ static inline void hw_handle_host_event(struct hw_vcpu *hw, const struct hw_exit
 {
 }
 
+static inline u32 hw_take_dirty_log(struct hw_vcpu *hw, const u64 **gpas)
+{
+	if (likely(!(hw->proc2 & SECONDARY_EXEC_ENABLE_PML)))
+		return 0;
+	return vmx_take_dirty_log(hw, gpas);
+}
+
 static inline bool hw_cut_guest_time(struct hw_vcpu *hw)
 {
 	if (!hw_caps.preemption_timer)

@@ -211,6 +211,7 @@ static void vcpu_free_pages(struct hw_vcpu *hw)
 	free_page((unsigned long)hw->vmcs);
 	free_page((unsigned long)hw->msr_bitmap);
 	free_page((unsigned long)hw->vapic);
+	free_page((unsigned long)hw->pml);
 }
 
 int hw_vcpu_create(struct hw_vcpu *hw, struct hw_vm *vm)
@@ -220,7 +221,9 @@ int hw_vcpu_create(struct hw_vcpu *hw, struct hw_vm *vm)
 	hw->vmcs = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	hw->msr_bitmap = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	hw->vapic = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (!hw->vmcs || !hw->msr_bitmap || !hw->vapic) {
+	if (hw_caps.pml)
+		hw->pml = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!hw->vmcs || !hw->msr_bitmap || !hw->vapic || (hw_caps.pml && !hw->pml)) {
 		vcpu_free_pages(hw);
 		return -ENOMEM;
 	}
@@ -265,6 +268,8 @@ static void vmcs_init_controls(struct hw_vcpu *hw)
 	vmcs_write64(VIRTUAL_APIC_PAGE_ADDR, virt_to_phys(hw->vapic));
 	if (hw->vpid)
 		vmcs_write16(VIRTUAL_PROCESSOR_ID, hw->vpid);
+	if (hw->pml)
+		vmcs_write64(PML_ADDRESS, virt_to_phys(hw->pml));
 	if (hw->proc2 & SECONDARY_EXEC_ENABLE_XSAVES)
 		vmcs_write64(XSS_EXIT_BITMAP, 0);
 	if (hw->proc2 & SECONDARY_EXEC_TSC_SCALING)
@@ -760,6 +765,28 @@ int hw_set_preemption_timer(struct hw_vcpu *hw, u64 host_tsc)
 	hw->deadline = host_tsc;
 	hw->work |= WORK_TIMER;
 	return 0;
+}
+
+/* ------------------------------------------------------------------ page-modification log (SDM 3C, 29.3.6) */
+
+void hw_set_dirty_log(struct hw_vcpu *hw, bool on)
+{
+	if (!hw->pml || on == !!(hw->proc2 & SECONDARY_EXEC_ENABLE_PML))
+		return;
+	vmcs_write16(GUEST_PML_INDEX, PML_ENTRIES - 1);
+	vmx_set_proc2(hw, SECONDARY_EXEC_ENABLE_PML, on);
+}
+
+/* The CPU fills it from the end: the index is that of the next entry, and FFFFH when the last, number 0, is written. */
+u32 vmx_take_dirty_log(struct hw_vcpu *hw, const u64 **gpas)
+{
+	u16 first = vmcs_read16(GUEST_PML_INDEX) + 1;
+
+	if (first >= PML_ENTRIES)
+		return 0;
+	vmcs_write16(GUEST_PML_INDEX, PML_ENTRIES - 1);
+	*gpas = hw->pml + first;
+	return PML_ENTRIES - first;
 }
 
 /* ------------------------------------------------------------------ hardware APIC virtualization: none yet, hw_caps.virtual_apic is false */

@@ -81,6 +81,7 @@ struct hw_vcpu {
 	void *vmcs;
 	unsigned long *msr_bitmap;
 	u8 *vapic;			/* virtual-APIC page: CR8 is in its TPR */
+	u64 *pml;			/* page-modification log; NULL: the CPU has none */
 	int cpu;			/* where the VMCS is active; -1: nowhere */
 	struct list_head link;
 	u64 id;
@@ -134,7 +135,10 @@ bool vmx_has_proc2(u32 bit);
 void vmx_flush_guest(struct hw_vcpu *hw);
 u8 vmx_timer_shift(void);
 
+#define PML_ENTRIES	512
+
 /* vmcs.c */
+u32 vmx_take_dirty_log(struct hw_vcpu *hw, const u64 **gpas);
 void vmx_flush_changes(struct hw_vcpu *hw);	/* .changed into the VMCS */
 void vmx_set_proc(struct hw_vcpu *hw, u32 bits, bool on);
 void vmx_set_pin(struct hw_vcpu *hw, u32 bits, bool on);
