@@ -239,6 +239,9 @@ void hw_set_single_step(struct hw_vcpu *hw, bool on);
 enum hw_intercept { INTERCEPT_INSN_HLT, INTERCEPT_INSN_PAUSE, INTERCEPT_INSN_MWAIT, INTERCEPT_INSN_RDTSC, INTERCEPT_INSN_DESC_TABLE, INTERCEPT_INSN_INVPCID, INTERCEPT_INSN_RDPMC,
 	INTERCEPT_INSN_CR8_WRITE /* every one, for who doesn't use hw_set_tpr_threshold() */ };
 void hw_set_intercept(struct hw_vcpu *hw, enum hw_intercept what, bool on);
+/** hw_set_insns() - instructions that the guest has according to its CPUID. One that it hasn't is #UD, or exits with the kind of its name. */
+enum hw_insn { INSN_RDTSCP = 1 /* and RDPID */, INSN_INVPCID = 2, INSN_XSAVES = 4 };
+void hw_set_insns(struct hw_vcpu *hw, u32 insns);
 void hw_set_pause_window(struct hw_vcpu *hw, u32 gap, u32 window);
 u32 hw_pause_window(struct hw_vcpu *hw);
 

@@ -442,6 +442,7 @@ static void derive_features(struct vcpu_x86 *v)
 		.umip = guest_has(v, 7, ECX, F(UMIP)),
 		.rdpid = guest_has(v, 7, ECX, F(RDPID)),
 		.fsgsbase = guest_has(v, 7, EBX, F(FSGSBASE)),
+		.invpcid = guest_has(v, 7, EBX, F(INVPCID)),
 		.nx = guest_has(v, 0x80000001, EDX, F(NX)),
 		.lm = guest_has(v, 0x80000001, EDX, F(LM)),
 		.rdtscp = guest_has(v, 0x80000001, EDX, F(RDTSCP)),
@@ -562,9 +563,20 @@ int vcpu_set_cpuid(struct vcpu_x86 *v, struct kvm_cpuid_entry2 *entries, int nen
 		v->apic.x2apic_allowed = v->has.x2apic;
 		v->apic.tsc_deadline_allowed = v->has.tsc_deadline;
 	}
-	if (nent)
+	if (nent) {
 		cpuid_update_dynamic(v);
+		cpuid_apply_insns(v);
+	}
 	return 0;
+}
+
+/** cpuid_apply_insns() - what the guest's CPUID hasn't, the processor shall not do for it. vCPU loaded. */
+void cpuid_apply_insns(struct vcpu_x86 *v)
+{
+	bool xsaves = guest_cpuid(v, 0xd, 1, EAX) & BIT(3);
+
+	hw_set_insns(&v->hw, (v->has.rdtscp || v->has.rdpid ? INSN_RDTSCP : 0) | (v->has.invpcid ? INSN_INVPCID : 0) |
+			     (xsaves && v->has.xsave ? INSN_XSAVES : 0));
 }
 
 static void set_bit_if(u32 *reg, u32 mask, bool on)

@@ -126,6 +126,7 @@ void vcpu_reset(struct vcpu_x86 *v, enum hw_reset how)
 		lapic_reset(&v->apic, init ? LAPIC_INIT : LAPIC_RESET);
 	memset(v->insn_sites, 0, sizeof(v->insn_sites));
 	cpuid_update_dynamic(v);
+	cpuid_apply_insns(v);
 	hw_flush_tlb_all(&v->hw);
 	vcpu_request(&v->vcpu, REQ_EVENT);
 }

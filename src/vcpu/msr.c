@@ -350,7 +350,11 @@ static int set_spec_ctrl(struct vcpu_x86 *v, u64 val, bool host)
 		return -EINVAL;
 	if (!boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL))
 		return val ? -EINVAL : 0;
-	v->spec_ctrl = val;
+	/* Switching it costs at every entry and exit: only for a guest that uses it, and that one may have it without exits. */
+	if (!host && val && !v->spec_ctrl_used) {
+		v->spec_ctrl_used = true;
+		vcpu_request(&v->vcpu, REQ_MSR_FILTER);
+	}
 	return hw_set_msr(&v->hw, MSR_IA32_SPEC_CTRL, val);
 }
 
@@ -698,20 +702,24 @@ static const struct { u32 msr, exits; } open_to_guest[] = {
 	{ MSR_CSTAR, HW_SYSCALL_MSRS_EXIT }, { MSR_SYSCALL_MASK, HW_SYSCALL_MSRS_EXIT },
 };
 
+static void msr_open(struct vcpu_x86 *v, u32 msr, u32 exits)
+{
+	if (!msr_allowed_by_filter(v, msr, ACCESS_READ))
+		exits |= ACCESS_READ;
+	if (!msr_allowed_by_filter(v, msr, ACCESS_WRITE))
+		exits |= ACCESS_WRITE;
+	hw_set_msr_intercept(&v->hw, msr, exits);
+}
+
 /** vcpu_apply_msr_filter() - REQ_MSR_FILTER: what the filter denies must exit. vCPU thread, loaded. */
 void vcpu_apply_msr_filter(struct vcpu_x86 *v)
 {
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(open_to_guest); i++) {
-		u32 msr = open_to_guest[i].msr, exits = open_to_guest[i].exits;
-
-		if (!msr_allowed_by_filter(v, msr, ACCESS_READ))
-			exits |= ACCESS_READ;
-		if (!msr_allowed_by_filter(v, msr, ACCESS_WRITE))
-			exits |= ACCESS_WRITE;
-		hw_set_msr_intercept(&v->hw, msr, exits);
-	}
+	for (i = 0; i < ARRAY_SIZE(open_to_guest); i++)
+		msr_open(v, open_to_guest[i].msr, open_to_guest[i].exits);
+	if (v->spec_ctrl_used)
+		msr_open(v, MSR_IA32_SPEC_CTRL, 0);
 }
 
 /* ------------------------------------------------------------------ MSRs that user space owns while it runs */

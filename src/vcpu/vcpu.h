@@ -112,11 +112,12 @@ struct vcpu_x86 {
 	u32 pv_features;		/* KVM_CPUID_FEATURES eax as the guest has it */
 	bool pv_enforced;		/* and has no others */
 	struct guest_features {		/* what the hot paths ask */
-		bool xsave, pku, rdtscp, x2apic, tsc_deadline, nx, lm, pcid, la57, fsgsbase, umip, svm, gbpages, rdpid, mwait, amd_like;
+		bool xsave, pku, rdtscp, x2apic, tsc_deadline, nx, lm, pcid, la57, fsgsbase, invpcid, umip, svm, gbpages, rdpid, mwait, amd_like;
 	} has;
 
 	/* MSRs (vcpu/msr.c) */
-	u64 misc_enable, tsc_adjust, ucode_rev, hwcr, spec_ctrl;
+	u64 misc_enable, tsc_adjust, ucode_rev, hwcr;
+	bool spec_ctrl_used;		/* the guest has set a bit in it: further accesses need no exit */
 	struct { u64 cap, status, ctl, banks[32 * 4]; } mce;
 	struct { u64 def_type, fixed[11], var[16]; } mtrr;
 
@@ -266,6 +267,7 @@ int cpuid_get_supported(struct kvm_cpuid_entry2 *entries, u32 *nent, bool emulat
 int vcpu_set_cpuid(struct vcpu_x86 *v, struct kvm_cpuid_entry2 *entries, int nent);	/* takes ownership of entries on success. -EINVAL */
 /** cpuid_lookup() - answer of CPUID to the guest, with the dynamic bits (OSXSAVE, APIC, OSPKE, XSAVE sizes) right. Any context. */
 void cpuid_lookup(struct vcpu_x86 *v, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
+void cpuid_apply_insns(struct vcpu_x86 *v);
 void cpuid_update_dynamic(struct vcpu_x86 *v);	/* after CR4, XCR0, APIC base, MISC_ENABLE changes */
 
 /* msr.c. 0; -EINVAL: #GP for a guest; -ENOENT: unknown here. @host: an ioctl. */

@@ -152,6 +152,11 @@ void hw_set_virtual_apic(struct hw_vcpu *hw, hpa_t regs_page, bool xapic, bool x
 	(void)hw, (void)regs_page, (void)xapic, (void)x2apic;
 }
 
+void hw_set_insns(struct hw_vcpu *hw, u32 insns)
+{
+	hw->insns = insns;
+}
+
 void hw_set_dirty_log(struct hw_vcpu *hw, bool on)
 {
 	hw->dirty_log = on;

@@ -27,6 +27,7 @@ struct hw_vcpu {
 	int tdp_levels;
 	u32 exception_intercepts, intercepts, pause_gap, pause_window;
 	u64 tsc_offset, tsc_ratio;
+	u32 insns;			/* enum hw_insn */
 	bool dirty_log;			/* hw_set_dirty_log(); the script logs into dirty[] */
 	u64 dirty[512];
 	u32 nr_dirty;

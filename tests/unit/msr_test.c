@@ -175,7 +175,14 @@ TEST(speculation_control_needs_cpuid)
 	CHECK_EQ(guest_set(MSR_IA32_PRED_CMD, 1), (u64)-EINVAL);
 	CHECK_EQ(vcpu_get_msr(&v, MSR_IA32_SPEC_CTRL, &val, false), (u64)-EINVAL);
 	guest_cpuid7_edx = BIT(26);
+	/* The first bit that the guest sets opens it; what it clears, or the VMM sets, does not. */
+	v.vcpu.requests = 0;
+	v.spec_ctrl_used = false;
+	CHECK_EQ(guest_set(MSR_IA32_SPEC_CTRL, 0), 0);
+	CHECK_EQ(host_set(MSR_IA32_SPEC_CTRL, 1), 0);
+	CHECK(!v.spec_ctrl_used && !v.vcpu.requests);
 	CHECK_EQ(guest_set(MSR_IA32_SPEC_CTRL, 1), 0);
+	CHECK(v.spec_ctrl_used && test_bit(REQ_MSR_FILTER, &v.vcpu.requests));
 	CHECK_EQ(guest_get(MSR_IA32_SPEC_CTRL), 1);
 	CHECK_EQ(guest_set(MSR_IA32_SPEC_CTRL, 8), (u64)-EINVAL);
 	*shim_msr(MSR_IA32_PRED_CMD) = 0;

@@ -1076,6 +1076,11 @@ TEST(intercepts)
 	CHECK(!vmcb_intercepts(&hw, INTERCEPT_STORE_IDTR) &&
 	      !vmcb_intercepts(&hw, INTERCEPT_LOAD_TR) &&
 	      vmcb_intercepts(&hw, INTERCEPT_SELECTIVE_CR0) == 0);
+	hw_set_insns(&hw, INSN_RDTSCP);
+	CHECK(!vmcb_intercepts(&hw, INTERCEPT_RDTSCP));
+	hw_set_insns(&hw, 0);
+	CHECK(vmcb_intercepts(&hw, INTERCEPT_RDTSCP));
+	hw_set_insns(&hw, INSN_RDTSCP);
 	hw_set_intercept(&hw, INTERCEPT_INSN_RDTSC, true);
 	CHECK(vmcb_intercepts(&hw, INTERCEPT_RDTSC) && vmcb_intercepts(&hw, INTERCEPT_RDTSCP));
 	hw_set_pause_window(&hw, 128, 1 << 20);

@@ -1291,6 +1291,25 @@ TEST(intercepts)
 	end();
 }
 
+TEST(instructions_of_the_guest)
+{
+	u32 all = SECONDARY_EXEC_ENABLE_RDTSCP | SECONDARY_EXEC_ENABLE_INVPCID | SECONDARY_EXEC_ENABLE_XSAVES;
+
+	begin(NEW);
+	hw_set_insns(&hw, 0);
+	CHECK_EQ(F(SECONDARY_VM_EXEC_CONTROL) & all, 0);
+	hw_set_insns(&hw, INSN_RDTSCP);
+	CHECK_EQ(F(SECONDARY_VM_EXEC_CONTROL) & all, SECONDARY_EXEC_ENABLE_RDTSCP);
+	hw_set_insns(&hw, INSN_INVPCID | INSN_XSAVES);
+	CHECK_EQ(F(SECONDARY_VM_EXEC_CONTROL) & all, all & ~SECONDARY_EXEC_ENABLE_RDTSCP);
+	end();
+	/* What the CPU hasn't it can't be told. */
+	begin(OLD);
+	hw_set_insns(&hw, INSN_RDTSCP | INSN_INVPCID | INSN_XSAVES);
+	CHECK_EQ(F(SECONDARY_VM_EXEC_CONTROL), PROC2_NEEDS);
+	end();
+}
+
 TEST(debug_registers)
 {
 	begin(NEW);

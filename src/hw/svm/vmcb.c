@@ -75,6 +75,14 @@ void hw_set_dr_intercept(struct hw_vcpu *hw, bool intercept)
  * APM 2, 15.14.4: the count runs down by one at each PAUSE, and starts again when the last was more
  * than the threshold ago.
  */
+/* XSAVES has no intercept: a guest that hasn't got it has XSS 0, and nothing to gain. */
+void hw_set_insns(struct hw_vcpu *hw, u32 insns)
+{
+	vmcb_put_intercept(hw, INTERCEPT_RDTSCP, !(insns & INSN_RDTSCP));
+	if (boot_cpu_has(X86_FEATURE_INVPCID))
+		vmcb_put_intercept(hw, INTERCEPT_INVPCID, !(insns & INSN_INVPCID));
+}
+
 void hw_set_pause_window(struct hw_vcpu *hw, u32 gap, u32 window)
 {
 	hw->vmcb->control.pause_filter_thresh = min_t(u32, gap, U16_MAX);

@@ -82,6 +82,27 @@ void hw_set_intercept(struct hw_vcpu *hw, enum hw_intercept what, bool on)
 	}
 }
 
+/* Without their control they are #UD (SDM 3C, 25.6.2); with one that the CPU hasn't, entry would be refused. */
+void hw_set_insns(struct hw_vcpu *hw, u32 insns)
+{
+	static const struct { u32 insn, control; } rows[] = {
+		{ INSN_RDTSCP, SECONDARY_EXEC_ENABLE_RDTSCP },
+		{ INSN_INVPCID, SECONDARY_EXEC_ENABLE_INVPCID },
+		{ INSN_XSAVES, SECONDARY_EXEC_ENABLE_XSAVES },
+	};
+	u32 on = 0, off = 0;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (insns & rows[i].insn)
+			on |= rows[i].control;
+		else
+			off |= rows[i].control;
+	}
+	vmx_set_proc2(hw, on & vmx_controls.proc2, true);
+	vmx_set_proc2(hw, off, false);
+}
+
 /*
  * #MC is the host's; #DB and #AC can be raised without end while they are delivered, in which no interrupt of the host is taken; #UD may be a
  * hypercall in the other vendor's words.
