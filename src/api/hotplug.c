@@ -118,6 +118,7 @@ static void hotplug_unregister(void)
 /* The last CPU of a suspend doesn't go through hotplug; all tasks are frozen. IRQs off. */
 static int virt_suspend(void)
 {
+	clock_suspend();
 	user_return_msrs_cpu_down();
 	disable_cpu_ipi(NULL);
 	return 0;
@@ -130,6 +131,7 @@ static void virt_resume(void)
 	__this_cpu_write(virt_error, err);
 	if (WARN_ON_ONCE(err))
 		WRITE_ONCE(going_down, true);
+	clock_resume();
 }
 
 COMPAT_SYSCORE(virt_syscore, virt_suspend, virt_resume);

@@ -79,6 +79,25 @@ void clock_teardown(void)
 	cancel_work_sync(&clocksource_work);
 }
 
+/* What the host's TSC lost, in all, by beginning anew while the host slept. Written while one CPU runs and all tasks are frozen. */
+static u64 host_tsc_lost, host_tsc_at_suspend;
+
+/** clock_suspend(), clock_resume() - the host goes to sleep and comes back: on its last CPU, IRQs off, tasks frozen. */
+void clock_suspend(void)
+{
+	host_tsc_at_suspend = rdtsc();
+}
+
+void clock_resume(void)
+{
+	u64 now = rdtsc();
+
+	if (now < host_tsc_at_suspend)
+		host_tsc_lost += host_tsc_at_suspend - now;
+	/* kvmclock counts what was slept through: new pages for all. */
+	schedule_work(&clocksource_work);
+}
+
 /* Nanoseconds that kvmclock is made of: raw monotonic plus what was slept through. */
 static u64 base_ns(void)
 {
@@ -119,6 +138,39 @@ static void tell_lapic(struct vcpu_x86 *v)
 
 	if (v->has_apic)
 		lapic_set_tsc(&v->apic, &tsc);
+}
+
+/* By how much an offset must rise that was right when *@seen was lost. */
+static u64 lost_since(u64 *seen, u64 ratio)
+{
+	u64 lost = host_tsc_lost - *seen;
+
+	*seen = host_tsc_lost;
+	return scale_tsc(lost, ratio);
+}
+
+static void vm_follow_host_tsc(struct vm_x86 *vm, u64 ratio)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&vm->tsc_lock, flags);
+	vm->tsc_last_offset += lost_since(&vm->tsc_lost_seen, ratio);
+	raw_spin_unlock_irqrestore(&vm->tsc_lock, flags);
+}
+
+/*
+ * The host's TSC began anew: the guest's goes on where it was. All vCPUs of a VM move by the same number of ticks, so TSCs that were one
+ * stay one. Done when the vCPU is next loaded, since only then its offset can be written.
+ */
+static void vcpu_follow_host_tsc(struct vcpu_x86 *v)
+{
+	vm_follow_host_tsc(v_vm(v), v->tsc_ratio);
+	v->tsc_offset += lost_since(&v->tsc_lost_seen, v->tsc_ratio);
+	v->last_host_tsc = 0;
+	hw_set_tsc_offset(&v->hw, v->tsc_offset);
+	tell_lapic(v);
+	/* A snapshot may have been taken while some had moved and others not. */
+	vcpu_request(&v->vcpu, REQ_MASTERCLOCK_UPDATE);
 }
 
 /** vcpu_set_tsc_offset() - move the guest's TSC. vCPU loaded. */
@@ -187,6 +239,8 @@ void clock_vcpu_init(struct vcpu_x86 *v)
 
 	v->tsc_ratio = hw_caps.default_tsc_scaling_ratio;
 	vcpu_set_tsc_khz(v, READ_ONCE(vm->default_tsc_khz));
+	v->tsc_lost_seen = host_tsc_lost;
+	vm_follow_host_tsc(vm, v->tsc_ratio);
 	raw_spin_lock_irqsave(&vm->tsc_lock, flags);
 	if (!vm->tsc_written) {
 		vm->tsc_last_offset = -scale_tsc(rdtsc(), v->tsc_ratio);
@@ -227,6 +281,8 @@ void clock_vcpu_load(struct vcpu_x86 *v, int cpu)
 {
 	u64 now;
 
+	if (unlikely(v->tsc_lost_seen != host_tsc_lost))
+		vcpu_follow_host_tsc(v);
 	if (v->clock_cpu == cpu)
 		return;
 	v->clock_cpu = cpu;
@@ -259,6 +315,7 @@ void clock_vm_init(struct vm_x86 *vm)
 	seqcount_raw_spinlock_init(&vm->clock_seq, &vm->tsc_lock);
 	vm->default_tsc_khz = tsc_khz;
 	vm->kvmclock_offset = -(s64)base_ns();
+	vm->tsc_lost_seen = host_tsc_lost;
 	spin_lock(&clock_vms_lock);
 	list_add(&vm->clock_link, &clock_vms);
 	spin_unlock(&clock_vms_lock);

@@ -30,6 +30,7 @@ struct vm_x86 {
 	raw_spinlock_t tsc_lock;	/* the fields of the TSC below */
 	u64 tsc_last_offset;		/* of the newest TSC that a VMM wrote; what a new vCPU gets */
 	bool tsc_written;
+	u64 tsc_lost_seen;		/* vcpu/clock.c: so much of what the host's TSC lost is in tsc_last_offset */
 	struct list_head clock_link;	/* vcpu/clock.c: all VMs */
 	u32 default_tsc_khz;
 	s64 kvmclock_offset;		/* kvmclock = boot time + offset */
@@ -123,6 +124,7 @@ struct vcpu_x86 {
 
 	/* Clocks and PV (vcpu/clock.c, vcpu/pv.c) */
 	u64 tsc_offset, tsc_ratio, last_host_tsc;
+	u64 tsc_lost_seen;		/* so much of what the host's TSC lost when the host slept is in tsc_offset */
 	int clock_cpu;			/* where clock_vcpu_load() was last */
 	u32 tsc_khz;
 	u64 system_time_msr, wall_clock_msr, steal_msr;
@@ -292,6 +294,8 @@ void user_return_msrs_teardown(void);
 /* clock.c */
 int clock_setup(void);
 void clock_teardown(void);
+void clock_suspend(void);		/* last CPU, IRQs off, tasks frozen */
+void clock_resume(void);
 u64 vcpu_guest_tsc(struct vcpu_x86 *v, u64 host_tsc);
 void vcpu_write_tsc(struct vcpu_x86 *v, u64 guest_tsc, bool host);	/* with the matching heuristic of the API document */
 void vcpu_set_tsc_offset(struct vcpu_x86 *v, u64 offset);

@@ -259,6 +259,46 @@ TEST(older_verdict_does_not_win)
 	stop();
 }
 
+/* The host sleeps, and its TSC begins anew: the guest's doesn't go back, on no vCPU, nor on one that is new. */
+TEST(host_that_slept)
+{
+	u64 before;
+
+	host_clock(true);
+	start(2);
+	shim_advance(5000000);
+	before = vcpu_guest_tsc(&v[0], rdtsc());
+	requests[REQ_MASTERCLOCK_UPDATE] = 0;
+	clock_suspend();
+	shim_tsc = 1000;
+	clock_resume();
+	shim_run_works();
+	CHECK_EQ(requests[REQ_MASTERCLOCK_UPDATE], 1);
+	clock_vcpu_load(&v[0], 0);
+	CHECK_EQ(vcpu_guest_tsc(&v[0], rdtsc()), before);
+	CHECK_EQ(v[0].hw.tsc_offset, v[0].tsc_offset);
+	clock_update_vm(&vm);
+	CHECK(!vm.clock.stable);	/* the other has not followed yet */
+	clock_vcpu_load(&v[1], 0);
+	CHECK_EQ(vcpu_guest_tsc(&v[1], rdtsc()), before);
+	CHECK(v[1].vcpu.requests & BIT(REQ_MASTERCLOCK_UPDATE));
+	clock_update_vm(&vm);
+	CHECK(vm.clock.stable);
+	clock_vcpu_load(&v[0], 1);	/* once */
+	CHECK_EQ(vcpu_guest_tsc(&v[0], rdtsc()), before);
+	clock_vcpu_init(&v[1]);
+	CHECK_EQ(vcpu_guest_tsc(&v[1], rdtsc()), before);
+	/* One that went on counting. */
+	clock_suspend();
+	shim_advance(1000);
+	before = vcpu_guest_tsc(&v[0], rdtsc());
+	clock_resume();
+	shim_run_works();
+	clock_vcpu_load(&v[0], 0);
+	CHECK_EQ(vcpu_guest_tsc(&v[0], rdtsc()), before);
+	stop();
+}
+
 TEST(guest_stopped_is_told_until_seen)
 {
 	struct pvclock_vcpu_time_info p;
