@@ -114,9 +114,12 @@ static long vm_ioctl_set_clock(struct vm_x86 *x, void __user *argp)
 /* The frequency that later vCPUs begin with. Without scaling there is only the host's. */
 static long vm_ioctl_set_tsc_khz(struct vm_x86 *x, unsigned long khz)
 {
+	u64 ratio;
+
 	if (!khz)
 		khz = tsc_khz;
-	if (khz != (u32)khz || (khz != tsc_khz && !hw_caps.tsc_scaling))
+	/* Later vCPUs can't be refused for it. */
+	if (khz != (u32)khz || (khz != tsc_khz && !hw_caps.tsc_scaling) || clock_tsc_ratio(khz, &ratio))
 		return -EINVAL;
 	WRITE_ONCE(x->default_tsc_khz, khz);
 	return 0;

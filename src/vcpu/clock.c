@@ -251,23 +251,32 @@ void clock_vcpu_init(struct vcpu_x86 *v)
 	vcpu_set_tsc_offset(v, offset);
 }
 
+/** clock_tsc_ratio() - what scales the host's TSC to @khz. -EINVAL: not the host's frequency and this CPU can't scale, or beyond its range. */
+int clock_tsc_ratio(u32 khz, u64 *ratio)
+{
+	u32 tolerance = (u64)tsc_khz * TSC_TOLERANCE_PPM / 1000000;
+
+	*ratio = hw_caps.default_tsc_scaling_ratio;
+	if (!khz)
+		return -EINVAL;
+	if (abs((s64)khz - (s64)tsc_khz) <= tolerance)
+		return 0;
+	if (!hw_caps.tsc_scaling)
+		return -EINVAL;
+	*ratio = mul_u64_u32_div(hw_caps.default_tsc_scaling_ratio, khz, tsc_khz);
+	return !*ratio || *ratio >= hw_caps.max_tsc_scaling_ratio ? -EINVAL : 0;
+}
+
 /**
- * vcpu_set_tsc_khz() - KVM_SET_TSC_KHZ. vCPU loaded. -EINVAL: not the host's frequency and this CPU can't scale, or beyond its range.
+ * vcpu_set_tsc_khz() - KVM_SET_TSC_KHZ. vCPU loaded. -EINVAL: as clock_tsc_ratio().
  */
 int vcpu_set_tsc_khz(struct vcpu_x86 *v, u32 khz)
 {
-	u32 tolerance = (u64)tsc_khz * TSC_TOLERANCE_PPM / 1000000;
-	u64 ratio = hw_caps.default_tsc_scaling_ratio;
+	u64 ratio;
+	int err = clock_tsc_ratio(khz, &ratio);
 
-	if (!khz)
-		return -EINVAL;
-	if (abs((s64)khz - (s64)tsc_khz) > tolerance) {
-		if (!hw_caps.tsc_scaling)
-			return -EINVAL;
-		ratio = mul_u64_u32_div(hw_caps.default_tsc_scaling_ratio, khz, tsc_khz);
-		if (!ratio || ratio >= hw_caps.max_tsc_scaling_ratio)
-			return -EINVAL;
-	}
+	if (err)
+		return err;
 	v->tsc_khz = khz;
 	v->tsc_ratio = ratio;
 	hw_set_tsc_ratio(&v->hw, ratio);

@@ -299,6 +299,7 @@ void clock_resume(void);
 u64 vcpu_guest_tsc(struct vcpu_x86 *v, u64 host_tsc);
 void vcpu_write_tsc(struct vcpu_x86 *v, u64 guest_tsc, bool host);	/* with the matching heuristic of the API document */
 void vcpu_set_tsc_offset(struct vcpu_x86 *v, u64 offset);
+int clock_tsc_ratio(u32 khz, u64 *ratio);	/* -EINVAL: this CPU can't do it */
 int vcpu_set_tsc_khz(struct vcpu_x86 *v, u32 khz);	/* -EINVAL: can't scale */
 void clock_vm_init(struct vm_x86 *vm);
 void clock_vm_destroy(struct vm_x86 *vm);
