@@ -68,7 +68,7 @@ def load_order(name, series):
     return [pathlib.Path(w[1]) for w in words if w[0] == "insmod"]
 
 
-def _module_body(path):
+def module_body(path):
     packed = path.read_bytes()
     return lzma.decompress(packed) if path.suffix == ".xz" else packed
 
@@ -90,7 +90,7 @@ def base(init, modules, series):
         for f in files:
             inside = "lib/modules/" + f.name.removesuffix(".xz")
             if inside not in image.seen:
-                image.file(inside, _module_body(f))
+                image.file(inside, module_body(f))
         listing = "".join("/lib/modules/%s\n" % f.name.removesuffix(".xz") for f in files)
         image.file(f"modules/{group}", listing)
     return image.finish()

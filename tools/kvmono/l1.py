@@ -2,21 +2,15 @@
 """L1: the emulated AMD host. Boots Debian's kernel in QEMU with this machine's tree over 9p, loads a KVM, runs one
 script in it and gives back its output and status. What the kernel of L1 complains about fails the run."""
 
-import dataclasses
-import fcntl
-import itertools
 import os
 import pathlib
 import re
-import selectors
 import shlex
-import signal
 import socket
 import subprocess
-import sys
 import time
 
-from . import initramfs, paths
+from . import emulated, initramfs, paths
 
 MODULES = {
     "files": ["virtio_pci", "virtio_console", "9pnet_virtio", "9p", "virtio_blk"],
@@ -26,28 +20,6 @@ MODULES = {
     "msr": ["msr"],
     "swap": ["zram"],
 }
-
-NOT_LOADED, TIMEOUT, BROKEN = 123, 124, 125
-
-# In the log of L1's kernel after the module was loaded, or of the VMM: something went wrong.
-COMPLAINT = re.compile(
-    rb"BUG: |WARNING: |Oops|general protection fault|Kernel panic|KASAN|UBSAN|INFO: |possible .* locking|"
-    rb"stack-protector|blocked for more than|unchecked MSR access|Objects remaining|scheduling while atomic|"
-    rb"bad unlock balance|Bad page state|Bad rss-counter")
-# Nothing comes after these, and the emulator may not notice.
-HOPELESS = re.compile(rb"Kernel panic|KVM internal error|KVM: entry failed")
-
-# A record: what init or a script in L1 or L2 says to this side, within the bytes of a line.
-RECORD = re.compile(rb"\x1ekvmono: ([^\r\n]*)\r*\n")
-RECORD_BEGINS = re.compile(rb"\x1e(kvmono: [^\n]{0,200}|k?v?m?o?n?o?:?)\Z")
-
-
-@dataclasses.dataclass
-class Result:
-    status: int
-    seconds: float
-    log: pathlib.Path
-    complaints: list
 
 
 EMULATED = ["-accel", "tcg,thread=single", "-cpu", "EPYC,+svm"]
@@ -61,23 +33,6 @@ def accelerator():
     if svm and nested.exists() and nested.read_text().strip() in "1Y" and os.access("/dev/kvm", os.R_OK | os.W_OK):
         return ["-accel", "kvm", "-cpu", "host"], "nested virtualization of this machine (-accel kvm)"
     return EMULATED, "emulated AMD processor (-accel tcg)"
-
-
-def load_words(kvm, params=""):
-    """The LOAD and MODULE of tools/init/l1 for a choice of KVM: kvmono, linux, none, or the path of a module."""
-    if kvm == "none":
-        return [], ""
-    if kvm == "linux":
-        return ["linux"], ""
-    path = paths.module() if kvm == "kvmono" else pathlib.Path(kvm).resolve()
-    if not path.exists():
-        raise SystemExit(f"{path} is not built: make" if kvm == "kvmono" else f"KVM={kvm}: not kvmono, linux or none, and no module at {path}")
-    return ["kvmono"], f"{path} {params}".strip()
-
-
-def to_stdout(data):
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
 
 
 def ask_where(monitor):
@@ -94,38 +49,17 @@ def covered(path):
     return re.match(r"/(tmp|dev|proc|sys)(/|$)", str(path))
 
 
-def own_folder(name):
-    """build/l1/<name>, or <name>-2 and so on while other runs hold those. With it its lock, to close in the end."""
-    for number in itertools.count(1):
-        folder = paths.BUILD / "l1" / (name if number == 1 else f"{name}-{number}")
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC)
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return folder, lock
-        except BlockingIOError:
-            os.close(lock)
-
-
-class Host:
+class Host(emulated.Host):
     """One L1. Fill in what differs from the defaults, then run() it."""
 
     def __init__(self, name, kvm="kvmono", params="", smp=1, mem=4096, icount=False, timeout=600, series=paths.HOST):
-        self.folder, self._lock = own_folder(name)
-        self.log = self.folder / "log"
-        self.kvm, self.params, self.timeout, self.series = kvm, params, timeout, series
+        super().__init__(name, kvm, params, timeout, series)
         self.smp, self.mem, self.icount = smp, mem, icount
-        self.sets = []          # further sets of MODULES
         self.more = []          # arguments of QEMU
         self.disks = []         # images that L1 sees as /dev/vda, vdb, …
         self.expose = [paths.TOP]
-        self.tty = None         # stty words when a person sits at it
         self.append = ""
         self.cpu = ""           # more of QEMU's -cpu: ",-svm"
-        self.silence = None     # seconds without a byte after which it counts as hung
-        self.on_data = to_stdout            # what the job writes
-        self.on_bulk = to_stdout            # what anyone in L1 writes to /dev/hvc1
-        self.on_record = lambda text: None
 
     def run(self, script):
         """Boots, runs the bash script with the checkout as its folder, and gives back a Result."""
@@ -141,7 +75,10 @@ class Host:
         os.close(bulk_inside)
         monitor_inside.close()
         try:
-            ended = Watch(self, qemu, bulk).until_end(started + self.timeout)
+            watch = emulated.Watch(self, qemu.stdout.fileno(), qemu.stdin.fileno(), {bulk: self.on_bulk})
+            ended = watch.until_end(started + self.timeout)
+            if ended == "exit":
+                qemu.wait(10)
             if ended == "timeout":
                 ask_where(monitor)
         finally:
@@ -151,10 +88,11 @@ class Host:
             os.close(bulk)
             os.close(self._lock)
             monitor.close()
-        return self._judge(ended, time.monotonic() - started)
+        told = re.findall(rb"^kvmono: status (\d+)", self.log.read_bytes(), re.M)
+        return self.judge(ended, time.monotonic() - started, int(told[-1]) if told else None)
 
     def _job(self, script):
-        load, module = load_words(self.kvm, self.params)
+        load, module = emulated.module_words(self.kvm, self.params)
         env = {"EXPOSE": " ".join(str(p) for p in self.expose if covered(p)), "LOAD": " ".join(load + self.sets),
                "MODULE": module, "TTY": self.tty or ""}
         job = initramfs.Archive()
@@ -183,92 +121,6 @@ class Host:
             command += ["-icount", "shift=0"]
         return command + self.more
 
-    def _judge(self, ended, seconds):
-        """The status of the script counts only when L1 lived to tell it and its kernel had nothing to complain of."""
-        log = self.log.read_bytes()
-        told = re.findall(rb"^kvmono: status (\d+)", log, re.M)
-        complaints = [line.decode(errors="replace").strip() for line in log.splitlines() if COMPLAINT.search(line)]
-        if ended == "timeout":
-            return Result(TIMEOUT, seconds, self.log, complaints + [f"hung: ended after {seconds:.0f} s"])
-        if not told:
-            return Result(BROKEN, seconds, self.log, complaints + self._emulators_words() + ["L1 ended without a status"])
-        status = int(told[-1])
-        return Result(BROKEN if complaints and not status else status, seconds, self.log, complaints)
-
-    def _emulators_words(self):
+    def emulators_words(self):
         lines = (self.folder / "qemu").read_text(errors="replace").splitlines()
         return [line for line in lines if "TCG doesn't support requested feature" not in line]
-
-
-class Watch:
-    """Carries bytes between the job and the caller, and looks at L1's log while it grows."""
-
-    def __init__(self, host, qemu, bulk):
-        self.host, self.qemu, self.bulk = host, qemu, bulk
-        self.log = host.log.open("rb")
-        self.buffer = b""
-        self.fatal_at = None
-        self.last_byte = time.monotonic()
-
-    def until_end(self, deadline):
-        """Returns "exit", "fatal" or "timeout"."""
-        with selectors.DefaultSelector() as selector:
-            selector.register(self.qemu.stdout, selectors.EVENT_READ, self._from_job)
-            selector.register(self.bulk, selectors.EVENT_READ, self._from_bulk)
-            if self.host.tty:
-                selector.register(sys.stdin, selectors.EVENT_READ, self._to_job)
-            while time.monotonic() < min(deadline, self.last_byte + (self.host.silence or 1e9)):
-                for key, _ in selector.select(0.25):
-                    self.last_byte = time.monotonic()
-                    if not key.data():
-                        selector.unregister(key.fileobj)
-                if not {self.qemu.stdout, self.bulk} & {k.fileobj for k in selector.get_map().values()}:
-                    self.qemu.wait(10)
-                    return "exit"
-                if self._fatal():
-                    return "fatal"
-        return "timeout"
-
-    def _from_job(self):
-        data = os.read(self.qemu.stdout.fileno(), 65536)
-        self.buffer += data
-        self._split(last=not data)
-        return data
-
-    def _from_bulk(self):
-        data = os.read(self.bulk, 65536)
-        if data:
-            self.host.on_bulk(data)
-        return data
-
-    def _to_job(self):
-        data = os.read(sys.stdin.fileno(), 4096)
-        os.write(self.qemu.stdin.fileno(), data)
-        return data
-
-    def _split(self, last):
-        """Hands on the data and the records in what came; keeps back what may be the beginning of a record."""
-        while found := RECORD.search(self.buffer):
-            self._data(self.buffer[:found.start()])
-            self.host.on_record(found[1].decode(errors="replace"))
-            self.buffer = self.buffer[found.end():]
-        begun = not last and RECORD_BEGINS.search(self.buffer)
-        keep = begun.start() if begun else len(self.buffer)
-        self._data(self.buffer[:keep])
-        self.buffer = self.buffer[keep:]
-
-    def _data(self, data):
-        if data:
-            self.host.on_data(data)
-
-    def _fatal(self):
-        """A while after the last words of a kernel or a VMM, so that the log has all of them."""
-        if HOPELESS.search(self.log.read()):
-            self.fatal_at = self.fatal_at or time.monotonic()
-        return self.fatal_at and time.monotonic() > self.fatal_at + 2
-
-
-def end_on_signals():
-    """SIGTERM and Ctrl-C end the emulator and reset the terminal like any other way out."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, _: sys.exit(128 + number))

@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 
-from . import bench, l1, l2, paths
+from . import bench, emulated, l1, l2, paths
 from .make import make
 from .results import FAIL, PASS, SKIP, Frames, Result, Run
 
@@ -47,7 +47,7 @@ def execute(part, name, command, timeout, note=None):
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
         run = Run(name, done.returncode, 0, "", done.stdout)
     except subprocess.TimeoutExpired as late:
-        run = Run(name, l1.TIMEOUT, 0, "", f"{(late.stdout or b'').decode(errors='replace')}\nno end after {timeout} s")
+        run = Run(name, emulated.TIMEOUT, 0, "", f"{(late.stdout or b'').decode(errors='replace')}\nno end after {timeout} s")
     result = run.result(part)
     lines = run.err.strip().splitlines()
     result.note = "\n".join([line for line in lines if re.fullmatch(note, line)] if note else lines[-1:])
@@ -143,7 +143,7 @@ class InL1:
     def _victim(self, name, result):
         last = result.log.read_text(errors="replace").splitlines()[-30:]
         why = [*last, *result.complaints, f"L1 ended with status {result.status}, log {result.log}"]
-        return Run(name, result.status or l1.BROKEN, result.seconds, "", "\n".join(why))
+        return Run(name, result.status or emulated.BROKEN, result.seconds, "", "\n".join(why))
 
 
 def kernel_log(part, complaints, log):

@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""L1 on an Intel processor, or on an AMD one of another make than QEMU's: Debian's kernel in Bochs.
+
+Booting takes half a minute of processor time, so it is done once for each model: its state then is kept in .cache/bochs/,
+and each run begins there, with a disc of its own in the drive that has the job and its files."""
+
+import fcntl
+import hashlib
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+import tty
+
+from . import emulated, initramfs, paths
+
+MODELS = {
+    "corei7_skylake_x": "intel",
+    "corei7_haswell_4770": "intel",
+    "corei7_ivy_bridge_3770k": "intel",
+    "corei7_icelake_u": "intel",
+    "corei5_lynnfield_750": "intel",
+    "ryzen": "amd",
+}
+DEFAULT_MODEL = "corei7_skylake_x"
+
+SOURCES = paths.TOP / "tools/bochs"
+CACHE = paths.CACHE / "bochs"
+INIT = paths.TOP / "tools/init/bochs"
+
+# In the image, so that they are part of the saved state. The drive looks at its disc when its module is loaded.
+BOOT_MODULES = {"boot": ["ata_piix", "cdrom", "isofs"], "drive": ["sr_mod"]}
+# On the disc.
+MODULES = {
+    "intel": {"linux": ["kvm-intel"], "kvmono": ["irqbypass"], "msr": ["msr"], "swap": ["zram"]},
+    "amd": {"linux": ["kvm-amd"], "kvmono": ["irqbypass"], "msr": ["msr"], "swap": ["zram"]},
+}
+
+# A second is HZ instructions, for Bochs's timers as for the TSC, of which the model would tell another frequency.
+HZ = 100_000_000
+# These do nothing that a test needs, and take half of the time to boot.
+SLOW = ["trace_eval_init", "load_system_certificate_list", "jent_mod_init", "bpf_tcp_ca_kfunc_init",
+        "bpf_dummy_struct_ops_init"]
+APPEND = (f"console=ttyS0 quiet mitigations=off nokaslr panic=-1 oops=panic tsc=reliable tsc_early_khz={HZ // 1000} "
+          f"cryptomgr.notests initcall_blacklist={','.join(SLOW)}")
+MEGABYTES = 1024
+
+CONFIGURATION = """\
+plugin_ctrl: biosdev=1, extfpuirq=1, serial=1, unmapped=1, iodebug=0, parallel=0, gameport=0, speaker=0, usb_uhci=0, voodoo=0
+megs: {megabytes}
+cpu: model={model}, count={smp}, ips={hz}, reset_on_triple_fault=0
+romimage: file=/usr/share/bochs/BIOS-bochs-latest
+vgaromimage: file=/usr/share/vgabios/vgabios.bin
+ata0-master: type=cdrom, path="{disc}", status=inserted
+boot: cdrom
+com1: enabled=1, mode=file, dev="{log}"
+com2: enabled=1, mode=null
+port_e9_hack: enabled=1
+display_library: term
+vga: update_freq=1, realtime=0
+clock: sync=none
+log: "{bochs_log}"
+panic: action=fatal
+"""
+
+
+def compiled(name, *flags):
+    """A program of tools/bochs/, built into .cache/ when it is missing or older than its source."""
+    source = next(SOURCES.glob(f"{name}.[cS]"))
+    out = CACHE / name
+    if not out.exists() or out.stat().st_mtime < source.stat().st_mtime:
+        subprocess.run(["gcc", "-O2", "-s", *flags, "-o", f"{out}.{os.getpid()}", source], check=True)
+        os.replace(f"{out}.{os.getpid()}", out)
+    return out
+
+
+def say():
+    return compiled("say", "-nostdlib", "-static")
+
+
+def shim():
+    return compiled("shim", "-shared", "-fPIC")
+
+
+def write_disc(path, folder, *more):
+    subprocess.run(["genisoimage", "-quiet", "-R", "-D", "-iso-level", "3", *more, "-o", path, folder], check=True)
+
+
+def boot_disc(path, folder, series):
+    """What a machine boots from: isolinux, the kernel, and the image whose init saves the state."""
+    program = initramfs.Archive()
+    program.file("bin/say", say().read_bytes(), 0o755)
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "isolinux").mkdir(parents=True)
+    shutil.copy("/usr/lib/ISOLINUX/isolinux.bin", folder / "isolinux")
+    shutil.copy("/usr/lib/syslinux/modules/bios/ldlinux.c32", folder / "isolinux")
+    shutil.copy(paths.vmlinuz(series), folder / "vmlinuz")
+    (folder / "initrd").write_bytes(initramfs.base(INIT, BOOT_MODULES, series) + program.finish())
+    (folder / "isolinux/isolinux.cfg").write_text(
+        f"default l1\nlabel l1\n kernel /vmlinuz\n append initrd=/initrd {APPEND}\n")
+    write_disc(path, folder, "-b", "isolinux/isolinux.bin", "-c", "isolinux/boot.cat", "-no-emul-boot",
+               "-boot-load-size", "4", "-boot-info-table")
+    shutil.rmtree(folder)
+
+
+class Bochs:
+    """A running Bochs. It draws on a terminal that it opens itself, and waits until that is read."""
+
+    def __init__(self, folder, arguments, save=None):
+        (folder / "go").write_text("c\n")
+        env = dict(os.environ, LD_PRELOAD=str(shim()), TERM="linux")
+        if save:
+            env["BOCHS_SAVE"] = str(save)
+        self.process = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", "bochs-bin", "-q", *arguments, "-rc", folder / "go"], env=env,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+        self.out = self.process.stdout.fileno()
+        self.words = b""
+        self.screen = self._screen()
+
+    def _screen(self):
+        """Reads what it writes until it tells which terminal it draws on."""
+        while not (told := re.search(rb'connected to screen "([^"]+)"', self.words)):
+            data = os.read(self.out, 4096)
+            if not data:
+                raise SystemExit(f"Bochs does not start:\n{self.words.decode(errors='replace')}")
+            self.words += data
+        screen = os.open(told[1], os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        tty.setraw(screen)
+        return screen
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+        os.close(self.screen)
+
+
+def state_of(model, smp, series):
+    """The folder with the saved state of a model; boots it when there is none, or an older one."""
+    key = hashlib.sha256()
+    key.update(repr((model, smp, paths.kver(series), APPEND, CONFIGURATION, MEGABYTES, HZ, BOOT_MODULES)).encode())
+    for path in (INIT, initramfs.BUSYBOX, *sorted(SOURCES.iterdir())):
+        key.update(path.read_bytes())
+    CACHE.mkdir(parents=True, exist_ok=True)
+    name = f"{model}-{smp}-{paths.kver(series)}"
+    state = CACHE / f"{name}-{key.hexdigest()[:16]}"
+    with (CACHE / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not state.exists():
+            for old in CACHE.glob(f"{name}-{'?' * 16}"):
+                shutil.rmtree(old)
+            Boot(f"boot-{model}", model, smp, series).save(state)
+    return state
+
+
+class Boot(emulated.Host):
+    """The one boot of a model, up to where its state is saved."""
+
+    def __init__(self, name, model, smp, series):
+        super().__init__(name, series=series)
+        self.model, self.smp = model, smp
+        self.saved = False
+        self.on_record, self.on_data = self._record, lambda data: None
+
+    def _record(self, text):
+        self.saved = self.saved or text == "saved"
+
+    def save(self, state):
+        print(f"      booting {self.model}, once", file=sys.stderr, flush=True)
+        disc, new = self.folder / "disc", state.with_suffix(".new")
+        boot_disc(disc, self.folder / "tree", self.series)
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir()
+        self.log.write_bytes(b"")
+        (self.folder / "bochsrc").write_text(CONFIGURATION.format(
+            megabytes=MEGABYTES, model=self.model, smp=self.smp, hz=HZ, disc=disc, log=self.log, bochs_log=self.folder / "bochs.log"))
+        bochs = Bochs(self.folder, ["-f", self.folder / "bochsrc"], save=new)
+        try:
+            watch = emulated.Watch(self, bochs.out, None, {bochs.screen: None})
+            watch.until_end(time.monotonic() + self.timeout, lambda: self.saved)
+        finally:
+            bochs.end()
+            os.close(self._lock)
+        if not self.saved:
+            raise SystemExit(f"{self.model} does not boot, log in {self.log}")
+        (new / "memory.ram").chmod(0o444)
+        new.rename(state)
+
+
+class Host(emulated.Host):
+    """One L1 in Bochs. Fill in what differs from the defaults, then run() it."""
+
+    def __init__(self, name, kvm="kvmono", params="", model=DEFAULT_MODEL, smp=1, timeout=600, series=paths.HOST):
+        super().__init__(name, kvm, params, timeout, series)
+        if model not in MODELS:
+            raise SystemExit(f"{model}: not one of {' '.join(MODELS)}")
+        self.model, self.smp, self.vendor = model, smp, MODELS[model]
+        self.files = []         # that the job needs, each at its own path; of a program its libraries come along
+
+    def run(self, script):
+        """Runs the shell script with the checkout as its folder, and gives back a Result."""
+        state = state_of(self.model, self.smp, self.series)
+        started = time.monotonic()
+        self.log.write_bytes(b"")
+        disc = self.folder / "disc"
+        self._job(disc, script)
+        bochs = Bochs(self.folder, ["-r", self._own_state(state, disc)])
+        try:
+            watch = emulated.Watch(self._between_records(), bochs.out, None, {bochs.screen: None})
+            ended = watch.until_end(started + self.timeout)
+        finally:
+            bochs.end()
+            disc.unlink()
+            os.close(self._lock)
+        return self.judge(ended, time.monotonic() - started, self._status)
+
+    def _between_records(self):
+        """What comes before the first record and behind the last is Bochs's own."""
+        take_data, take_record = self.on_data, self.on_record
+        self._words, self._open, self._status = b"", False, None
+
+        def on_record(text):
+            self._open = not text.startswith("status ")
+            if self._open:
+                take_record(text)
+            else:
+                self._status = int(text.split()[1])
+
+        def on_data(data):
+            if self._open:
+                take_data(data)
+            else:
+                self._words += data
+
+        self.on_record, self.on_data = on_record, on_data
+        return self
+
+    def _own_state(self, state, disc):
+        """A folder that is the saved state but for the files that this run reads and writes."""
+        folder = self.folder / "state"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        for path in state.iterdir():
+            (folder / path.name).symlink_to(path)
+        config = (state / "config").read_text()
+        # The order of the plugins is that of their timers.
+        config = re.sub(r"^(plugin_ctrl:.*?) usb_uhci=true,(.*)$", r"\1\2, usb_uhci=true", config, flags=re.M)
+        config = re.sub(r'^(ata0-master:.* path=)"[^"]*"', rf'\1"{disc}"', config, flags=re.M)
+        config = re.sub(r'^(com1:.* dev=).*$', rf'\1"{self.log}"', config, flags=re.M)
+        config = re.sub(r'^log: .*$', f"log: {self.folder / 'bochs.log'}", config, flags=re.M)
+        (folder / "config").unlink()
+        (folder / "config").write_text(config)
+        return folder
+
+    def _job(self, disc, script):
+        """Writes the disc."""
+        tree = self.folder / "tree"
+        shutil.rmtree(tree, ignore_errors=True)
+        for folder in ("job", "modules", "lib/modules"):
+            (tree / folder).mkdir(parents=True)
+        load, module = emulated.module_words(self.kvm, self.params, self.vendor)
+        sets = load + self.sets
+        for name in sets:
+            self._modules(tree, name)
+        env = {"LOAD": " ".join(sets), "MODULE": module, "TTY": self.tty or ""}
+        (tree / "job/env").write_text("".join(f"{k}={shlex.quote(v)}\n" for k, v in env.items()))
+        (tree / "job/script").write_text(
+            f"mkdir -p {paths.TOP}; cd {shlex.quote(str(paths.TOP))}\nexport KVM={shlex.quote(self.kvm)}\n{script}\n")
+        for path in with_libraries([*self.files, *module.split()[:1]]):
+            put(tree, path)
+        write_disc(disc, tree)
+        shutil.rmtree(tree)
+
+    def _modules(self, tree, name):
+        names = []
+        files = [f for module in MODULES[self.vendor][name] for f in initramfs.load_order(module, self.series)]
+        for path in dict.fromkeys(files):
+            names.append(f"/disc/lib/modules/{path.name.removesuffix('.xz')}\n")
+            (tree / names[-1].strip().removeprefix("/disc/")).write_bytes(initramfs.module_body(path))
+        (tree / "modules" / name).write_text("".join(names))
+
+    def emulators_words(self):
+        return self._words.decode(errors="replace").splitlines()
+
+
+def with_libraries(files):
+    """The files, without doubles, and the shared libraries that programs among them want."""
+    files = list(dict.fromkeys(pathlib.Path(f) for f in files))
+    wanted = []
+    for path in files:
+        if path.is_file() and os.access(path, os.X_OK):
+            told = subprocess.run(["ldd", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+            wanted += [pathlib.Path(p) for p in re.findall(r"(/\S+) \(0x", told)]
+    return dict.fromkeys(files + wanted)
+
+
+def put(tree, path):
+    """A file or a folder at its own path in the tree; linked where that is possible, since genisoimage only reads it."""
+    inside = tree / str(path).lstrip("/")
+    inside.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        shutil.copytree(path, inside, dirs_exist_ok=True)
+    elif not inside.exists():
+        shutil.copy(path, inside)

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the emulated hosts of both vendors share: the folder of a run, the watching of its output and of its kernel's
+log, and the judgement of how it ended. l1.py is the AMD host, bochs.py the Intel host."""
+
+import dataclasses
+import fcntl
+import itertools
+import os
+import pathlib
+import re
+import selectors
+import signal
+import sys
+import time
+
+from . import paths
+
+NOT_LOADED, TIMEOUT, BROKEN = 123, 124, 125
+
+# In the log of L1's kernel after the module was loaded, or of the VMM: something went wrong.
+COMPLAINT = re.compile(
+    rb"BUG: |WARNING: |Oops|general protection fault|Kernel panic|KASAN|UBSAN|INFO: |possible .* locking|"
+    rb"stack-protector|blocked for more than|unchecked MSR access|Objects remaining|scheduling while atomic|"
+    rb"bad unlock balance|Bad page state|Bad rss-counter")
+# Nothing comes after these, and the emulator may not notice.
+HOPELESS = re.compile(rb"Kernel panic|KVM internal error|KVM: entry failed")
+
+# A record: what init or a script in L1 or L2 says to this side, within the bytes of a line.
+RECORD = re.compile(rb"\x1ekvmono: ([^\r\n]*)\r*\n")
+RECORD_BEGINS = re.compile(rb"\x1e(kvmono: [^\n]{0,200}|k?v?m?o?n?o?:?)\Z")
+
+
+@dataclasses.dataclass
+class Result:
+    status: int
+    seconds: float
+    log: pathlib.Path
+    complaints: list
+
+
+def module_words(kvm, params="", vendor="amd"):
+    """The LOAD and MODULE of tools/init/l1 for a choice of KVM: kvmono, linux, none, or the path of a module."""
+    if kvm == "none":
+        return [], ""
+    if kvm == "linux":
+        return ["linux"], ""
+    path = paths.module(vendor) if kvm == "kvmono" else pathlib.Path(kvm).resolve()
+    if not path.exists():
+        raise SystemExit(f"{path} is not built: make" if kvm == "kvmono" else f"KVM={kvm}: not kvmono, linux or none, and no module at {path}")
+    return ["kvmono"], f"{path} {params}".strip()
+
+
+def to_stdout(data):
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def own_folder(name):
+    """build/l1/<name>, or <name>-2 and so on while other runs hold those. With it its lock, to close in the end."""
+    for number in itertools.count(1):
+        folder = paths.BUILD / "l1" / (name if number == 1 else f"{name}-{number}")
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return folder, lock
+        except BlockingIOError:
+            os.close(lock)
+
+
+class Host:
+    """One L1. Fill in what differs from the defaults, then run() it."""
+
+    def __init__(self, name, kvm="kvmono", params="", timeout=600, series=paths.HOST):
+        self.folder, self._lock = own_folder(name)
+        self.log = self.folder / "log"
+        self.kvm, self.params, self.timeout, self.series = kvm, params, timeout, series
+        self.sets = []          # further sets of MODULES
+        self.tty = None         # stty words when a person sits at it
+        self.silence = None     # seconds without a byte after which it counts as hung
+        self.on_data = to_stdout            # what the job writes
+        self.on_bulk = to_stdout            # what anyone in L1 writes to /dev/hvc1
+        self.on_record = lambda text: None
+
+    def judge(self, ended, seconds, status):
+        """The status of the script counts only when L1 lived to tell it and its kernel had nothing to complain of."""
+        log = self.log.read_bytes()
+        complaints = [line.decode(errors="replace").strip() for line in log.splitlines() if COMPLAINT.search(line)]
+        if ended == "timeout":
+            return Result(TIMEOUT, seconds, self.log, complaints + [f"hung: ended after {seconds:.0f} s"])
+        if status is None:
+            return Result(BROKEN, seconds, self.log, complaints + self.emulators_words() + ["L1 ended without a status"])
+        return Result(BROKEN if complaints and not status else status, seconds, self.log, complaints)
+
+
+class Watch:
+    """Carries bytes between the job and the caller, and looks at L1's log while it grows."""
+
+    def __init__(self, host, out, keys, others):
+        """`out` is what the job writes, `keys` gets what a person types, `others` is {fd: what to do with its bytes}."""
+        self.host, self.out, self.keys, self.others = host, out, keys, others
+        self.log = host.log.open("rb")
+        self.buffer = b""
+        self.fatal_at = None
+        self.last_byte = time.monotonic()
+
+    def until_end(self, deadline, enough=lambda: False):
+        """Returns "exit", "fatal", "timeout", or "enough" as soon as that is true."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.out, selectors.EVENT_READ, self._from_job)
+            for fd, take in self.others.items():
+                selector.register(fd, selectors.EVENT_READ, lambda fd=fd, take=take: self._from_other(fd, take))
+            if self.host.tty:
+                selector.register(sys.stdin, selectors.EVENT_READ, self._to_job)
+            while time.monotonic() < min(deadline, self.last_byte + (self.host.silence or 1e9)):
+                for key, _ in selector.select(0.25):
+                    if not key.data():
+                        selector.unregister(key.fileobj)
+                if not {self.out, *self.others} & {k.fd for k in selector.get_map().values()}:
+                    return "exit"
+                if self._fatal():
+                    return "fatal"
+                if enough():
+                    return "enough"
+        return "timeout"
+
+    def _read(self, fd):
+        """The other end of a terminal that was closed is an error to read from."""
+        try:
+            return os.read(fd, 65536)
+        except OSError:
+            return b""
+
+    def _from_job(self):
+        data = self._read(self.out)
+        self.last_byte = time.monotonic()
+        self.buffer += data
+        self._split(last=not data)
+        return data
+
+    def _from_other(self, fd, take):
+        data = self._read(fd)
+        if data and take:
+            self.last_byte = time.monotonic()
+            take(data)
+        return data
+
+    def _to_job(self):
+        data = os.read(sys.stdin.fileno(), 4096)
+        os.write(self.keys, data)
+        return data
+
+    def _split(self, last):
+        """Hands on the data and the records in what came; keeps back what may be the beginning of a record."""
+        while found := RECORD.search(self.buffer):
+            self._data(self.buffer[:found.start()])
+            self.host.on_record(found[1].decode(errors="replace"))
+            self.buffer = self.buffer[found.end():]
+        begun = not last and RECORD_BEGINS.search(self.buffer)
+        keep = begun.start() if begun else len(self.buffer)
+        self._data(self.buffer[:keep])
+        self.buffer = self.buffer[keep:]
+
+    def _data(self, data):
+        if data:
+            self.host.on_data(data)
+
+    def _fatal(self):
+        """A while after the last words of a kernel or a VMM, so that the log has all of them."""
+        if HOPELESS.search(self.log.read()):
+            self.fatal_at = self.fatal_at or time.monotonic()
+        return self.fatal_at and time.monotonic() > self.fatal_at + 2
+
+
+def end_on_signals():
+    """SIGTERM and Ctrl-C end the emulator and reset the terminal like any other way out."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
