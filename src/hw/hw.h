@@ -157,6 +157,10 @@ static inline u64 hw_reg(struct hw_vcpu *hw, enum reg r);
 static inline void hw_set_reg(struct hw_vcpu *hw, enum reg r, u64 val);
 static inline u64 hw_rip(struct hw_vcpu *hw);
 static inline void hw_set_rip(struct hw_vcpu *hw, u64 rip);
+/** hw_in_64bit_code() - EFER.LMA and CS.L. */
+static inline bool hw_in_64bit_code(struct hw_vcpu *hw);
+/** hw_linear_rip() - where the next fetch is: the base of CS counts, but in 64-bit code. */
+static inline u64 hw_linear_rip(struct hw_vcpu *hw);
 static inline u64 hw_rflags(struct hw_vcpu *hw);	/* without bits the backend added for stepping */
 static inline void hw_set_rflags(struct hw_vcpu *hw, u64 rflags);
 

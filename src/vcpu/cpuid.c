@@ -349,62 +349,23 @@ static int compare_entries(const void *a, const void *b)
 	return x->index < y->index ? -1 : x->index > y->index;
 }
 
-/* The guest chooses @n, and what is read here leads to another read: not even speculatively past the end. NULL: not in this range. */
-static u8 *range_slot(u8 *range, u32 n, u32 size)
+/* Entries are sorted: of the functions that share a slot the first has it. */
+static void index_entries(u8 first[128], const struct kvm_cpuid_entry2 *entries, int nent)
 {
-	return n < size ? &range[array_index_nospec(n, size)] : NULL;
-}
-
-/* First entry of each function in the three ranges that guests ask for, so that an exit needs no search. */
-static u8 *first_slot(struct cpuid_first *first, u32 function)
-{
-	u32 n = function & 0x0fffffff;
-
-	switch (function >> 28) {
-	case 0x0:
-		return range_slot(first->basic, n, ARRAY_SIZE(first->basic));
-	case 0x4:
-		return range_slot(first->hypervisor, n, ARRAY_SIZE(first->hypervisor));
-	case 0x8:
-		return range_slot(first->extended, n, ARRAY_SIZE(first->extended));
-	default:
-		return NULL;
-	}
-}
-
-static void index_entries(struct cpuid_first *first, const struct kvm_cpuid_entry2 *entries, int nent)
-{
-	u8 *slot;
 	int i;
 
-	memset(first, CPUID_NO_ENTRY, sizeof(*first));
-	for (i = nent - 1; i >= 0; i--) {
-		slot = first_slot(first, entries[i].function);
-		if (slot)
-			*slot = i;
-	}
+	memset(first, CPUID_NO_ENTRY, 128);
+	for (i = nent - 1; i >= 0; i--)
+		first[CPUID_SLOT(entries[i].function)] = i;
 }
 
 static struct kvm_cpuid_entry2 *find_entry(struct vcpu_x86 *v, u32 function, u32 index)
 {
-	const u8 *slot = first_slot(&v->cpuid_first, function);
-	int i = 0;
+	struct kvm_cpuid_entry2 *e = cpuid_first_entry(v, function), *end = v->cpuid + v->cpuid_nent;
 
-	if (slot) {
-		if (*slot == CPUID_NO_ENTRY)
-			return NULL;
-		i = *slot;
-	}
-	/* functions outside the indexed ranges are rare: from the start then */
-	for (; i < v->cpuid_nent; i++) {
-		struct kvm_cpuid_entry2 *e = &v->cpuid[i];
-
-		if (e->function == function &&
-		    (!(e->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX) || e->index == index))
+	for (; e && e < end && e->function <= function; e++)
+		if (e->function == function && (!(e->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX) || e->index == index))
 			return e;
-		if (e->function > function)
-			break;
-	}
 	return NULL;
 }
 
@@ -556,7 +517,7 @@ int vcpu_set_cpuid(struct vcpu_x86 *v, struct kvm_cpuid_entry2 *entries, int nen
 	kvfree(v->cpuid);
 	v->cpuid = entries;
 	v->cpuid_nent = nent;
-	index_entries(&v->cpuid_first, entries, nent);
+	index_entries(v->cpuid_first, entries, nent);
 	derive_features(v);
 	derive_limits(v);
 	if (v->has_apic) {
@@ -641,4 +602,15 @@ void cpuid_lookup(struct vcpu_x86 *v, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx)
 		*ecx = index & 0xff;
 		*edx = guest_cpuid(v, function, 0, EDX);
 	}
+}
+
+void vcpu_cpuid(struct vcpu_x86 *v)
+{
+	u32 eax = hw_reg(&v->hw, REG_RAX), ebx, ecx = hw_reg(&v->hw, REG_RCX), edx;
+
+	cpuid_lookup(v, &eax, &ebx, &ecx, &edx);
+	hw_set_reg(&v->hw, REG_RAX, eax);
+	hw_set_reg(&v->hw, REG_RBX, ebx);
+	hw_set_reg(&v->hw, REG_RCX, ecx);
+	hw_set_reg(&v->hw, REG_RDX, edx);
 }

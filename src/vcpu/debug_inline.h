@@ -8,16 +8,20 @@
 #include <asm/debugreg.h>
 #include "vcpu/vcpu.h"
 
-/* IRQs off. DR7 is switched by the processor, so the new DR0-3 can't fire before the guest runs if the host's breakpoints are off first. */
-static __always_inline void debug_enter(struct vcpu_x86 *v)
+/*
+ * IRQs off. DR7 is switched by the processor, so the new DR0-3 can't fire before the guest runs if the host's breakpoints are off first.
+ * True: debug_leave() has something to put back.
+ */
+static __always_inline bool debug_enter(struct vcpu_x86 *v)
 {
 	if (likely(!v->breakpoints_on && !v->guest_uses_dr))
-		return;
+		return hw_breakpoint_active();
 	set_debugreg(0UL, 7);
 	set_debugreg(v->eff_db[0], 0);
 	set_debugreg(v->eff_db[1], 1);
 	set_debugreg(v->eff_db[2], 2);
 	set_debugreg(v->eff_db[3], 3);
+	return true;
 }
 
 /*

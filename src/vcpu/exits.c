@@ -392,13 +392,7 @@ static int handle_xsetbv(struct vcpu_x86 *v, const struct hw_exit *exit)
 
 static int handle_cpuid(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
-	u32 eax = hw_reg(&v->hw, REG_RAX), ebx, ecx = hw_reg(&v->hw, REG_RCX), edx;
-
-	cpuid_lookup(v, &eax, &ebx, &ecx, &edx);
-	hw_set_reg(&v->hw, REG_RAX, eax);
-	hw_set_reg(&v->hw, REG_RBX, ebx);
-	hw_set_reg(&v->hw, REG_RCX, ecx);
-	hw_set_reg(&v->hw, REG_RDX, edx);
+	vcpu_cpuid(v);
 	return exit_done(v, exit);
 }
 

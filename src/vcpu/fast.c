@@ -4,60 +4,14 @@
  * accesses that may fail. fast_exit() says "handled" or "not handled"; the latter has changed nothing, and slow_exit() does it all.
  */
 #include <linux/eventfd.h>
-#include <linux/uaccess.h>
+#include <linux/kvm_para.h>
 #include <asm/msr.h>
 #include <asm/processor-flags.h>
 #include "core/iobus.h"
 #include "core/ioeventfd.h"
-#include "vcpu/fpu_inline.h"
-#include "vcpu/vcpu.h"
+#include "vcpu/fast_inline.h"
 
 /* ------------------------------------------------------------------ how long is the instruction? */
-
-/*
- * Processors without NRIP don't say. The instructions that exit have one usual form without prefixes, so the bytes at RIP are compared with that
- * form; anything else is left to the decoder of the slow way. To find the bytes without a walk of the guest's page tables each time, the last few
- * sites are remembered by CR3, CS base and RIP. A site that the guest has mapped elsewhere since is harmless as long as the bytes there still
- * are the instruction; the bytes are read and compared at every exit.
- */
-struct insn_form {
-	u8 len;
-	u32 mask, bytes;	/* as a little-endian word at RIP */
-};
-
-static const struct insn_form insn_forms[NR_EXIT_KINDS] = {
-	[EXIT_CPUID]		= { 2, 0xffff, 0xa20f },
-	[EXIT_HLT]		= { 1, 0xff, 0xf4 },
-	[EXIT_PAUSE]		= { 2, 0xffff, 0x90f3 },
-	[EXIT_INVD]		= { 2, 0xffff, 0x080f },
-	[EXIT_WBINVD]		= { 2, 0xffff, 0x090f },
-	[EXIT_RDTSC]		= { 2, 0xffff, 0x310f },
-	[EXIT_RDTSCP]		= { 3, 0xffffff, 0xf9010f },
-	[EXIT_MSR_READ]		= { 2, 0xffff, 0x320f },
-	[EXIT_MSR_WRITE]	= { 2, 0xffff, 0x300f },
-	[EXIT_HYPERCALL]	= { 3, 0xffffff, 0xd9010f },
-	/* MOV CR8, r64: REX with R set, 0F 22, ModRM with reg 0 (mod is ignored) */
-	[EXIT_CR_WRITE]		= { 4, 0x38fffff4, 0x00220f44 },
-};
-
-/* Read four bytes of the VMM's memory. IRQs off: a page that isn't there is a failure. */
-static bool site_read(hva_t hva, u32 *word)
-{
-	u32 __user *p = (u32 __user *)hva;
-
-	pagefault_disable();
-	if (!user_access_begin(p, sizeof(*p)))
-		goto fail;
-	unsafe_get_user(*word, p, fault);
-	user_access_end();
-	pagefault_enable();
-	return true;
-fault:
-	user_access_end();
-fail:
-	pagefault_enable();
-	return false;
-}
 
 /* Where in the VMM is @gpa? 0: nowhere. IRQs off (an RCU reader). */
 static hva_t site_hva(struct vcpu_x86 *v, gpa_t gpa)
@@ -120,91 +74,37 @@ static bool fetch_gpa(struct vcpu_x86 *v, u64 linear, gpa_t *gpa)
 	return true;
 }
 
-static struct insn_site *site_slot(struct vcpu_x86 *v, u64 rip)
+/**
+ * insn_site_fill() - find the bytes at @linear, where the guest has just fetched an instruction, and remember them in @s. 0: they can't be found this
+ * way. IRQs off, or vm->srcu held.
+ */
+hva_t insn_site_fill(struct vcpu_x86 *v, u64 linear, struct insn_site *s)
 {
-	BUILD_BUG_ON(ARRAY_SIZE(v->insn_sites) & (ARRAY_SIZE(v->insn_sites) - 1));
-	return &v->insn_sites[(rip ^ rip >> 4) & (ARRAY_SIZE(v->insn_sites) - 1)];
-}
-
-static hva_t site_find(struct vcpu_x86 *v, u64 cs_base)
-{
-	u64 rip = hw_rip(&v->hw), cr3 = hw_cr3(&v->hw);
-	struct insn_site *s = site_slot(v, rip);
+	hva_t hva;
 	gpa_t gpa;
 
-	if (likely(s->rip == rip && s->cr3 == cr3 && s->cs_base == cs_base && s->hva))
-		return s->hva;
-	if (!fetch_gpa(v, cs_base + rip, &gpa))
-		return 0;
-	*s = (struct insn_site) { .cr3 = cr3, .rip = rip, .cs_base = cs_base, .hva = site_hva(v, gpa) };
 	/* A word that crosses into the next page may continue somewhere else. */
-	if ((gpa & 0xfff) > 0xffc)
-		s->hva = 0;
-	return s->hva;
-}
-
-/* 0 in 64-bit mode, where the processor ignores it; only there RIP can be beyond 4 GiB, which spares the look at CS. */
-static u64 site_cs_base(struct vcpu_x86 *v)
-{
-	struct kvm_segment cs;
-
-	if (hw_rip(&v->hw) >> 32)
+	if ((linear & 0xfff) > 0xffc || !fetch_gpa(v, linear, &gpa))
 		return 0;
-	hw_get_segment(&v->hw, SEG_CS, &cs);
-	return cs.l ? 0 : cs.base;
+	hva = site_hva(v, gpa);
+	if (hva)
+		*s = (struct insn_site) { .cr3 = hw_cr3(&v->hw), .linear = linear, .hva = hva };
+	return hva;
 }
 
-/* The word at RIP when it has the usual form of @kind; false: look closer. */
-static bool usual_form(struct vcpu_x86 *v, u8 kind, u32 *word)
-{
-	const struct insn_form *form = &insn_forms[kind];
-	hva_t hva;
-
-	if (!form->len)
-		return false;
-	hva = site_find(v, site_cs_base(v));
-	if (!hva || !site_read(hva, word))
-		return false;
-	return (*word & form->mask) == form->bytes;
-}
-
-/** vcpu_usual_length() - bytes of the instruction that exited, where the hardware says or it has its usual form; else 0. Any context. */
+/** vcpu_usual_length() - bytes of the instruction that exited, where the hardware says or it has its usual form; else 0. IRQs off, or vm->srcu held. */
 u32 vcpu_usual_length(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
-	u32 word;
-
-	if (likely(exit->insn_len))
-		return exit->insn_len;
-	if (hw_caps.nrips)
-		return 0;
-	return usual_form(v, exit->kind, &word) ? insn_forms[exit->kind].len : 0;
+	return insn_usual_length(v, exit, exit->kind);
 }
 
-/* RIP and shadow; stepping was excluded by fast_exit(). */
-static __always_inline bool fast_skip(struct vcpu_x86 *v, u32 len)
+static bool fast_skip(struct vcpu_x86 *v, u32 len)
 {
-	hw_set_rip(&v->hw, hw_rip(&v->hw) + len);
-	hw_set_shadow(&v->hw, SHADOW_NONE);
+	vcpu_advance_rip(v, len);
 	return true;
 }
 
 /* ------------------------------------------------------------------ handlers */
-
-static __always_inline bool fast_cpuid(struct vcpu_x86 *v, u32 len)
-{
-	u32 eax = hw_reg(&v->hw, REG_RAX), ebx, ecx = hw_reg(&v->hw, REG_RCX), edx;
-
-	/* Leaf 0xd depends on XCR0, which may have moved unseen. */
-	if (eax == 0xd && fpu_xcr0_may_move(v))
-		return false;
-	v->vcpu.stats.cpuid_exits++;
-	cpuid_lookup(v, &eax, &ebx, &ecx, &edx);
-	hw_set_reg(&v->hw, REG_RAX, eax);
-	hw_set_reg(&v->hw, REG_RBX, ebx);
-	hw_set_reg(&v->hw, REG_RCX, ecx);
-	hw_set_reg(&v->hw, REG_RDX, edx);
-	return fast_skip(v, len);
-}
 
 static bool fast_rdtsc(struct vcpu_x86 *v, u32 len)
 {
@@ -215,6 +115,25 @@ static bool fast_rdtsc(struct vcpu_x86 *v, u32 len)
 	tsc = vcpu_guest_tsc(v, rdtsc());
 	hw_set_reg(&v->hw, REG_RAX, (u32)tsc);
 	hw_set_reg(&v->hw, REG_RDX, tsc >> 32);
+	return fast_skip(v, len);
+}
+
+static bool fast_rdtscp(struct vcpu_x86 *v, u32 len)
+{
+	u64 aux = 0;
+
+	if (!v->has.rdtscp || vcpu_get_msr(v, MSR_TSC_AUX, &aux, true) || !fast_rdtsc(v, len))
+		return false;
+	hw_set_reg(&v->hw, REG_RCX, (u32)aux);
+	return true;
+}
+
+/* All that we know are done at once, but for giving the CPU to another vCPU. */
+static bool fast_hypercall(struct vcpu_x86 *v, u32 len)
+{
+	if ((u32)hw_reg(&v->hw, REG_RAX) == KVM_HC_SCHED_YIELD)
+		return false;
+	vcpu_hypercall(v);
 	return fast_skip(v, len);
 }
 
@@ -311,7 +230,7 @@ static bool fast_cr8_write(struct vcpu_x86 *v, const struct hw_exit *exit)
 	if (exit->cr.nr != 8 || !v->has_apic)
 		return false;
 	if (!exit->cr.operand_known || !len) {
-		if (!usual_form(v, EXIT_CR_WRITE, &word))
+		if (!insn_usual_form(v, EXIT_CR_WRITE, &word))
 			return false;
 		/* ModRM.rm with REX.B */
 		reg = ((word >> 24) & 7) | (word & 1) << 3;
@@ -356,54 +275,62 @@ static bool fast_doorbell(struct vcpu_x86 *v, const struct hw_exit *exit)
 
 static bool is_stepping(struct vcpu_x86 *v)
 {
-	return v->guest_debug || (hw_rflags(&v->hw) & (X86_EFLAGS_TF | X86_EFLAGS_RF));
+	return hw_rflags(&v->hw) & (X86_EFLAGS_TF | X86_EFLAGS_RF);
 }
 
-/*
- * fast_exit() - answer what can be answered with IRQs off. Inlined into the inner loop. A single step has its own consequences after each
- * instruction, RF ends with it: both go the slow way.
- */
-bool fast_exit(struct vcpu_x86 *v, const struct hw_exit *exit)
+/* A page fault that only sets a bit, or makes a page writable whose dirty log says so: no instruction has ended. Or a MOV with a device. */
+static bool fast_npf(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
-	u32 len;
-
-	if (exit->kind == EXIT_INTR)
-		return false;
-	if (exit->kind == EXIT_NPF) {
-		if (mmu_fault_fast(&v_vm(v)->mmu, &v->vcpu, exit->npf.gpa, exit->npf.access)) {
-			v->vcpu.stats.pf_fast++;
-			return true;
-		}
-		return !is_stepping(v) && fast_mov(v, exit);
+	if (mmu_fault_fast(&v_vm(v)->mmu, &v->vcpu, exit->npf.gpa, exit->npf.access)) {
+		v->vcpu.stats.pf_fast++;
+		return true;
 	}
-	if (unlikely(is_stepping(v)))
-		return false;
-	if (exit->kind == EXIT_IO)
-		return fast_doorbell(v, exit);
-	if (exit->kind == EXIT_CR_WRITE)
-		return fast_cr8_write(v, exit);
-	if (exit->kind > EXIT_HYPERCALL && exit->kind != EXIT_MSR_READ && exit->kind != EXIT_MSR_WRITE)
-		return false;
-	len = vcpu_usual_length(v, exit);
+	return !is_stepping(v) && fast_mov(v, exit);
+}
+
+/* Exits of an instruction that is complete when it is skipped. */
+#define FAST_INSNS	(BIT_ULL(EXIT_MSR_WRITE) | BIT_ULL(EXIT_MSR_READ) | BIT_ULL(EXIT_HLT) | BIT_ULL(EXIT_PAUSE) | BIT_ULL(EXIT_INVD) | \
+			 BIT_ULL(EXIT_WBINVD) | BIT_ULL(EXIT_RDTSC) | BIT_ULL(EXIT_RDTSCP) | BIT_ULL(EXIT_HYPERCALL))
+
+static bool fast_insn(struct vcpu_x86 *v, const struct hw_exit *exit)
+{
+	u32 len = insn_usual_length(v, exit, exit->kind);
+
 	if (unlikely(!len))
 		return false;
 	switch (exit->kind) {
-	case EXIT_CPUID:
-		return fast_cpuid(v, len);
 	case EXIT_MSR_WRITE:
 		return fast_msr_write(v, len);
 	case EXIT_MSR_READ:
 		return fast_msr_read(v, len);
+	case EXIT_HYPERCALL:
+		return fast_hypercall(v, len);
 	case EXIT_HLT:
 		return fast_hlt(v, len);
 	case EXIT_PAUSE:
 		return fast_pause(v, len);
-	case EXIT_INVD:
-	case EXIT_WBINVD:
-		return fast_skip(v, len);
 	case EXIT_RDTSC:
 		return fast_rdtsc(v, len);
-	default:
-		return false;
+	case EXIT_RDTSCP:
+		return fast_rdtscp(v, len);
+	default:	/* INVD, WBINVD: host memory stays coherent */
+		return fast_skip(v, len);
 	}
+}
+
+/** fast_other() - fast_exit() for all kinds but CPUID. */
+bool fast_other(struct vcpu_x86 *v, const struct hw_exit *exit)
+{
+	BUILD_BUG_ON(NR_EXIT_KINDS > 64);
+	if (exit->kind == EXIT_NPF)
+		return fast_npf(v, exit);
+	if (unlikely(is_stepping(v)))
+		return false;
+	if (BIT_ULL(exit->kind) & FAST_INSNS)
+		return fast_insn(v, exit);
+	if (exit->kind == EXIT_IO)
+		return fast_doorbell(v, exit);
+	if (exit->kind == EXIT_CR_WRITE)
+		return fast_cr8_write(v, exit);
+	return false;
 }

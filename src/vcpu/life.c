@@ -124,7 +124,7 @@ void vcpu_reset(struct vcpu_x86 *v, enum hw_reset how)
 	fpu_reset(v, init);
 	if (v->has_apic)
 		lapic_reset(&v->apic, init ? LAPIC_INIT : LAPIC_RESET);
-	memset(v->insn_sites, 0, sizeof(v->insn_sites));
+	memset(v->insn_sites, 0xff, sizeof(v->insn_sites));
 	cpuid_update_dynamic(v);
 	cpuid_apply_insns(v);
 	hw_flush_tlb_all(&v->hw);

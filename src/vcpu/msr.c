@@ -559,8 +559,14 @@ void msr_vcpu_init(struct vcpu_x86 *v)
 /** msr_read_fast() - the reads that need no lock and no user memory. IRQs off. false: not here. */
 bool msr_read_fast(struct vcpu_x86 *v, u32 msr, u64 *val)
 {
-	const struct msr_row *row = find_row(msr);
+	const struct msr_row *row;
 
+	/* A kernel reads this one at each wake-up of a CPU: no search for it. */
+	if (msr == MSR_IA32_TSC_ADJUST) {
+		*val = v->tsc_adjust;
+		return true;
+	}
+	row = find_row(msr);
 	return row && (row->flags & FAST) && !vcpu_get_msr(v, msr, val, false);
 }
 
@@ -684,7 +690,7 @@ bool msr_allowed_by_filter(struct vcpu_x86 *v, u32 msr, u32 access)
 	const struct msr_filter *f;
 	bool allowed = true;
 
-	if (msr >= 0x800 && msr <= 0x8ff)
+	if (likely(!rcu_access_pointer(v_vm(v)->msr_filter)) || (msr >= 0x800 && msr <= 0x8ff))
 		return true;
 	rcu_read_lock();
 	f = rcu_dereference(v_vm(v)->msr_filter);

@@ -16,6 +16,7 @@
 #include "core/compat.h"
 #include "vcpu/vcpu.h"
 #include "vcpu/debug_inline.h"
+#include "vcpu/fast_inline.h"
 #include "vcpu/fpu_inline.h"
 
 /* ------------------------------------------------------------------ what must be done before the guest runs on */
@@ -201,18 +202,26 @@ static __always_inline void guest_enter_once(struct vcpu_x86 *v, struct hw_exit 
 		exit_ring_add(v, exit);
 }
 
-static __always_inline void guest_loop(struct vcpu_x86 *v, struct hw_exit *exit)
+/*
+ * The fast handlers run with IRQs off and the mode still IN_GUEST_MODE, so a kick of this vCPU is never lost: whoever asks something of it finds that mode
+ * (or EXITING_GUEST_MODE, then somebody before him has) and sends an IPI, which is pending here and ends the next entry before the guest's first
+ * instruction; so do a signal, a tick and a rescheduling from another CPU. What has no IPI is what a handler itself caused on this CPU (a request to
+ * the own vCPU, a woken thread that wants the CPU): that is looked at after each. So a guest of fast exits only holds the CPU for one more of them.
+ * Who waits until this vCPU has seen a request waits for the IPI, that is, for IRQs on.
+ *
+ * @once: the first exit ends the loop, whatever it is. Host breakpoints must be back, or a debugger looks, before anything is done about it.
+ */
+static __always_inline void guest_loop(struct vcpu_x86 *v, struct hw_exit *exit, bool once)
 {
 	u32 turns;
 
 	for (turns = 1;; turns++) {
 		guest_enter_once(v, exit);
-		if (unlikely(exit->vectoring.kind != EVENT_NONE))
+		if (unlikely(exit->vectoring.kind | once))
 			break;
 		if (!fast_exit(v, exit))
 			break;
-		/* Whoever made a request also sends an IPI, which would end the next entry at once: this only saves it. */
-		if (vcpu_request_pending(&v->vcpu)) {
+		if (unlikely(vcpu_request_pending(&v->vcpu) || host_wants_thread())) {
 			exit->kind = EXIT_PREEMPTION_TIMER;	/* neither a host event nor anything left to do */
 			v->vcpu.stats.fast_exits++;
 			break;
@@ -263,6 +272,7 @@ static __always_inline void take_dirty_log(struct vcpu_x86 *v)
 static bool guest_turn(struct vcpu_x86 *v, struct hw_exit *exit)
 {
 	struct vcpu *vcpu = &v->vcpu;
+	bool once;
 
 	local_irq_disable();
 	WRITE_ONCE(vcpu->mode, IN_GUEST_MODE);
@@ -277,12 +287,12 @@ static bool guest_turn(struct vcpu_x86 *v, struct hw_exit *exit)
 		return false;
 	}
 	fpu_enter(v);
-	debug_enter(v);
+	once = debug_enter(v) || v->guest_debug;
 	if (unlikely(v->cut_guest_time))
 		arrange_short_entry(v);
 	guest_time_begin();
 
-	guest_loop(v, exit);
+	guest_loop(v, exit, once);
 
 	take_dirty_log(v);
 	debug_leave(v);
@@ -495,26 +505,9 @@ int vcpu_run(struct vcpu_x86 *v)
 
 /* ------------------------------------------------------------------ shared with the handlers */
 
-/** vcpu_linear_rip() - where the processor fetches. */
-u64 vcpu_linear_rip(struct vcpu_x86 *v)
-{
-	struct kvm_segment cs;
-
-	hw_get_segment(&v->hw, SEG_CS, &cs);
-	if ((hw_efer(&v->hw) & EFER_LMA) && cs.l)
-		return hw_rip(&v->hw);
-	return (u32)(cs.base + hw_rip(&v->hw));
-}
-
-/* RIP moves on. Only a carry out of 32 bits makes the code size matter: EIP wraps, RIP doesn't. */
 static void advance_rip(struct vcpu_x86 *v, u32 len)
 {
-	u64 rip = hw_rip(&v->hw), next = rip + len;
-
-	if (unlikely((rip ^ next) >> 32) && !vcpu_in_64bit_code(v))
-		next = (u32)next;
-	hw_set_rip(&v->hw, next);
-	hw_set_shadow(&v->hw, SHADOW_NONE);
+	vcpu_advance_rip(v, len);
 	/* RF was for this instruction only (APM 2, 13.1.1.3). */
 	if (unlikely(hw_rflags(&v->hw) & X86_EFLAGS_RF))
 		hw_set_rflags(&v->hw, hw_rflags(&v->hw) & ~(u64)X86_EFLAGS_RF);

@@ -24,17 +24,6 @@ static const struct { u8 reg; u16 offset; } regs_layout[] = {
 	{ REG_R14, offsetof(struct kvm_regs, r14) }, { REG_R15, offsetof(struct kvm_regs, r15) },
 };
 
-/** vcpu_in_64bit_code() - EFER.LMA and CS.L: operands are RAX, not EAX. */
-bool vcpu_in_64bit_code(struct vcpu_x86 *v)
-{
-	struct kvm_segment cs;
-
-	if (!(hw_efer(&v->hw) & EFER_LMA))
-		return false;
-	hw_get_segment(&v->hw, SEG_CS, &cs);
-	return cs.l;
-}
-
 /** vcpu_get_regs() - KVM_GET_REGS. */
 void vcpu_get_regs(struct vcpu_x86 *v, struct kvm_regs *regs)
 {

@@ -49,12 +49,13 @@ struct vm_x86 {
 	u32 last_boosted;		/* index of the vCPU that a spinner last gave its time to */
 };
 
-/* CPUID functions 0.., 0x40000000.., 0x80000000..: where in vcpu_x86.cpuid each one starts. */
+/*
+ * Where in vcpu_x86.cpuid a function's entries start: indexed by two bits at the top of the function (0, 0x40000000, 0x80000000) and five at its end,
+ * so that no bound need be checked. The entry found may be another function's that shares the slot.
+ */
 #define CPUID_NO_ENTRY	0xff
 #define VCPU_MAX_CPUID_ENTRIES	255	/* so that an entry's number fits the index; KVM_CPUID_MAX */
-struct cpuid_first {
-	u8 basic[32], hypervisor[16], extended[48];
-};
+#define CPUID_SLOT(function)	((function) >> 30 << 5 | ((function) & 31))
 
 /* One exception with its payload, as KVM_GET/SET_VCPU_EVENTS sees it. */
 struct queued_exception {
@@ -105,7 +106,7 @@ struct vcpu_x86 {
 	/* CPUID and what follows from it (vcpu/cpuid.c) */
 	struct kvm_cpuid_entry2 *cpuid;
 	int cpuid_nent;
-	struct cpuid_first cpuid_first;
+	u8 cpuid_first[128];		/* by CPUID_SLOT() */
 	u8 maxphyaddr;
 	bool has_run;			/* KVM_RUN was called: CPUID is fixed */
 	u64 cr4_reserved;		/* bits that this guest may not set */
@@ -136,8 +137,8 @@ struct vcpu_x86 {
 	enum user_completion completion;
 	struct { u16 port; u8 size; bool in; u32 count; u64 linear_rip; void *data; u8 insn_len; } pio;	/* .data: page behind kvm_run */
 	u8 emu_after;			/* vcpu/emu.c: what is to be done when the emulated instruction is complete */
-	/* vcpu/fast.c: where the last instructions that exit were found, for processors that don't say how long they are */
-	struct insn_site { u64 cr3, rip, cs_base; hva_t hva; } insn_sites[4];
+	/* vcpu/fast_inline.h: where the last instructions that exit were found, for processors that don't say how long they are. All ones: nowhere */
+	struct insn_site { u64 cr3, linear; hva_t hva; u64 unused; } insn_sites[16];
 	struct emu *emu;		/* allocated once; state of an emulation that waits for the VMM */
 	struct mov_site mov_sites[8];	/* vcpu/mov.c: where the last MOVs with devices were found */
 	struct emu_mov mov;		/* the one that waits for the VMM */
@@ -163,6 +164,14 @@ static inline struct vm_x86 *v_vm(struct vcpu_x86 *v)
 	return to_vm_x86(v->vcpu.vm);
 }
 
+/* The entry to begin with; NULL: there is none in this slot. */
+static inline struct kvm_cpuid_entry2 *cpuid_first_entry(const struct vcpu_x86 *v, u32 function)
+{
+	u8 first = v->cpuid_first[CPUID_SLOT(function)];
+
+	return likely(first != CPUID_NO_ENTRY) ? &v->cpuid[first] : NULL;
+}
+
 /* ------------------------------------------------------------------ life (vcpu/life.c); called by api/. May sleep. */
 
 int vm_x86_init(struct vm_x86 *vm, unsigned long type);	/* -EINVAL: type; -ENOMEM */
@@ -185,9 +194,8 @@ DECLARE_STATIC_KEY_FALSE(exit_ring_on);	/* vcpu_x86.last_exits is kept */
 /* run.c: what other files of this floor use */
 void vcpu_skip_insn(struct vcpu_x86 *v, const struct hw_exit *exit);	/* RIP past the instruction, shadow gone, single-step trap queued */
 
-/* fast.c: IRQs off. true: handled, enter again. */
-bool fast_exit(struct vcpu_x86 *v, const struct hw_exit *exit);
-void lapic_sync_tpr(struct vcpu_x86 *v);
+/* fast_inline.h: fast_exit(), IRQs off. true: handled, enter again. */
+void lapic_sync_tpr(struct vcpu_x86 *v);	/* fast.c */
 u32 vcpu_usual_length(struct vcpu_x86 *v, const struct hw_exit *exit);
 /* exits.c: IRQs on, srcu held. */
 enum next { NEXT_GUEST, NEXT_USER };	/* enter again; leave to the VMM with kvm_run filled in. Errors: negative errno */
@@ -202,7 +210,11 @@ int vcpu_emulate_npf(struct vcpu_x86 *v, const struct hw_exit *exit);
 int vcpu_emulate_continue(struct vcpu_x86 *v);
 int vcpu_insn_length(struct vcpu_x86 *v);
 int vcpu_task_switch(struct vcpu_x86 *v, const struct hw_exit *exit);	/* task.c */
-u64 vcpu_linear_rip(struct vcpu_x86 *v);
+/** vcpu_linear_rip() - where the processor fetches. */
+static inline u64 vcpu_linear_rip(struct vcpu_x86 *v)
+{
+	return hw_linear_rip(&v->hw);
+}
 /** vcpu_emulation_failed() - KVM_EXIT_INTERNAL_ERROR with the instruction's bytes. NEXT_USER. */
 int vcpu_emulation_failed(struct vcpu_x86 *v);
 void vcpu_guest_paging(struct vcpu_x86 *v, struct guest_paging *p);
@@ -246,8 +258,11 @@ void vcpu_pause_grow(struct vcpu_x86 *v);
 void vcpu_pause_shrink(struct vcpu_x86 *v);
 void vcpu_on_spin(struct vcpu_x86 *v, bool kernel_mode);	/* PAUSE-loop exit: directed yield */
 
-/** vcpu_in_64bit_code() - EFER.LMA and CS.L: RAX, not EAX. */
-bool vcpu_in_64bit_code(struct vcpu_x86 *v);
+/** vcpu_in_64bit_code() - operands are RAX, not EAX. */
+static inline bool vcpu_in_64bit_code(struct vcpu_x86 *v)
+{
+	return hw_in_64bit_code(&v->hw);
+}
 
 /* cr.c: guest- and ioctl-visible rules of control registers. 0 or -EINVAL (#GP for a guest). */
 int vcpu_set_cr0(struct vcpu_x86 *v, u64 cr0);
@@ -269,6 +284,7 @@ int cpuid_get_supported(struct kvm_cpuid_entry2 *entries, u32 *nent, bool emulat
 int vcpu_set_cpuid(struct vcpu_x86 *v, struct kvm_cpuid_entry2 *entries, int nent);	/* takes ownership of entries on success. -EINVAL */
 /** cpuid_lookup() - answer of CPUID to the guest, with the dynamic bits (OSXSAVE, APIC, OSPKE, XSAVE sizes) right. Any context. */
 void cpuid_lookup(struct vcpu_x86 *v, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
+void vcpu_cpuid(struct vcpu_x86 *v);	/* the same from and to the guest's registers */
 void cpuid_apply_insns(struct vcpu_x86 *v);
 void cpuid_update_dynamic(struct vcpu_x86 *v);	/* after CR4, XCR0, APIC base, MISC_ENABLE changes */
 

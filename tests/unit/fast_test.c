@@ -126,6 +126,68 @@ TEST(sites_by_every_kind_of_paging)
 	world_end();
 }
 
+/* EIP wraps at 4 GiB, RIP doesn't, and the shadow ends either way. */
+TEST(instruction_pointer_wraps_by_the_code_size)
+{
+	static const u8 kinds[] = { EXIT_CPUID, EXIT_WBINVD };
+	unsigned int i;
+
+	world_make(IRQCHIP_NONE);
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		V->hw.efer = 0;
+		V->hw.segs[SEG_CS].l = 0;
+		V->hw.rip = 0xfffffffe;
+		V->hw.shadow = SHADOW_STI;
+		CHECK(fast(EXIT(kinds[i], 2)));
+		CHECK_EQ(V->hw.rip, 0);
+		CHECK_EQ(V->hw.shadow, 0);
+		V->hw.efer = 0xd00;
+		V->hw.rip = 0xffffffff;		/* compatibility mode */
+		CHECK(fast(EXIT(kinds[i], 2)));
+		CHECK_EQ(V->hw.rip, 1);
+		V->hw.segs[SEG_CS].l = 1;
+		V->hw.rip = 0xfffffffe;
+		CHECK(fast(EXIT(kinds[i], 2)));
+		CHECK_EQ(V->hw.rip, 0x100000000);
+	}
+	world_end();
+}
+
+/* RF ends with the instruction: not here, and with no trace of the attempt. */
+TEST(resume_flag_is_slow)
+{
+	world_make(IRQCHIP_NONE);
+	V->hw.rip = 0x100;
+	V->hw.rflags = 2 | X86_EFLAGS_RF;
+	CHECK(!fast(EXIT(EXIT_CPUID, 2)));
+	CHECK(!fast(EXIT(EXIT_WBINVD, 2)));
+	CHECK_EQ(V->hw.rip, 0x100);
+	step(EXIT(EXIT_CPUID, 2));
+	CHECK_RAN(1);
+	CHECK_EQ(V->hw.rip, 0x102);
+	CHECK_EQ(V->hw.rflags, 2);
+	world_end();
+}
+
+TEST(hypercalls)
+{
+	world_make(IRQCHIP_KERNEL);
+	V->hw.regs[REG_RAX] = KVM_HC_VAPIC_POLL_IRQ;
+	CHECK(fast(EXIT(EXIT_HYPERCALL, 3)));
+	CHECK_EQ(V->hw.regs[REG_RAX], 0);
+	V->hw.regs[REG_RAX] = 100;
+	CHECK(fast(EXIT(EXIT_HYPERCALL, 3)));
+	CHECK_EQ((s32)V->hw.regs[REG_RAX], -KVM_ENOSYS);
+	V->hw.segs[SEG_SS].dpl = 3;
+	CHECK(fast(EXIT(EXIT_HYPERCALL, 3)));
+	CHECK_EQ((s32)V->hw.regs[REG_RAX], -KVM_EPERM);
+	/* It may sleep. */
+	V->hw.regs[REG_RAX] = KVM_HC_SCHED_YIELD;
+	CHECK(!fast(EXIT(EXIT_HYPERCALL, 3)));
+	CHECK_EQ(V->hw.regs[REG_RAX], KVM_HC_SCHED_YIELD);
+	world_end();
+}
+
 TEST(stepping_is_slow)
 {
 	world_make(IRQCHIP_NONE);

@@ -88,6 +88,16 @@ static inline void hw_set_rip(struct hw_vcpu *hw, u64 rip)
 	hw->rip = rip;
 }
 
+static inline bool hw_in_64bit_code(struct hw_vcpu *hw)
+{
+	return (hw->efer & 0x400) && hw->segs[SEG_CS].l;
+}
+
+static inline u64 hw_linear_rip(struct hw_vcpu *hw)
+{
+	return hw_in_64bit_code(hw) ? hw->rip : (u32)(hw->segs[SEG_CS].base + hw->rip);
+}
+
 static inline u64 hw_rflags(struct hw_vcpu *hw)
 {
 	return hw->rflags;

@@ -160,6 +160,89 @@ TEST(gives_the_cpu_away)
 	world_end();
 }
 
+/* A guest of nothing but fast exits: each claim on its thread ends the inner loop behind the one exit under way. */
+static unsigned int endless_entries, endless_claim_at;
+static void (*endless_claim)(void);
+
+static struct hw_exit endless_script(struct hw_vcpu *hw, const struct hw_event *delivered)
+{
+	CHECK_EQ(V->vcpu.mode, IN_GUEST_MODE);
+	if (++endless_entries == endless_claim_at)
+		endless_claim();
+	CHECK(endless_entries <= endless_claim_at);
+	return EXIT(EXIT_CPUID, 2);
+}
+
+static void claim_signal(void)
+{
+	current->signal = true;
+	set_thread_flag(TIF_SIGPENDING);
+}
+
+static void claim_cpu(void)
+{
+	shim_need_resched = 1;
+	set_thread_flag(TIF_NEED_RESCHED);
+}
+
+static void claim_request(void)
+{
+	vcpu_request(&V->vcpu, REQ_VM_DEAD);
+}
+
+static void end_at_schedule(void)
+{
+	shim_need_resched = 0;
+	claim_signal();
+}
+
+TEST(fast_exits_cannot_hold_the_cpu)
+{
+	static const struct { void (*claim)(void); int ret; } t[] = {
+		{ claim_signal, -EINTR }, { claim_cpu, -EINTR }, { claim_request, -EIO },
+	};
+	unsigned int i;
+
+	world_make(IRQCHIP_NONE);
+	shim_sleep_hook = end_at_schedule;
+	for (i = 0; i < ARRAY_SIZE(t); i++) {
+		endless_entries = 0;
+		endless_claim_at = 100;
+		endless_claim = t[i].claim;
+		current->signal = false;
+		current->tif = 0;
+		V->hw.script = endless_script;
+		mutex_lock(&V->vcpu.mutex);
+		CHECK_EQ(vcpu_run(V), t[i].ret);
+		mutex_unlock(&V->vcpu.mutex);
+		CHECK_EQ(endless_entries, 100);
+	}
+	CHECK_EQ(V->vcpu.stats.exits, 300);
+	CHECK_EQ(V->vcpu.stats.fast_exits, 300);
+	shim_sleep_hook = NULL;
+	world_end();
+}
+
+/* With breakpoints around, the host's are back before anything is done about an exit; a debugger sees each. */
+TEST(breakpoints_and_debuggers_leave_the_inner_loop)
+{
+	world_make(IRQCHIP_NONE);
+	step(EXIT(EXIT_CPUID, 2));
+	step(EXIT(EXIT_CPUID, 2));
+	CHECK_RAN(2);
+	CHECK_EQ(V->vcpu.stats.fast_exits, 2);
+	V->breakpoints_on = true;
+	step(EXIT(EXIT_CPUID, 2));
+	step(EXIT(EXIT_CPUID, 2));
+	CHECK_RAN(2);
+	V->breakpoints_on = false;
+	V->guest_debug = KVM_GUESTDBG_ENABLE;
+	step(EXIT(EXIT_CPUID, 2));
+	CHECK_RAN(1);
+	CHECK_EQ(V->vcpu.stats.fast_exits, 2);
+	world_end();
+}
+
 TEST(resume_work_restarts_only_when_urgent)
 {
 	world_make(IRQCHIP_NONE);

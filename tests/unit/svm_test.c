@@ -895,6 +895,32 @@ TEST(host_state_is_saved_when_it_may_have_changed)
 	end();
 }
 
+/* SSBD by an MSR that the kernel writes: asked for around each entry, but only where the guest or the thread wants it. */
+TEST(virtual_ssbd_only_where_it_is_wanted)
+{
+	begin(NO_FEATURES);
+	shim_cpu_caps[X86_FEATURE_LS_CFG_SSBD / 32] |= BIT(X86_FEATURE_LS_CFG_SSBD % 32);
+	virt_spec_ctrls = 0;
+	hw_prepare_guest_switch(&hw);
+	exit_with(SVM_EXIT_HLT, 0, 0);
+	CHECK_EQ(virt_spec_ctrls, 0);
+	hw.virt_spec_ctrl = BIT(2);
+	hw_prepare_guest_switch(&hw);
+	exit_with(SVM_EXIT_HLT, 0, 0);
+	CHECK_EQ(virt_spec_ctrls, 2);
+	hw.virt_spec_ctrl = 0;
+	current->tif |= 1ul << TIF_SSBD;
+	hw_prepare_guest_switch(&hw);
+	exit_with(SVM_EXIT_HLT, 0, 0);
+	CHECK_EQ(virt_spec_ctrls, 4);
+	current->tif = 0;
+	hw_prepare_guest_switch(&hw);
+	exit_with(SVM_EXIT_HLT, 0, 0);
+	CHECK_EQ(virt_spec_ctrls, 4);
+	shim_cpu_caps[X86_FEATURE_LS_CFG_SSBD / 32] &= ~BIT(X86_FEATURE_LS_CFG_SSBD % 32);
+	end();
+}
+
 /* Branch predictions: a barrier when another vCPU comes, none when the same one comes back. */
 TEST(ibpb)
 {

@@ -16,7 +16,8 @@
  *	set as long as SVM is on (flaws_enable_cpu()).
  * spec_store_bypass
  *	SPEC_CTRL.SSBD as the guest set it (SWITCH_TO_GUEST_SPEC_CTRL, SWITCH_TO_HOST_SPEC_CTRL); on
- *	CPUs that have it in VIRT_SPEC_CTRL or LS_CFG the kernel does it, x86_virt_spec_ctrl().
+ *	CPUs that have it in VIRT_SPEC_CTRL or LS_CFG the kernel does it, x86_virt_spec_ctrl(), if
+ *	either side wants it (WORK_VIRT_SSBD).
  * spectre_v1
  *	Guest- and user-controlled indices are bounded by array_index_nospec() where they are used;
  *	guest registers are cleared at exit.
@@ -26,7 +27,7 @@
  * tsa
  *	CLEAR_BUFFERS (VERW), the last thing before VMRUN.
  * vmscape
- *	IBPB before this thread goes on in user space (flaws_after_exit()).
+ *	IBPB before this CPU goes on in user space (flaws_before_turn()).
  * the division leak of Zen 1, which has no file
  *	A division before entry (flaws_before_entry()).
  *
@@ -78,16 +79,20 @@ static __always_inline void flaws_before_entry(struct hw_vcpu *hw)
 {
 	if (static_cpu_has_bug(X86_BUG_DIV0))
 		amd_clear_divider();
-	/* Compares with what the host has, and writes MSRs only when they differ. */
-	if (static_cpu_has(X86_FEATURE_LS_CFG_SSBD) || static_cpu_has(X86_FEATURE_VIRT_SSBD))
-		x86_virt_spec_ctrl(hw->virt_spec_ctrl, true);
 }
 
-/* The first steps after svm_enter(). IRQs off. */
-static __always_inline void flaws_after_exit(struct hw_vcpu *hw)
+/*
+ * Once per turn of the run loop, before IRQs go off: what holds until preemption is on again. Only a thread changes its own TIF_SSBD while it runs
+ * (for another one it takes effect when that is next switched in), and the guest's VIRT_SPEC_CTRL changes outside the inner loop.
+ */
+static __always_inline void flaws_before_turn(struct hw_vcpu *hw)
 {
-	if (static_cpu_has(X86_FEATURE_LS_CFG_SSBD) || static_cpu_has(X86_FEATURE_VIRT_SSBD))
-		x86_virt_spec_ctrl(hw->virt_spec_ctrl, false);
+	if (static_cpu_has(X86_FEATURE_LS_CFG_SSBD) || static_cpu_has(X86_FEATURE_VIRT_SSBD)) {
+		if (unlikely(hw->virt_spec_ctrl || test_thread_flag(TIF_SSBD) || static_cpu_has(X86_FEATURE_SPEC_STORE_BYPASS_DISABLE)))
+			hw->work |= WORK_VIRT_SSBD;
+		else
+			hw->work &= ~WORK_VIRT_SSBD;
+	}
 #ifdef X86_FEATURE_IBPB_EXIT_TO_USER
 	if (static_cpu_has(X86_FEATURE_IBPB_EXIT_TO_USER))
 		this_cpu_write(x86_ibpb_exit_to_user, true);

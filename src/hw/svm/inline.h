@@ -97,6 +97,20 @@ static inline void hw_set_rip(struct hw_vcpu *hw, u64 rip)
 	hw->vmcb->save.rip = rip;
 }
 
+static inline bool hw_in_64bit_code(struct hw_vcpu *hw)
+{
+	const struct vmcb_save_area *save = &hw->vmcb->save;
+
+	return (save->efer & EFER_LMA) && (save->cs.attrib & SVM_SELECTOR_L_MASK);
+}
+
+static inline u64 hw_linear_rip(struct hw_vcpu *hw)
+{
+	const struct vmcb_save_area *save = &hw->vmcb->save;
+
+	return hw_in_64bit_code(hw) ? save->rip : (u32)(save->cs.base + save->rip);
+}
+
 /* TF for stepping is in the VMCB only during VMRUN (svm_entry_work(), svm_exit_work()). */
 static inline u64 hw_rflags(struct hw_vcpu *hw)
 {
@@ -212,7 +226,6 @@ static __always_inline void hw_enter_guest(struct hw_vcpu *hw, struct hw_exit *e
 
 	flaws_before_entry(hw);
 	svm_enter(hw, hw->cpu->host_save);
-	flaws_after_exit(hw);
 
 	/* The CPU has what the VMCB says; who changes something says so (vmcb_changed()). */
 	vmcb->control.clean = CLEAN_ALL;

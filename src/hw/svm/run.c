@@ -51,6 +51,7 @@ void hw_put(struct hw_vcpu *hw, bool scheduled_out)
  */
 void hw_prepare_guest_switch(struct hw_vcpu *hw)
 {
+	flaws_before_turn(hw);
 	if (hw->cpu->tsc_ratio != hw->tsc_ratio) {
 		hw->cpu->tsc_ratio = hw->tsc_ratio;
 		wrmsrl(MSR_AMD64_TSC_RATIO, hw->tsc_ratio);
@@ -83,12 +84,17 @@ bool svm_entry_work(struct hw_vcpu *hw)
 		host_save(hw);
 	if (hw->work & WORK_STEP)
 		step_arm(hw);
+	/* Compares with what the host has, and writes MSRs only when they differ. */
+	if (hw->work & WORK_VIRT_SSBD)
+		x86_virt_spec_ctrl(hw->virt_spec_ctrl, true);
 	return true;
 }
 
 /** svm_exit_work() - the same after #VMEXIT. IRQs off. */
 void svm_exit_work(struct hw_vcpu *hw, struct hw_exit *exit)
 {
+	if (hw->work & WORK_VIRT_SSBD)
+		x86_virt_spec_ctrl(hw->virt_spec_ctrl, false);
 	/*
 	 * Still set: the event was delivered. An interrupted one was taken back by
 	 * event_interrupted(); one that never began, below.

@@ -40,6 +40,8 @@ enum svm_work {
 	WORK_STEP = BIT(2),
 	/* A soft event was injected: look whether it got through. */
 	WORK_SOFT_EVENT = BIT(3),
+	/* Guest or thread wants SSBD, by VIRT_SPEC_CTRL or LS_CFG. */
+	WORK_VIRT_SSBD = BIT(4),
 };
 
 /* A vCPU's generation 0 is none; no vCPU's is this one. */

@@ -94,6 +94,16 @@ static inline void hw_set_rip(struct hw_vcpu *hw, u64 rip)
 	vmx_set_changed(hw, CACHED_RIP);
 }
 
+static inline bool hw_in_64bit_code(struct hw_vcpu *hw)
+{
+	return (hw->efer & EFER_LMA) && (vmcs_read32(GUEST_CS_AR_BYTES) & VMX_AR_L_MASK);
+}
+
+static inline u64 hw_linear_rip(struct hw_vcpu *hw)
+{
+	return hw_in_64bit_code(hw) ? hw_rip(hw) : (u32)(vmcs_readn(GUEST_CS_BASE) + hw_rip(hw));
+}
+
 static inline u64 hw_rflags(struct hw_vcpu *hw)
 {
 	if (!vmx_known(hw, CACHED_RFLAGS)) {

@@ -179,6 +179,8 @@ unsigned long shim_copy(void *to, const void *from, unsigned long user, unsigned
 #define user_access_begin(p, n)	access_ok(p, n)
 #define user_read_access_begin	user_access_begin
 #define user_write_access_begin	user_access_begin
+#define __uaccess_begin()	do { } while (0)
+#define __uaccess_end()	do { } while (0)
 #define user_access_end()	do { } while (0)
 #define user_read_access_end()	do { } while (0)
 #define user_write_access_end()	do { } while (0)

@@ -125,6 +125,7 @@ struct pvclock_shim { char c; };
 #define TIF_NOTIFY_RESUME	1
 #define TIF_SIGPENDING		2
 #define TIF_NEED_RESCHED	3
+#define TIF_SSBD		5
 #define TIF_NEED_FPU_LOAD	14
 #define _TIF_NOTIFY_RESUME	(1ul << TIF_NOTIFY_RESUME)
 #define _TIF_SIGPENDING		(1ul << TIF_SIGPENDING)

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The part of the fast exits that the inner loop inlines: where the instruction ends, and CPUID. The rest is in vcpu/fast.c.
+ */
+#ifndef VCPU_FAST_INLINE_H
+#define VCPU_FAST_INLINE_H
+
+#include <linux/uaccess.h>
+#include <asm/processor-flags.h>
+#include "vcpu/fpu_inline.h"
+#include "vcpu/vcpu.h"
+
+/* fast.c */
+bool fast_other(struct vcpu_x86 *v, const struct hw_exit *exit);
+hva_t insn_site_fill(struct vcpu_x86 *v, u64 linear, struct insn_site *s);
+
+/* ------------------------------------------------------------------ how long is the instruction? */
+
+/*
+ * Processors without NRIP don't say. The instructions that exit have one usual form without prefixes, so the bytes at RIP are compared with that
+ * form; anything else is left to the decoder of the slow way. To find the bytes without a walk of the guest's page tables each time, the last few
+ * sites are remembered by CR3 and linear address. A site that the guest has mapped elsewhere since is harmless as long as the bytes there still
+ * are the instruction; the bytes are read and compared at every exit.
+ */
+struct insn_form {
+	u8 len;
+	u32 mask, bytes;	/* as a little-endian word at RIP */
+};
+
+static const struct insn_form insn_forms[NR_EXIT_KINDS] = {
+	[EXIT_CPUID]		= { 2, 0xffff, 0xa20f },
+	[EXIT_HLT]		= { 1, 0xff, 0xf4 },
+	[EXIT_PAUSE]		= { 2, 0xffff, 0x90f3 },
+	[EXIT_INVD]		= { 2, 0xffff, 0x080f },
+	[EXIT_WBINVD]		= { 2, 0xffff, 0x090f },
+	[EXIT_RDTSC]		= { 2, 0xffff, 0x310f },
+	[EXIT_RDTSCP]		= { 3, 0xffffff, 0xf9010f },
+	[EXIT_MSR_READ]		= { 2, 0xffff, 0x320f },
+	[EXIT_MSR_WRITE]	= { 2, 0xffff, 0x300f },
+	[EXIT_HYPERCALL]	= { 3, 0xffffff, 0xd9010f },
+	/* MOV CR8, r64: REX with R set, 0F 22, ModRM with reg 0 (mod is ignored) */
+	[EXIT_CR_WRITE]		= { 4, 0x38fffff4, 0x00220f44 },
+};
+
+/*
+ * Read four bytes of the VMM's memory. Without access_ok() and the LFENCE behind it: the address is a memslot's, which was checked when the VMM
+ * gave it, and no guess of the processor's can make it another's. With preemption off a page that isn't there is a failure; in_atomic() tells the
+ * fault handler so, or, where the kernel doesn't count that, pagefault_disable().
+ */
+static __always_inline bool insn_site_read(hva_t hva, u32 *word)
+{
+	u32 __user *p = (u32 __user *)hva;
+	u32 val;
+
+	if (!IS_ENABLED(CONFIG_PREEMPT_COUNT))
+		pagefault_disable();
+	__uaccess_begin();
+	unsafe_get_user(val, p, fault);
+	__uaccess_end();
+	if (!IS_ENABLED(CONFIG_PREEMPT_COUNT))
+		pagefault_enable();
+	*word = val;
+	return true;
+fault:
+	__uaccess_end();
+	if (!IS_ENABLED(CONFIG_PREEMPT_COUNT))
+		pagefault_enable();
+	return false;
+}
+
+static __always_inline struct insn_site *insn_site(struct vcpu_x86 *v, u64 linear)
+{
+	BUILD_BUG_ON(ARRAY_SIZE(v->insn_sites) & (ARRAY_SIZE(v->insn_sites) - 1));
+	return &v->insn_sites[(linear ^ linear >> 4) & (ARRAY_SIZE(v->insn_sites) - 1)];
+}
+
+/* The word at RIP when it has the usual form of @kind; false: look closer. */
+static __always_inline bool insn_usual_form(struct vcpu_x86 *v, u8 kind, u32 *word)
+{
+	u64 linear = hw_linear_rip(&v->hw);
+	struct insn_site *s = insn_site(v, linear);
+	hva_t hva = s->hva;
+
+	if (unlikely(s->linear != linear || s->cr3 != hw_cr3(&v->hw))) {
+		hva = insn_site_fill(v, linear, s);
+		if (!hva)
+			return false;
+	}
+	return likely(insn_site_read(hva, word)) && (*word & insn_forms[kind].mask) == insn_forms[kind].bytes;
+}
+
+/* Bytes of the instruction that exited, where the hardware says or it has its usual form; else 0. */
+static __always_inline u32 insn_usual_length(struct vcpu_x86 *v, const struct hw_exit *exit, u8 kind)
+{
+	u32 word;
+
+	if (likely(exit->insn_len))
+		return exit->insn_len;
+	return insn_forms[kind].len && insn_usual_form(v, kind, &word) ? insn_forms[kind].len : 0;
+}
+
+/* RIP moves on, and with it goes the interrupt shadow. Only a carry out of 32 bits makes the code size matter: EIP wraps, RIP doesn't. */
+static __always_inline void vcpu_advance_rip(struct vcpu_x86 *v, u32 len)
+{
+	u64 rip = hw_rip(&v->hw), next = rip + len;
+
+	if (unlikely((rip ^ next) >> 32) && !hw_in_64bit_code(&v->hw))
+		next = (u32)next;
+	hw_set_rip(&v->hw, next);
+	hw_set_shadow(&v->hw, SHADOW_NONE);
+}
+
+/* ------------------------------------------------------------------ CPUID */
+
+static __always_inline bool fast_cpuid(struct vcpu_x86 *v, u32 len)
+{
+	u32 function = hw_reg(&v->hw, REG_RAX), index = hw_reg(&v->hw, REG_RCX);
+	u8 first = v->cpuid_first[CPUID_SLOT(function)];
+	const struct kvm_cpuid_entry2 *e = &v->cpuid[first];
+
+	/* Leaf 0xd depends on XCR0, which may have moved unseen. */
+	if (unlikely(function == 0xd && fpu_xcr0_may_move(v)))
+		return false;
+	v->vcpu.stats.cpuid_exits++;
+	if (likely(first != CPUID_NO_ENTRY && e->function == function && (!(e->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX) || e->index == index))) {
+		hw_set_reg(&v->hw, REG_RAX, e->eax);
+		hw_set_reg(&v->hw, REG_RBX, e->ebx);
+		hw_set_reg(&v->hw, REG_RCX, e->ecx);
+		hw_set_reg(&v->hw, REG_RDX, e->edx);
+	} else {
+		vcpu_cpuid(v);
+	}
+	vcpu_advance_rip(v, len);
+	return true;
+}
+
+/**
+ * fast_exit() - answer what can be answered with IRQs off: true, and the guest goes on. false: nothing was done, and slow_exit() does it all. A single
+ * step has its own consequences after each instruction, and RF ends with it: both go the slow way.
+ */
+static __always_inline bool fast_exit(struct vcpu_x86 *v, const struct hw_exit *exit)
+{
+	u32 len;
+
+	if (exit->kind != EXIT_CPUID)
+		return fast_other(v, exit);
+	if (unlikely(hw_rflags(&v->hw) & (X86_EFLAGS_TF | X86_EFLAGS_RF)))
+		return false;
+	len = insn_usual_length(v, exit, EXIT_CPUID);
+	return likely(len) && fast_cpuid(v, len);
+}
+
+#endif
