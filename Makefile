@@ -19,7 +19,7 @@ mkdir -p $(sort $(dir $(compiled:%=$(OUT)/%)))
 $(foreach f,$(compiled),ln -sfn $(top)/src/$(f) $(OUT)/$(f);)
 endef
 
-.PHONY: all setup run test exits bench bench-record bench-trace load unload clean help lines check-kernels check-branches check-floors check-abi check-spdx
+.PHONY: all setup run test exits bench bench-host bench-record bench-trace load unload clean help lines check-kernels check-branches check-floors check-abi check-spdx
 
 all:
 	@test -e $(KDIR)/Makefile || { echo "no headers in $(KDIR): $(if $(filter 6.12 6.1,$(KVER)),make setup,install linux-headers-$(kver)$(comma) or give KDIR)" >&2; exit 1; }
@@ -48,7 +48,7 @@ check-branches:
 check-floors check-abi check-spdx lines:
 	@tools/$@
 
-exits bench bench-record bench-trace:
+exits bench bench-host bench-record bench-trace:
 	@tools/$@
 
 unload load:
