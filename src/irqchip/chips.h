@@ -75,6 +75,9 @@ struct ioapic {
 	u32 delivered;				/* edge-triggered pins whose edge went out */
 	u8 sources[IOAPIC_NUM_PINS];		/* bit per enum irq_source that drives the pin */
 	u64 redir[IOAPIC_NUM_PINS];
+	u32 ends[IOAPIC_NUM_PINS];		/* in a row, without the line falling in between */
+	u32 paused;				/* pins that send again when resume runs */
+	struct delayed_work resume;
 };
 
 int ioapic_create(struct irqchip *chip);

@@ -27,6 +27,12 @@ enum { IOAPICID = 0, IOAPICVER = 1, IOAPICARB = 2, IOREDTBL = 0x10 };
 #define REDIR_MASKED		BIT_ULL(16)
 #define REDIR_DEST_SHIFT	56
 #define REDIR_READ_ONLY		(REDIR_STATUS | REDIR_REMOTE_IRR)
+/*
+ * A line that is still up after so many ends in a row is not heard: the guest does nothing but serve it, and whoever could
+ * lower it (a guest's driver that isn't there yet, a VMM that waits for this CPU) doesn't get to that. So it has a while without.
+ */
+#define STORM_ENDS		10000
+#define STORM_PAUSE		(HZ / 100)
 /* What is read where no register is. */
 #define IOAPIC_NOTHING		(~0u)
 
@@ -105,6 +111,7 @@ static int pin_drive(struct ioapic *ioapic, u32 pin, bool level)
 	if (!level) {
 		ioapic->line &= ~BIT(pin);
 		ioapic->delivered &= ~BIT(pin);
+		ioapic->ends[pin] = 0;
 		return 1;
 	}
 	ioapic->line |= BIT(pin);
@@ -144,6 +151,35 @@ static unsigned long pins_end(struct ioapic *ioapic, u8 vector)
 	return pins;
 }
 
+/* The pin may send again: at once, or after a pause. ioapic->lock held. */
+static void pin_ended(struct ioapic *ioapic, u32 pin)
+{
+	if (!(ioapic->line & BIT(pin)) || !redir_is_level(ioapic->redir[pin]))
+		return;
+	if (++ioapic->ends[pin] < STORM_ENDS) {
+		pin_deliver(ioapic, pin);
+		return;
+	}
+	ioapic->ends[pin] = 0;
+	ioapic->paused |= BIT(pin);
+	queue_delayed_work(ioapic->chip->wq, &ioapic->resume, STORM_PAUSE);
+}
+
+/* Where something else has made the pin send meanwhile, it is in service, and nothing is sent. */
+static void ioapic_resume(struct work_struct *work)
+{
+	struct ioapic *ioapic = container_of(to_delayed_work(work), struct ioapic, resume);
+	unsigned long pins, flags;
+	u32 pin;
+
+	spin_lock_irqsave(&ioapic->lock, flags);
+	pins = ioapic->paused;
+	ioapic->paused = 0;
+	for_each_set_bit(pin, &pins, IOAPIC_NUM_PINS)
+		pin_deliver_level(ioapic, pin);
+	spin_unlock_irqrestore(&ioapic->lock, flags);
+}
+
 void ioapic_eoi(struct ioapic *ioapic, u8 vector)
 {
 	unsigned long pins, flags;
@@ -157,7 +193,7 @@ void ioapic_eoi(struct ioapic *ioapic, u8 vector)
 		irqchip_acked(ioapic->chip, KVM_IRQCHIP_IOAPIC, pin);
 	spin_lock_irqsave(&ioapic->lock, flags);
 	for_each_set_bit(pin, &pins, IOAPIC_NUM_PINS)
-		pin_deliver_level(ioapic, pin);
+		pin_ended(ioapic, pin);
 	spin_unlock_irqrestore(&ioapic->lock, flags);
 }
 
@@ -301,6 +337,7 @@ int ioapic_create(struct irqchip *chip)
 	spin_lock_init(&ioapic->lock);
 	ioapic->chip = chip;
 	ioapic->base_address = IO_APIC_DEFAULT_PHYS_BASE;
+	INIT_DELAYED_WORK(&ioapic->resume, ioapic_resume);
 	for (pin = 0; pin < IOAPIC_NUM_PINS; pin++)
 		ioapic->redir[pin] = REDIR_MASKED;
 	chip->ioapic = ioapic;

@@ -39,6 +39,8 @@ static int irqchip_create_wq(struct irqchip *chip)
 static void irqchip_free(struct irqchip *chip)
 {
 	chip->mode = IRQCHIP_NONE;
+	if (chip->ioapic)
+		cancel_delayed_work_sync(&chip->ioapic->resume);
 	if (chip->wq)
 		destroy_workqueue(chip->wq);
 	chip->wq = NULL;

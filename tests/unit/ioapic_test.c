@@ -144,6 +144,39 @@ TEST(levels)
 	drop_irqchip();
 }
 
+/* A line that nobody lowers: the guest gets a while in which it is not interrupted. */
+TEST(storm)
+{
+	int n;
+
+	make_ioapic(1);
+	set_entry(5, LEVEL | 0x45, 0);
+	CHECK_EQ(drive(5, 1), 1);
+	for (n = 1; n < STORM_ENDS; n++) {
+		SHIM_ASSERT(take(&apics[0]) == 0x45);
+		SHIM_ASSERT(eoi(&apics[0]) == 0x45);
+	}
+	CHECK_EQ(take(&apics[0]), 0x45);
+	CHECK_EQ(eoi(&apics[0]), 0x45);
+	CHECK_EQ(take(&apics[0]), -1);
+	shim_run_works();
+	CHECK_EQ(take(&apics[0]), 0x45);
+	/* Lowered in between it is an interrupt like any other. */
+	for (n = 0; n < STORM_ENDS + 1; n++) {
+		drive(5, 0);
+		drive(5, 1);
+		SHIM_ASSERT(eoi(&apics[0]) == 0x45);
+		SHIM_ASSERT(take(&apics[0]) == 0x45);
+	}
+	/* Paused, and gone. */
+	for (n = 0; n < STORM_ENDS; n++) {
+		eoi(&apics[0]);
+		take(&apics[0]);
+	}
+	CHECK(ioapic->paused);
+	drop_irqchip();
+}
+
 TEST(sources_are_ored)
 {
 	make_ioapic(1);
