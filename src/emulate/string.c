@@ -136,6 +136,17 @@ static enum emu_result batch_size(struct emu *e, u8 seg, u8 reg, u8 size, u32 ac
 	return r;
 }
 
+/* @count elements have gone at once; emu_string() counts one of them. */
+static void string_moved(struct emu *e, u8 reg, u8 size, u32 count)
+{
+	struct emu_private *p = &e->priv;
+
+	string_advance(e, reg, size, count);
+	p->rounds += count - 1;
+	if (p->insn.rep)
+		emu_set_reg(e, REG_RCX, p->insn.addr_size, p->regs[REG_RCX] - (count - 1));
+}
+
 static enum emu_result string_in(struct emu *e)
 {
 	struct emu_private *p = &e->priv;
@@ -174,10 +185,7 @@ static enum emu_result string_in(struct emu *e)
 		if (r)
 			return r;
 	}
-	string_advance(e, REG_RDI, size, count);
-	p->rounds += count - 1;
-	if (p->insn.rep)
-		emu_set_reg(e, REG_RCX, p->insn.addr_size, p->regs[REG_RCX] - (count - 1));
+	string_moved(e, REG_RDI, size, count);
 	return EMU_DONE;
 }
 
@@ -210,10 +218,7 @@ static enum emu_result string_out(struct emu *e)
 	r = ask_port(e, EFFECT_IO_WRITE, port, size, count, &answer);
 	if (r)
 		return r;
-	string_advance(e, REG_RSI, size, count);
-	p->rounds += count - 1;
-	if (p->insn.rep)
-		emu_set_reg(e, REG_RCX, p->insn.addr_size, p->regs[REG_RCX] - (count - 1));
+	string_moved(e, REG_RSI, size, count);
 	return EMU_DONE;
 }
 
