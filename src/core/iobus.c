@@ -15,6 +15,26 @@ static bool iodev_holds(const struct iodev *dev, gpa_t addr, u32 len)
 	return addr >= dev->base && addr - dev->base < dev->len && len <= dev->len - (addr - dev->base);
 }
 
+static u64 iobus_block(const struct iobus *bus, gpa_t addr)
+{
+	u64 block = addr >> bus->block_shift;
+
+	return BIT_ULL((block ^ block >> 6) & 63);
+}
+
+/* Bits of all blocks that a device has a part of. */
+static u64 iodev_blocks(const struct iobus *bus, const struct iodev *dev)
+{
+	u64 size = 1ull << bus->block_shift, offset = dev->base & (size - 1), bits = 0, i;
+	u64 blocks = (offset + max(dev->len, 1u) - 1) >> bus->block_shift;
+
+	if (blocks >= 64)
+		return ~0ull;
+	for (i = 0; i <= blocks; i++)
+		bits |= iobus_block(bus, dev->base + i * size);
+	return bits;
+}
+
 /* The first index whose range begins at or above @addr. */
 static u32 iodev_index(const struct iodevs *devs, gpa_t addr)
 {
@@ -36,7 +56,8 @@ struct iodev *iobus_find(struct iobus *bus, gpa_t addr, u32 len, u32 *pos)
 	struct iodevs *devs = rcu_dereference_check(bus->devs, rcu_read_lock_any_held());
 	u32 i = *pos;
 
-	if (!devs)
+	/* Most addresses are the VMM's, and end here. */
+	if (!devs || !(devs->filter & iobus_block(bus, addr)))
 		return NULL;
 	/* Ranges overlap (doorbells with different data at one address), but none that holds addr begins lower than this. */
 	if (!i)
@@ -84,18 +105,11 @@ static struct iodevs *iodevs_alloc(u32 count, gfp_t gfp)
 	return devs;
 }
 
-static void iodevs_append(struct iodevs *devs, const struct iodev *dev)
+static void iodevs_append(const struct iobus *bus, struct iodevs *devs, const struct iodev *dev)
 {
 	devs->dev[devs->count++] = *dev;
 	devs->max_len = max(devs->max_len, dev->len);
-}
-
-/* Readers have gone when it returns: they hold RCU, or have IRQs off, which the grace period waits for too. */
-static void iobus_publish(struct iobus *bus, struct iodevs *old, struct iodevs *new)
-{
-	rcu_assign_pointer(bus->devs, new);
-	synchronize_rcu_expedited();
-	kvfree(old);
+	devs->filter |= iodev_blocks(bus, dev);
 }
 
 int iobus_add(struct vm *vm, struct iobus *bus, const struct iodev *dev)
@@ -113,11 +127,14 @@ int iobus_add(struct vm *vm, struct iobus *bus, const struct iodev *dev)
 
 	at = old ? iodev_index(old, dev->base) : 0;
 	for (i = 0; i < at; i++)
-		iodevs_append(new, &old->dev[i]);
-	iodevs_append(new, dev);
+		iodevs_append(bus, new, &old->dev[i]);
+	iodevs_append(bus, new, dev);
 	for (; old && i < old->count; i++)
-		iodevs_append(new, &old->dev[i]);
-	iobus_publish(bus, old, new);
+		iodevs_append(bus, new, &old->dev[i]);
+	rcu_assign_pointer(bus->devs, new);
+	/* Who still looks at the old set holds RCU, or has IRQs off, which the grace period waits for too. Nobody waits here: no device goes. */
+	if (old)
+		kvfree_rcu(old, rcu);
 	return 0;
 }
 
@@ -137,12 +154,15 @@ int iobus_del(struct vm *vm, struct iobus *bus, const void *dev)
 	new = iodevs_alloc(old->count, GFP_KERNEL | __GFP_NOFAIL);
 	for (i = 0; i < old->count; i++)
 		if (old->dev[i].dev != dev)
-			iodevs_append(new, &old->dev[i]);
+			iodevs_append(bus, new, &old->dev[i]);
 	if (new->count == old->count) {
 		kvfree(new);
 		return -ENOENT;
 	}
-	iobus_publish(bus, old, new);
+	rcu_assign_pointer(bus->devs, new);
+	/* Nobody finds the device any more when this returns. */
+	synchronize_rcu_expedited();
+	kvfree(old);
 	return 0;
 }
 

@@ -24,12 +24,14 @@ struct iodev {
 struct iodevs {
 	u32 count;
 	u32 max_len;		/* of the longest range: how far below an address its device may begin */
+	u64 filter;		/* a clear bit: no device in any block of addresses with this number (iobus_block()) */
 	struct rcu_head rcu;
 	struct iodev dev[];	/* sorted by base */
 };
 
 struct iobus {
 	struct iodevs __rcu *devs;
+	u8 block_shift;		/* blocks of the filter: 16 ports, or a page */
 };
 
 #define IOBUS_MAX_DEVS	1000	/* without ioeventfds */
@@ -41,7 +43,7 @@ struct iobus {
  * device found, so that the caller can go on when that device doesn't want the access (ioeventfd datamatch).
  */
 struct iodev *iobus_find(struct iobus *bus, gpa_t addr, u32 len, u32 *pos);
-/** iobus_add() - slots_lock held; sleeps. -ENOSPC, -ENOMEM, -EEXIST (only for two of our own fixed devices). */
+/** iobus_add() - slots_lock held; may sleep. -ENOSPC, -ENOMEM, -EEXIST (only for two of our own fixed devices). */
 int iobus_add(struct vm *vm, struct iobus *bus, const struct iodev *dev);
 /** iobus_del() - remove all entries of @dev; returns after a grace period. slots_lock held; sleeps. -ENOENT; needs no memory that it could lack. */
 int iobus_del(struct vm *vm, struct iobus *bus, const void *dev);

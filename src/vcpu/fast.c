@@ -7,8 +7,6 @@
 #include <linux/kvm_para.h>
 #include <asm/msr.h>
 #include <asm/processor-flags.h>
-#include "core/iobus.h"
-#include "core/ioeventfd.h"
 #include "vcpu/fast_inline.h"
 
 /* ------------------------------------------------------------------ how long is the instruction? */
@@ -248,10 +246,7 @@ static bool fast_cr8_write(struct vcpu_x86 *v, const struct hw_exit *exit)
 /* OUT that rings an eventfd. RIP after it is known from the exit itself. */
 static bool fast_doorbell(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
-	struct vm *vm = v->vcpu.vm;
 	u64 val = (u32)hw_reg(&v->hw, REG_RAX), len = exit->insn_len;
-	struct iodev *d;
-	u32 pos = 0;
 
 	if (exit->io.in || exit->io.string)
 		return false;
@@ -261,16 +256,10 @@ static bool fast_doorbell(struct vcpu_x86 *v, const struct hw_exit *exit)
 		return false;
 	if (exit->io.size < 4)
 		val &= BIT_ULL(exit->io.size * 8) - 1;
-	while ((d = iobus_find(&vm->pio, exit->io.port, exit->io.size, &pos))) {
-		if (d->kind != IODEV_IOEVENTFD)
-			return false;
-		if (ioeventfd_matches(d->dev, exit->io.port, exit->io.size, val)) {
-			ioeventfd_ring(d->dev);
-			v->vcpu.stats.io_exits++;
-			return fast_skip(v, len);
-		}
-	}
-	return false;
+	if (!ring_doorbell(&v->vcpu.vm->pio, exit->io.port, exit->io.size, val))
+		return false;
+	v->vcpu.stats.io_exits++;
+	return fast_skip(v, len);
 }
 
 static bool is_stepping(struct vcpu_x86 *v)

@@ -736,8 +736,8 @@ void vcpu_apply_msr_filter(struct vcpu_x86 *v)
  */
 struct user_return_cpu {
 	struct user_return_notifier notifier;
-	bool registered;
-	u64 host_tsc_aux, current_tsc_aux;
+	bool registered, host_known;
+	u64 host_tsc_aux, current_tsc_aux;	/* the kernel sets the host's when the CPU comes up, and never again */
 };
 
 static DEFINE_PER_CPU(struct user_return_cpu, user_return_cpu);
@@ -754,6 +754,7 @@ static void user_return_restore(struct user_return_notifier *n)
 		user_return_notifier_unregister(n);
 		if (c->current_tsc_aux != c->host_tsc_aux)
 			wrmsrl(MSR_TSC_AUX, c->host_tsc_aux);
+		c->current_tsc_aux = c->host_tsc_aux;
 	}
 	local_irq_restore(flags);
 }
@@ -766,17 +767,21 @@ void user_return_msrs_load(struct vcpu_x86 *v)
 
 	if (hw_caps.tsc_aux_virt || !boot_cpu_has(X86_FEATURE_RDTSCP) || hw_get_msr(&v->hw, MSR_TSC_AUX, &val))
 		return;
-	if (!c->registered) {
+	if (unlikely(!c->host_known)) {
 		rdmsrl(MSR_TSC_AUX, c->host_tsc_aux);
 		c->current_tsc_aux = c->host_tsc_aux;
+		c->host_known = true;
+	}
+	/* A comparison costs less than an MSR write, and than a notifier that has nothing to restore. */
+	if (c->current_tsc_aux == val)
+		return;
+	if (!c->registered) {
 		c->notifier.on_user_return = user_return_restore;
 		user_return_notifier_register(&c->notifier);
 		c->registered = true;
 	}
-	if (c->current_tsc_aux != val) {	/* an MSR write costs more than the comparison */
-		wrmsrl(MSR_TSC_AUX, val);
-		c->current_tsc_aux = val;
-	}
+	wrmsrl(MSR_TSC_AUX, val);
+	c->current_tsc_aux = val;
 }
 
 static void user_return_restore_cpu(void *unused)
@@ -791,6 +796,7 @@ static void user_return_restore_cpu(void *unused)
 void user_return_msrs_cpu_down(void)
 {
 	user_return_restore_cpu(NULL);
+	this_cpu_ptr(&user_return_cpu)->host_known = false;
 }
 
 /** user_return_msrs_teardown() - the module goes: no CPU keeps a notifier of ours. May sleep. */

@@ -159,13 +159,16 @@ static int host_work(struct vcpu_x86 *v)
 
 /*
  * Guest time for the scheduler's accounts, and RCU. Where context tracking is off, entering the guest counts as a context switch for RCU, so
- * that a guest which runs long doesn't hold up a grace period; once per turn of the outer loop is enough.
+ * that a guest which runs long doesn't hold up a grace period. RCU asks a CPU at its ticks; a tick that meets the guest, or this loop with IRQs off,
+ * ends a turn as EXIT_INTR and is answered by the turn after that; any other finds the kernel or user mode, as in every thread.
  */
-static __always_inline void guest_time_begin(void)
+static __always_inline void guest_time_begin(struct vcpu_x86 *v)
 {
 	vtime_account_guest_enter();
-	if (!context_tracking_enabled_this_cpu())
+	if (v->host_event_came && !context_tracking_enabled_this_cpu()) {
+		v->host_event_came = false;
 		compat_rcu_virt_note_context_switch();
+	}
 }
 
 /* After IRQs were on for a moment, so that a tick that ended the guest's turn is charged to the guest. */
@@ -290,7 +293,7 @@ static bool guest_turn(struct vcpu_x86 *v, struct hw_exit *exit)
 	once = debug_enter(v) || v->guest_debug;
 	if (unlikely(v->cut_guest_time))
 		arrange_short_entry(v);
-	guest_time_begin();
+	guest_time_begin(v);
 
 	guest_loop(v, exit, once);
 
@@ -338,6 +341,7 @@ static int run_once(struct vcpu_x86 *v)
 		vcpu_requeue_interrupted(v, &exit.vectoring);
 	if (is_host_event(&exit)) {
 		v->vcpu.stats.irq_exits++;
+		v->host_event_came = true;
 		return NEXT_GUEST;
 	}
 	if (exit.kind == EXIT_PREEMPTION_TIMER)
@@ -467,16 +471,34 @@ static void run_end(struct vcpu_x86 *v)
 		vcpu_sync_regs_out(v);
 }
 
+/* Where the length of the instruction is known, port I/O and MOVs need nothing more of the guest's memory. */
+static bool completion_reads_guest(const struct vcpu_x86 *v)
+{
+	switch (v->completion) {
+	case COMPLETE_MOV:
+		return false;
+	case COMPLETE_SKIP:
+	case COMPLETE_FAST_PIO_IN:
+		return !v->pio.insn_len;
+	default:
+		return true;
+	}
+}
+
 /* First the answer to what the VMM was asked, even when it only wants that (api.rst 5, KVM_EXIT_IO). */
 static int run_inside(struct vcpu_x86 *v)
 {
 	struct vm *vm = v->vcpu.vm;
-	int r = NEXT_GUEST, idx;
+	int r = NEXT_GUEST, idx = 0;
 
 	if (v->completion != COMPLETE_NOTHING) {
-		idx = srcu_read_lock(&vm->srcu);
+		bool reads_guest = completion_reads_guest(v);
+
+		if (reads_guest)
+			idx = srcu_read_lock(&vm->srcu);
 		r = complete_user_exit(v);
-		srcu_read_unlock(&vm->srcu, idx);
+		if (reads_guest)
+			srcu_read_unlock(&vm->srcu, idx);
 		if (r != NEXT_GUEST)
 			return r;
 	}

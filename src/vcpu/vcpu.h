@@ -84,6 +84,7 @@ struct vcpu_x86 {
 	int user_irq;			/* KVM_INTERRUPT without irqchip; -1 none */
 	u32 mp_state;
 	bool pv_unhalted;		/* KVM_HC_KICK_CPU came: the next halt, or this one, is over */
+	bool host_event_came;		/* the last turn ended with one: RCU is told at the next */
 	bool cut_guest_time;		/* another event waits behind the one that is injected: exit right after the entry */
 	u8 eoi_exit_vector;		/* what REQ_IOAPIC_EOI_EXIT tells the VMM */
 	struct irq_work cut_work;	/* the self-IPI of cut_guest_time, where the hardware has no timer for it */

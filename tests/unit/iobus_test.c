@@ -47,6 +47,40 @@ static int del(int i)
 	return err;
 }
 
+static u64 met(gpa_t addr, u32 len);
+
+/* The filter may pass too much, never too little: every byte of every kind of range is found, blocks and their ends above all. */
+TEST(filter_hides_no_device)
+{
+	static const struct { gpa_t base; u32 len; } t[] = {
+		{ 0xfec00000, 0x1000 }, { 0xd0000ffc, 8 }, { 0xe0000010, 0 }, { 0xf0000fff, 1 }, { 0x100000000, 0x100000 }, { 0x40, 4 },
+		{ 0x3fff0, 0x20 },
+	};
+	unsigned int i;
+	u64 off;
+	u32 pos;
+
+	begin();
+	CHECK_EQ(met(0x5000, 4), 0);		/* nothing at all yet */
+	for (i = 0; i < ARRAY_SIZE(t); i++)
+		CHECK_EQ(add(IODEV_COALESCED, t[i].base, t[i].len, i + 1), 0);
+	for (i = 0; i < ARRAY_SIZE(t); i++) {
+		for (off = 0; off < max(t[i].len, 1u); off += t[i].len > 0x1000 ? 0x333 : 1) {
+			struct iodev *d;
+
+			pos = 0;
+			rcu_read_lock();
+			d = iobus_find(&vm.mmio, t[i].base + off, t[i].len ? 1 : 4, &pos);
+			rcu_read_unlock();
+			CHECK(d && d->dev == &devs[i + 1]);
+		}
+	}
+	/* And it does hide something. */
+	CHECK(!(rcu_dereference_protected(vm.pio.devs, 1)));
+	CHECK_EQ(vm.pio.block_shift, 4);
+	end();
+}
+
 /* Numbers of the devices that an access meets, as digits; 0: none. */
 static u64 met(gpa_t addr, u32 len)
 {
@@ -156,7 +190,7 @@ TEST(doorbells_are_bounded)
 	begin();
 	full = iodevs_alloc(IOBUS_MAX_IOEVENTFDS, GFP_KERNEL);
 	for (i = 0; i < IOBUS_MAX_IOEVENTFDS; i++)
-		iodevs_append(full, &(struct iodev){ .base = 8ull * i, .len = 4, .kind = IODEV_IOEVENTFD });
+		iodevs_append(&vm.mmio, full, &(struct iodev){ .base = 8ull * i, .len = 4, .kind = IODEV_IOEVENTFD });
 	rcu_assign_pointer(vm.mmio.devs, full);
 	CHECK_EQ(add(IODEV_IOEVENTFD, 8ull * i, 4, 1), -ENOSPC);
 	CHECK_EQ(add(IODEV_COALESCED, 8ull * i, 4, 1), 0);

@@ -243,7 +243,11 @@ static __always_inline void hw_enter_guest(struct hw_vcpu *hw, struct hw_exit *e
 	exit->qual = vmcb->control.exit_info_2;
 	kind = svm_exit_kind(vmcb->control.exit_code);
 	exit->kind = kind & ~EXIT_PLAIN;
-	if (!(kind & EXIT_PLAIN) || unlikely(vmcb->control.exit_int_info & SVM_EXITINTINFO_VALID))
+	if (unlikely(vmcb->control.exit_int_info & SVM_EXITINTINFO_VALID))
+		svm_decode(hw, exit);
+	else if (kind == EXIT_MSR_READ)
+		exit->kind = vmcb->control.exit_info_1 ? EXIT_MSR_WRITE : EXIT_MSR_READ;
+	else if (!(kind & EXIT_PLAIN))
 		svm_decode(hw, exit);
 	if (unlikely(hw->work))
 		svm_exit_work(hw, exit);
