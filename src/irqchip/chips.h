@@ -130,6 +130,11 @@ struct irq_routing {
 int route_set_default(struct irqchip *chip);
 /** route_gsi_has_pin() - does @gsi drive this pin? RCU held. */
 bool route_gsi_has_pin(struct irqchip *chip, u32 gsi, u32 irqchip, u32 pin);
+/** route_keeps_pins() - has @gsi the same pins in @new as in @old? */
+bool route_keeps_pins(const struct irq_routing *old, const struct irq_routing *new, u32 gsi);
+/** route_lower() - @source lets go of the pins that @gsi has in @table. As irqchip_set_gsi(). */
+void route_lower(struct irqchip *chip, const struct irq_routing *table, u32 gsi,
+		 enum irq_source source);
 /** route_split_vectors() - vectors of level-triggered routes of the VMM's IOAPIC pins; those to
  * @apic only, unless NULL. */
 void route_split_vectors(struct irqchip *chip, struct lapic *apic, unsigned long *bitmap);
@@ -146,5 +151,7 @@ void irqchip_acked(struct irqchip *chip, u32 irqchip, u32 pin);
  * nothing up. No lock held. */
 void irqchip_unmasked(struct irqchip *chip, u32 irqchip, u32 pin);
 void irqfd_resample(struct irqchip *chip, u32 irqchip, u32 pin);
+/** irqfd_rerouted() - the routes are no longer @old, and nobody goes by that any more. Sleeps. */
+void irqfd_rerouted(struct irqchip *chip, const struct irq_routing *old);
 
 #endif

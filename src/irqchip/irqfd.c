@@ -294,3 +294,24 @@ void irqfd_resample(struct irqchip *chip, u32 irqchip, u32 pin)
 		if (route_gsi_has_pin(chip, irqfd->gsi, irqchip, pin))
 			compat_eventfd_signal(irqfd->resamplefd);
 }
+
+/*
+ * A pin that a resampling irqfd holds up and has no longer: its end would ask nobody. So it is let
+ * go of, and the device is asked now; what it still wants it raises by the new routes. All lines
+ * first, as above.
+ */
+void irqfd_rerouted(struct irqchip *chip, const struct irq_routing *old)
+{
+	const struct irq_routing *new;
+	struct irqfd *irqfd;
+
+	mutex_lock(&chip->vm->irq_lock);
+	new = rcu_dereference_protected(chip->routing, lockdep_is_held(&chip->vm->irq_lock));
+	list_for_each_entry(irqfd, &chip->resamplers, resample_list)
+		if (!route_keeps_pins(old, new, irqfd->gsi))
+			route_lower(chip, old, irqfd->gsi, IRQ_SOURCE_IRQFD_RESAMPLE);
+	list_for_each_entry(irqfd, &chip->resamplers, resample_list)
+		if (!route_keeps_pins(old, new, irqfd->gsi))
+			compat_eventfd_signal(irqfd->resamplefd);
+	mutex_unlock(&chip->vm->irq_lock);
+}

@@ -52,6 +52,14 @@ static int gsi_drive(struct irqchip *chip, const struct irq_routing *table, u32 
 	return ret;
 }
 
+void route_lower(struct irqchip *chip, const struct irq_routing *table, u32 gsi,
+		 enum irq_source source)
+{
+	rcu_read_lock();
+	gsi_drive(chip, table, gsi, source, 0);
+	rcu_read_unlock();
+}
+
 int irqchip_set_gsi(struct irqchip *chip, u32 gsi, enum irq_source source, int level)
 {
 	int ret;
@@ -88,6 +96,26 @@ bool route_gsi_has_pin(struct irqchip *chip, u32 gsi, u32 irqchip, u32 pin)
 		    table->route[i].chip == irqchip && table->route[i].pin == pin)
 			return true;
 	return false;
+}
+
+static bool same_pin(const struct irq_route *a, const struct irq_route *b)
+{
+	return a->type == b->type && a->chip == b->chip && a->pin == b->pin;
+}
+
+bool route_keeps_pins(const struct irq_routing *old, const struct irq_routing *new, u32 gsi)
+{
+	u32 i, end, j = 0, new_end = 0;
+
+	if (!routes_of(old, gsi, &i, &end))
+		return true;
+	routes_of(new, gsi, &j, &new_end);
+	if (end - i != new_end - j)
+		return false;
+	for (; i < end; i++, j++)
+		if (!same_pin(&old->route[i], &new->route[j]))
+			return false;
+	return true;
 }
 
 static void split_route_vector(struct irqchip *chip, const struct irq_route *route,
@@ -227,8 +255,10 @@ static void routing_publish(struct irqchip *chip, struct irq_routing *table)
 	 * When the ioctl returns, nothing goes the old ways any more. Expedited: VMMs do this for
 	 * each of a device's vectors.
 	 */
-	if (old)
+	if (old) {
 		synchronize_rcu_expedited();
+		irqfd_rerouted(chip, old);
+	}
 	kvfree(old);
 	if (chip->vm->params.virtual_apic || chip->mode == IRQCHIP_SPLIT)
 		vm_request_all(chip->vm, REQ_SCAN_IOAPIC, REQUEST_NOWAIT, NULL);

@@ -197,6 +197,43 @@ TEST(resample)
 	shim_eventfd_close(re2);
 }
 
+/* The pin that a device holds up is taken from its GSI: nobody would lower it any more. */
+TEST(resample_rerouted)
+{
+	struct kvm_irq_routing_entry e = { .gsi = 20, .type = KVM_IRQ_ROUTING_IRQCHIP };
+	int fd = shim_eventfd(), re = shim_eventfd();
+	struct lapic *a = &apics[0];
+
+	make(IRQCHIP_KERNEL);
+	set_entry(20, 0x8044);
+	set_entry(21, 0x8055);
+	CHECK_EQ(assign_resample(fd, 20, re), 0);
+	shim_eventfd_write(fd, 1);
+	CHECK_EQ(take(a), 0x44);
+	e.u.irqchip.irqchip = KVM_IRQCHIP_IOAPIC;
+	e.u.irqchip.pin = 21;
+	CHECK_EQ(irqchip_set_routing(&chip, &e, 1, 0), 0);
+	CHECK(!(chip.ioapic->line & 1 << 20));
+	CHECK_EQ(count(re), 1);
+	shim_eventfd_write(fd, 1);			/* it still wants its interrupt */
+	CHECK(chip.ioapic->line & 1 << 21);
+	/* The same routes again, and others elsewhere: nothing is asked. */
+	CHECK_EQ(irqchip_set_routing(&chip, &e, 1, 0), 0);
+	CHECK(chip.ioapic->line & 1 << 21);
+	CHECK_EQ(count(re), 0);
+	eoi(a);
+	CHECK_EQ(take(a), 0x55);
+	eoi(a);
+	CHECK_EQ(count(re), 1);
+	/* No route at all. */
+	shim_eventfd_write(fd, 1);
+	CHECK_EQ(irqchip_set_routing(&chip, NULL, 0, 0), 0);
+	CHECK(!(chip.ioapic->line & 1 << 21));
+	drop_irqchip();
+	shim_eventfd_close(fd);
+	shim_eventfd_close(re);
+}
+
 TEST(resample_by_pic)
 {
 	int fd = shim_eventfd(), re = shim_eventfd();
