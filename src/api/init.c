@@ -18,6 +18,15 @@ module_param_named(pause_filter_count_shrink, vm_default_params.ple_window_shrin
 module_param_named(pause_filter_count_max, vm_default_params.ple_window_max, uint, 0644);
 module_param_named(huge_pages, vm_default_params.huge_pages, bool, 0644);
 module_param_named(pml, vm_default_params.pml, bool, 0644);
+module_param_named(flexpriority, vm_default_params.virtual_apic, bool, 0644);
+
+/*
+ * Every processor that delivers virtual interrupts can post them, too. Bochs 2.7 can't, and its delivery is not to be relied on: an exit in the middle of it
+ * is reported as an older event, and a host interrupt lets it through while the guest's IF is 0.
+ */
+static int enable_apicv = -1;
+module_param(enable_apicv, int, 0444);
+MODULE_PARM_DESC(enable_apicv, "the processor delivers interrupts to the guest by itself (VMX): 1 yes, 0 no, -1 where it has posted interrupts");
 
 static bool exit_ring;
 module_param(exit_ring, bool, 0444);
@@ -45,6 +54,7 @@ static int __init kvmono_init(void)
 	err = hw_setup();
 	if (err)
 		goto teardown_core;
+	vm_default_params.virtual_intr = enable_apicv < 0 ? hw_caps.posted_intr : enable_apicv;
 	if (exit_ring)
 		static_branch_enable(&exit_ring_on);
 	cpuid_setup();

@@ -51,7 +51,6 @@ enum vcpu_request {
 	REQ_STEAL_UPDATE,
 	REQ_APIC_TIMER,		/* the LAPIC timer fired: latch it into IRR */
 	REQ_NMI,
-	REQ_SCAN_IOAPIC,	/* recompute which EOIs must exit */
 	REQ_APIC_MODE,		/* LAPIC base or mode changed: the backend must follow */
 	REQ_MMU_RELOAD,		/* root of the TDP changed or was freed */
 	REQ_MSR_FILTER,		/* the VM has another one: what it denies must exit */

@@ -30,7 +30,8 @@ struct vm_params {
 	u32 halt_poll_ns;		/* upper bound of one poll; 0: never poll */
 	u32 halt_poll_grow, halt_poll_grow_start, halt_poll_shrink;
 	u32 ple_gap, ple_window, ple_window_grow, ple_window_shrink, ple_window_max;
-	bool virtual_apic;		/* the processor ends interrupts by itself: its backend must be told which */
+	bool virtual_apic;		/* the guest's accesses to its LAPIC are the processor's, as far as it can */
+	bool virtual_intr;		/* with that: so is the delivery of interrupts, and their end */
 	bool huge_pages;
 	bool pml;			/* the processor logs which pages are written */
 };

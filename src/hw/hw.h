@@ -57,7 +57,9 @@ enum exit_kind {
 	EXIT_DESC_TABLE,	/* SGDT/SIDT/SLDT/STR/LGDT... intercepted: emulate */
 	EXIT_TASK_SWITCH,	/* .task */
 	EXIT_TRIPLE_FAULT,
-	EXIT_TPR_BELOW_THRESHOLD, EXIT_APIC_ACCESS, EXIT_APIC_WRITE, EXIT_EOI_INDUCED,	/* .apic */
+	EXIT_TPR_BELOW_THRESHOLD,
+	EXIT_APIC_ACCESS,	/* .npf: of the LAPIC's page */
+	EXIT_APIC_WRITE, EXIT_EOI_INDUCED,	/* .apic */
 	EXIT_PREEMPTION_TIMER, EXIT_PML_FULL, EXIT_MTF, EXIT_BUS_LOCK,
 	EXIT_ENTRY_FAILED,	/* the CPU refused the guest state: .hw_reason */
 	EXIT_UNKNOWN,		/* .hw_reason is the raw code */
@@ -82,7 +84,7 @@ struct hw_exit {
 		struct { u16 port; u8 size; bool in, string, rep; u8 seg; u64 next_rip; } io;	/* next_rip 0: unknown */
 		struct { gpa_t gpa; u32 access; bool present, in_walk; } npf;	/* access: enum access; in_walk: the guest's own page tables were being read */
 		struct { u16 selector; u8 reason; bool has_error; u32 error; } task;	/* reason: 0 CALL 1 IRET 2 JMP 3 gate */
-		struct { u32 offset; bool write; u8 vector; } apic;
+		struct { u16 offset; u8 vector; } apic;		/* EXIT_APIC_WRITE; EXIT_EOI_INDUCED */
 	};
 	u8 insn_bytes[15];
 };
@@ -95,7 +97,7 @@ struct hw_caps {
 	u8 tdp_levels;		/* 4 or 5 */
 	bool tdp_1g, tdp_2m, tdp_ad;
 	bool nrips;		/* the hardware says where the next instruction is */
-	bool decode_assists, tsc_scaling, pause_filter, vgif, virtual_nmi, virtual_apic, virtual_x2apic, posted_intr;
+	bool decode_assists, tsc_scaling, pause_filter, vgif, virtual_nmi, virtual_apic, virtual_x2apic, virtual_intr, posted_intr;
 	bool preemption_timer, pml, mtf, xsaves, bus_lock_exit, spec_ctrl_virt, tsc_aux_virt;
 	u8 tsc_scaling_frac_bits;
 	u64 max_tsc_scaling_ratio, default_tsc_scaling_ratio;
@@ -199,9 +201,20 @@ static inline void hw_set_tpr_threshold(struct hw_vcpu *hw, u8 irr_class);
 void hw_set_dirty_log(struct hw_vcpu *hw, bool on);
 static inline u32 hw_take_dirty_log(struct hw_vcpu *hw, const u64 **gpas);
 
-/* Hardware APIC virtualization; all three do nothing where hw_caps.virtual_apic is false. */
-void hw_set_virtual_apic(struct hw_vcpu *hw, hpa_t regs_page, bool xapic, bool x2apic);
-void hw_set_rvi_svi(struct hw_vcpu *hw, int rvi, int svi);	/* -1: none */
+/*
+ * Hardware APIC virtualization. hw_caps.virtual_apic: the guest's accesses to its LAPIC find @regs, the page of its registers, as far as the CPU
+ * can do them by itself. The others exit: EXIT_APIC_ACCESS, nothing has been done; EXIT_APIC_WRITE, the register is written and what follows from it is to be done; or as accesses to an MSR.
+ * hw_caps.virtual_intr: HW_APIC_DELIVERS, the CPU also delivers and ends interrupts: IRR, ISR and PPR of the page are its own while the guest runs.
+ */
+enum hw_apic { HW_APIC_NONE, HW_APIC_XAPIC, HW_APIC_X2APIC };
+enum hw_apic_delivery { HW_APIC_INJECTED, HW_APIC_DELIVERS };
+/** hw_set_virtual_apic() - @mode HW_APIC_NONE: accesses are as without, and @regs may be NULL. Only as hw_caps allows. The TPR threshold is 0 after it. */
+void hw_set_virtual_apic(struct hw_vcpu *hw, void *regs, enum hw_apic mode, enum hw_apic_delivery delivery);
+/** hw_apic_page() - where a LAPIC in xAPIC mode must be mapped in guest memory for that; 0: the CPU can't. */
+hpa_t hw_apic_page(struct hw_vm *vm);
+/** hw_set_rvi_svi() - HW_APIC_DELIVERS: the highest vectors in IRR (that the guest may take) and in ISR; -1: none. Before the next entry whenever software has changed one of them. */
+void hw_set_rvi_svi(struct hw_vcpu *hw, int rvi, int svi);
+/** hw_set_eoi_exits() - HW_APIC_DELIVERS: vectors whose end exits (EXIT_EOI_INDUCED); it is done when it does. */
 void hw_set_eoi_exits(struct hw_vcpu *hw, const u64 bitmap[4]);
 
 /* ------------------------------------------------------------------ guest state, any time the vCPU is loaded */

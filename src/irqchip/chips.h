@@ -19,6 +19,10 @@
 /** apic_map_invalidate() - an id, mode or logical id changed: scan until the map is rebuilt. Any
  * context but NMI. */
 void apic_map_invalidate(struct irqchip *chip);
+/** lapic_raise() - request @vector. Any context. false: it was requested already. The caller notifies. */
+bool lapic_raise(struct lapic *apic, u8 vector);
+/** lapic_forget_arriving() - IRR is given another value as a whole. */
+void lapic_forget_arriving(struct lapic *apic);
 /** lapic_error() - note an APIC_ESR_* error and raise the error LVT. Any context. */
 void lapic_error(struct lapic *apic, u32 error);
 /** lapic_receive() - what one LAPIC does with a message that addresses it. 1: accepted (or merged
@@ -42,8 +46,8 @@ void lapic_timer_set_divide(struct lapic *apic, u32 tdcr);
 u32 lapic_timer_count(struct lapic *apic);
 u64 lapic_timer_deadline(struct lapic *apic);
 void lapic_timer_set_deadline(struct lapic *apic, u64 tsc);
-/** lapic_timer_lvt_changed() - LVTT was @old and is what the register page says. */
-void lapic_timer_lvt_changed(struct lapic *apic, u32 old);
+/** lapic_timer_lvt_changed() - LVTT has been written. */
+void lapic_timer_lvt_changed(struct lapic *apic);
 
 /* ------------------------------------------------------------------ 8259 pair */
 
@@ -84,8 +88,6 @@ int ioapic_create(struct irqchip *chip);
 int ioapic_set_pin(struct ioapic *ioapic, u32 pin, enum irq_source source, int level);
 /** ioapic_eoi() - @vector ended somewhere. Any context without irqchip locks. */
 void ioapic_eoi(struct ioapic *ioapic, u8 vector);
-/** ioapic_eoi_exits() - vectors whose end on @apic matters to a pin. */
-void ioapic_eoi_exits(struct ioapic *ioapic, struct lapic *apic, unsigned long *bitmap);
 void ioapic_get_state(struct ioapic *ioapic, struct kvm_ioapic_state *state);
 void ioapic_set_state(struct ioapic *ioapic, const struct kvm_ioapic_state *state);
 
@@ -135,9 +137,8 @@ bool route_keeps_pins(const struct irq_routing *old, const struct irq_routing *n
 /** route_lower() - @source lets go of the pins that @gsi has in @table. As irqchip_set_gsi(). */
 void route_lower(struct irqchip *chip, const struct irq_routing *table, u32 gsi,
 		 enum irq_source source);
-/** route_split_vectors() - vectors of level-triggered routes of the VMM's IOAPIC pins; those to
- * @apic only, unless NULL. */
-void route_split_vectors(struct irqchip *chip, struct lapic *apic, unsigned long *bitmap);
+/** route_split_vectors() - vectors of level-triggered routes of the VMM's IOAPIC pins. */
+void route_split_vectors(struct irqchip *chip, unsigned long *bitmap);
 /** msi_decode() - an MSI's address and data as a message. */
 void msi_decode(const struct irqchip *chip, u64 address, u32 data, struct apic_msg *msg);
 /** lapic_is_addressed() - would @msg, not sent by a LAPIC, reach @apic? */

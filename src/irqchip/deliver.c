@@ -34,6 +34,17 @@ static void lapic_set_trigger(struct lapic *apic, u8 vector, bool level)
 		clear_bit(vector & 31, word);
 }
 
+/*
+ * Locked, because other senders set other bits of the word. It is a full barrier too: TMR is seen
+ * before IRR, and IRR before the request that makes the vCPU look at it.
+ */
+bool lapic_raise(struct lapic *apic, u8 vector)
+{
+	if (apic->virtual_intr)
+		return !test_and_set_bit(vector, apic->arriving);
+	return !test_and_set_bit(vector & 31, lapic_vector_word(apic, APIC_IRR, vector));
+}
+
 static int lapic_receive_fixed(struct lapic *apic, const struct lapic *source,
 			       const struct apic_msg *msg)
 {
@@ -45,11 +56,10 @@ static int lapic_receive_fixed(struct lapic *apic, const struct lapic *source,
 	}
 	lapic_set_trigger(apic, msg->vector, msg->level);
 	/*
-	 * Locked, because other senders set other bits of this word. It is a full barrier too: TMR
-	 * is seen before IRR, and IRR before the request that makes the vCPU look at it. Whoever
-	 * finds the bit set leaves the request to whoever set it: merged is accepted.
+	 * Whoever finds it requested already leaves the notice to whoever did that: merged is
+	 * accepted.
 	 */
-	if (!test_and_set_bit(msg->vector & 31, lapic_vector_word(apic, APIC_IRR, msg->vector)))
+	if (lapic_raise(apic, msg->vector))
 		lapic_notify(apic, source, REQ_EVENT);
 	return 1;
 }
@@ -111,7 +121,7 @@ void lapic_error(struct lapic *apic, u32 error)
 	    (u8)lvt < 16 || !lapic_enabled(apic))
 		return;
 	lapic_set_trigger(apic, lvt, false);
-	set_bit(lvt & 31, lapic_vector_word(apic, APIC_IRR, lvt));
+	lapic_raise(apic, lvt);
 	/* Who caused it may be any CPU. */
 	lapic_notify(apic, NULL, REQ_EVENT);
 }

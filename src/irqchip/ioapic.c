@@ -197,30 +197,6 @@ void ioapic_eoi(struct ioapic *ioapic, u8 vector)
 	spin_unlock_irqrestore(&ioapic->lock, flags);
 }
 
-void ioapic_eoi_exits(struct ioapic *ioapic, struct lapic *apic, unsigned long *bitmap)
-{
-	unsigned long flags;
-	u32 pin;
-
-	spin_lock_irqsave(&ioapic->lock, flags);
-	for (pin = 0; pin < IOAPIC_NUM_PINS; pin++) {
-		u64 entry = ioapic->redir[pin];
-		struct apic_msg msg = redir_msg(entry);
-
-		/*
-		 * Also where the message no longer goes but is still in service: the entry may have
-		 * been changed meanwhile.
-		 */
-		if ((entry & REDIR_MASKED) ||
-		    !(msg.level || test_bit(msg.vector, ioapic->chip->edge_acks)))
-			continue;
-		if (lapic_is_addressed(apic, NULL, &msg) ||
-		    lapic_test_vector(apic, APIC_ISR, msg.vector))
-			__set_bit(msg.vector, bitmap);
-	}
-	spin_unlock_irqrestore(&ioapic->lock, flags);
-}
-
 /* ------------------------------------------------------------------ registers */
 
 enum redir_half { REDIR_LOW, REDIR_HIGH };
@@ -276,13 +252,6 @@ static u32 ioapic_read_reg(const struct ioapic *ioapic)
 	return ioapic->redir[pin] >> (reg & 1 ? 32 : 0);
 }
 
-/* Hardware that ends interrupts by itself must know which now. */
-static void ioapic_routes_changed(struct irqchip *chip)
-{
-	if (chip->vm->params.virtual_apic)
-		vm_request_all(chip->vm, REQ_SCAN_IOAPIC, REQUEST_NOWAIT, NULL);
-}
-
 static void ioapic_write_window(struct ioapic *ioapic, u32 val)
 {
 	unsigned long flags;
@@ -294,7 +263,6 @@ static void ioapic_write_window(struct ioapic *ioapic, u32 val)
 	spin_unlock_irqrestore(&ioapic->lock, flags);
 	if (unmasked)
 		irqchip_unmasked(ioapic->chip, KVM_IRQCHIP_IOAPIC, pin);
-	ioapic_routes_changed(ioapic->chip);
 }
 
 /* The selector is a byte, however it is written. The window is 32 bits wide (82093AA, 3.1). */
@@ -383,5 +351,4 @@ void ioapic_set_state(struct ioapic *ioapic, const struct kvm_ioapic_state *stat
 	/* A tick that was in flight in the old state will not end in the new one. */
 	for (pin = 0; pin < IOAPIC_NUM_PINS; pin++)
 		irqchip_unmasked(ioapic->chip, KVM_IRQCHIP_IOAPIC, pin);
-	ioapic_routes_changed(ioapic->chip);
 }

@@ -132,20 +132,8 @@ bool irqchip_eoi(struct irqchip *chip, struct vcpu *vcpu, u8 vector)
 		ioapic_eoi(chip->ioapic, vector);
 		return false;
 	}
-	route_split_vectors(chip, NULL, vectors);
+	route_split_vectors(chip, vectors);
 	return test_bit(vector, vectors);
-}
-
-void irqchip_eoi_exits(struct irqchip *chip, struct lapic *apic, u64 bitmap[4])
-{
-	unsigned long *bits = (unsigned long *)bitmap;
-
-	BUILD_BUG_ON(sizeof(unsigned long) != sizeof(u64));
-	bitmap_zero(bits, 256);
-	if (chip->mode == IRQCHIP_KERNEL)
-		ioapic_eoi_exits(chip->ioapic, apic, bits);
-	else if (chip->mode == IRQCHIP_SPLIT)
-		route_split_vectors(chip, apic, bits);
 }
 
 /* ------------------------------------------------------------------ INTR */

@@ -79,8 +79,6 @@ void irqfd_destroy_all(struct irqchip *chip);
 /** irqchip_eoi() - the LAPIC of @vcpu ended a level-triggered @vector: IOAPIC pins may fire again, resamplers are told.
  * Returns true when the VMM must be told (split irqchip: KVM_EXIT_IOAPIC_EOI). vCPU thread, IRQs on. */
 bool irqchip_eoi(struct irqchip *chip, struct vcpu *vcpu, u8 vector);
-/** irqchip_eoi_exits() - which vectors need an EOI exit on this LAPIC (level-triggered routes to it). */
-void irqchip_eoi_exits(struct irqchip *chip, struct lapic *apic, u64 bitmap[4]);
 /** irqchip_has_extint(), irqchip_take_extint() - the PIC's output towards the BSP's LINT0; take acknowledges it (INTA) and returns the vector. vCPU thread. */
 bool irqchip_has_extint(struct irqchip *chip, struct lapic *apic);
 int irqchip_take_extint(struct irqchip *chip);

@@ -82,11 +82,17 @@ static u32 lapic_version(const struct lapic *apic)
 
 /* ------------------------------------------------------------------ priorities */
 
+static int lapic_highest_isr(const struct lapic *apic)
+{
+	return apic->hw_delivers ? lapic_highest_vector(apic, APIC_ISR) : apic->highest_isr_cache;
+}
+
 /* SDM 3A, 11.8.3.1. */
 static u32 lapic_ppr(const struct lapic *apic)
 {
 	u32 tpr = lapic_reg(apic, APIC_TASKPRI) & 0xff;
-	u32 in_service = apic->highest_isr_cache < 0 ? 0 : apic->highest_isr_cache & 0xf0;
+	int isr = lapic_highest_isr(apic);
+	u32 in_service = isr < 0 ? 0 : isr & 0xf0;
 
 	return (tpr & 0xf0) >= in_service ? tpr : in_service;
 }
@@ -110,14 +116,46 @@ static void lapic_priority_changed(struct lapic *apic)
 		vcpu_request(apic->vcpu, REQ_EVENT);
 }
 
+/*
+ * Into IRR, which is this thread's alone while the guest doesn't run. The exchange is a full
+ * barrier: TMR of what it finds is seen.
+ */
+static void lapic_collect(struct lapic *apic)
+{
+	u32 i, reg;
+
+	if (!apic->virtual_intr)
+		return;
+	for (i = 0; i < BITS_TO_LONGS(256); i++) {
+		u64 bits;
+
+		if (!READ_ONCE(apic->arriving[i]))
+			continue;
+		bits = xchg(&apic->arriving[i], 0);
+		reg = APIC_IRR + i * 0x20;
+		lapic_set_reg(apic, reg, lapic_reg(apic, reg) | (u32)bits);
+		lapic_set_reg(apic, reg + 0x10, lapic_reg(apic, reg + 0x10) | bits >> 32);
+	}
+}
+
+void lapic_forget_arriving(struct lapic *apic)
+{
+	u32 i;
+
+	for (i = 0; i < BITS_TO_LONGS(256); i++)
+		xchg(&apic->arriving[i], 0);
+}
+
 int lapic_highest_irr(struct lapic *apic)
 {
+	lapic_collect(apic);
 	return lapic_highest_vector(apic, APIC_IRR);
 }
 
 int lapic_highest_pending(struct lapic *apic)
 {
 	lapic_timer_take(apic);
+	lapic_collect(apic);
 	if (!lapic_enabled(apic))
 		return -1;
 	return lapic_deliverable(apic);
@@ -163,28 +201,47 @@ u8 lapic_cr8(struct lapic *apic)
 
 /* ------------------------------------------------------------------ EOI */
 
+/* Does anyone wait for the end of @vector? */
+static bool end_is_awaited(const struct lapic *apic, u8 vector)
+{
+	if (lapic_test_vector(apic, APIC_TMR, vector))
+		return !(lapic_reg(apic, APIC_SPIV) & APIC_SPIV_DIRECTED_EOI);
+	return test_bit(vector, apic->chip->edge_acks);
+}
+
 int lapic_eoi(struct lapic *apic)
 {
-	int vector = apic->highest_isr_cache;
+	int vector = lapic_highest_isr(apic);
 
 	if (vector < 0)
 		return -1;
 	__clear_bit(vector & 31, lapic_vector_word(apic, APIC_ISR, vector));
 	apic->highest_isr_cache = lapic_highest_vector(apic, APIC_ISR);
-	lapic_priority_changed(apic);
-	if (lapic_test_vector(apic, APIC_TMR, vector))
-		return lapic_reg(apic, APIC_SPIV) & APIC_SPIV_DIRECTED_EOI ? -1 : vector;
-	return test_bit(vector, apic->chip->edge_acks) ? vector : -1;
+	if (apic->hw_delivers)
+		vcpu_request(apic->vcpu, REQ_EVENT);	/* its SVI is another now */
+	else
+		lapic_priority_changed(apic);
+	return end_is_awaited(apic, vector) ? vector : -1;
+}
+
+static void eoi_queue(struct lapic *apic, u8 vector)
+{
+	__set_bit(vector, apic->eois);
+	apic->eois_queued = true;
 }
 
 static void lapic_write_eoi(struct lapic *apic)
 {
 	int vector = lapic_eoi(apic);
 
-	if (vector < 0)
-		return;
-	__set_bit(vector, apic->eois);
-	apic->eois_queued = true;
+	if (vector >= 0)
+		eoi_queue(apic, vector);
+}
+
+void lapic_ended(struct lapic *apic, u8 vector)
+{
+	if (end_is_awaited(apic, vector))
+		eoi_queue(apic, vector);
 }
 
 int lapic_take_level_eoi(struct lapic *apic)
@@ -200,6 +257,32 @@ int lapic_take_level_eoi(struct lapic *apic)
 	}
 	apic->eois_queued = false;
 	return -1;
+}
+
+/* ------------------------------------------------------------------ a processor that delivers by itself (SDM 3C, 30.1 and 30.2) */
+
+void lapic_let_hardware_deliver(struct lapic *apic, bool deliver)
+{
+	/* Read by the guest without us; it depends on what has been set since. */
+	lapic_set_reg(apic, APIC_LVR, lapic_version(apic));
+	apic->highest_isr_cache = lapic_highest_vector(apic, APIC_ISR);
+	apic->hw_delivers = deliver;
+}
+
+void lapic_for_hardware(struct lapic *apic, struct lapic_hw_state *out)
+{
+	u32 i, reg;
+
+	lapic_timer_take(apic);
+	lapic_collect(apic);
+	/* Disabled by software it keeps its vectors and delivers none (SDM 3A, 11.4.7.2). */
+	out->rvi = lapic_enabled(apic) ? lapic_highest_vector(apic, APIC_IRR) : -1;
+	out->svi = lapic_highest_vector(apic, APIC_ISR);
+	for (i = 0; i < 4; i++) {
+		reg = APIC_TMR + i * 0x20;
+		out->eoi_exits[i] = lapic_reg(apic, reg) | (u64)lapic_reg(apic, reg + 0x10) << 32 |
+				    READ_ONCE(apic->chip->edge_acks[i]);
+	}
 }
 
 /* ------------------------------------------------------------------ ICR */
@@ -257,15 +340,13 @@ static void lapic_self_ipi(struct lapic *apic, u8 vector)
 
 static void lapic_write_lvt(struct lapic *apic, u32 reg, u32 val)
 {
-	u32 old = lapic_reg(apic, reg);
-
 	val &= lvt_mask(apic, reg);
 	/* While disabled by software, all are masked (SDM 3A, 11.4.7.2). */
 	if (!apic->sw_enabled)
 		val |= APIC_LVT_MASKED;
 	lapic_set_reg(apic, reg, val);
 	if (reg == APIC_LVTT)
-		lapic_timer_lvt_changed(apic, old);
+		lapic_timer_lvt_changed(apic);
 	/* The PIC may have waited for this door. */
 	if (reg == APIC_LVT0 && lapic_accepts_extint(apic))
 		vcpu_request(apic->vcpu, REQ_EVENT);
@@ -406,6 +487,19 @@ void lapic_mmio_write(struct lapic *apic, u32 offset, u32 len, const void *data)
 		lapic_write_reg(apic, offset, val);
 	else if (!reg_in(xapic_read_regs, offset))
 		lapic_error(apic, APIC_ESR_ILLREGA);
+}
+
+/* In x2APIC mode the processor writes by itself what it ends, too, but for a self-IPI that it can't send. */
+void lapic_written(struct lapic *apic, u32 offset)
+{
+	u32 reg = offset & 0xff0;
+
+	if (!reg_in(lapic_mode(apic) == APIC_X2APIC ? x2apic_write_regs : xapic_write_regs, reg))
+		return;
+	lapic_write_reg(apic, reg, lapic_reg(apic, reg));
+	/* What it was before is not known. */
+	if (reg == APIC_ID || reg == APIC_LDR || reg == APIC_DFR)
+		apic_map_invalidate(apic->chip);
 }
 
 /* -------------------------------------------------- x2APIC: MSRs (SDM 3A, 11.12.1) */

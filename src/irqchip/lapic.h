@@ -5,6 +5,9 @@
  * Its registers are one page in the layout of the hardware, so that KVM_GET/SET_LAPIC is a copy and a backend with APIC virtualization
  * can be pointed at it. IRR bits are set by anyone with atomic bitops and then REQ_EVENT + vcpu_kick(); all else is the vCPU's own thread
  * (or whoever holds vcpu->mutex while it doesn't run).
+ *
+ * Where the processor delivers interrupts itself, it changes IRR without a lock while the guest runs (SDM 3C, 30.1): others then set bits
+ * of lapic.arriving instead. The vCPU's thread, which REQ_EVENT calls for them, moves them to IRR before the next entry and tells the processor.
  */
 #ifndef IRQCHIP_LAPIC_H
 #define IRQCHIP_LAPIC_H
@@ -52,7 +55,10 @@ struct lapic {
 	enum apic_mode mode;
 	bool sw_enabled;		/* SVR bit 8 */
 	struct list_head node;		/* irqchip.lapics; RCU */
-	int highest_isr_cache;		/* -1: no vector in service */
+	int highest_isr_cache;		/* -1: no vector in service; not kept while hw_delivers */
+	bool virtual_intr;		/* the VM's parameter, written once: others leave vectors in arriving */
+	bool hw_delivers;		/* just now the processor takes vectors from IRR to ISR and ends them by itself */
+	DECLARE_BITMAP(arriving, 256);	/* atomic; lapic_collect() moves them to IRR, which may be the processor's */
 	bool eois_queued;		/* a bit is set in eois */
 	DECLARE_BITMAP(eois, 256);	/* ended vectors that lapic_take_level_eoi() has not given out yet */
 	unsigned long esr_pending;	/* APIC_ESR_* since the last write to ESR; atomic, senders set them too */
@@ -60,9 +66,9 @@ struct lapic {
 		struct hrtimer hrtimer;
 		u64 deadline;		/* IA32_TSC_DEADLINE, guest TSC; 0 off */
 		u64 period_ns;
+		u8 mode;		/* that LVTT had when it was last looked at */
 		ktime_t start, expires;	/* expires 0: not armed */
 		atomic_t pending;	/* fired, not yet latched into IRR */
-		bool hw;		/* armed in the preemption timer instead */
 	} timer;
 	struct apic_tsc tsc;
 	u32 bus_ns;			/* of a tick; KVM_CAP_X86_APIC_BUS_CYCLES_NS */
@@ -99,6 +105,10 @@ void lapic_set_cr8(struct lapic *apic, u8 cr8);
 u8 lapic_cr8(struct lapic *apic);
 /** lapic_eoi() - an EOI. Returns the level-triggered vector whose end must reach the IOAPIC (irqchip_eoi()), or -1. */
 int lapic_eoi(struct lapic *apic);
+/** lapic_written() - the processor has written the register at @offset of the page for the guest: do what such a write does. */
+void lapic_written(struct lapic *apic, u32 offset);
+/** lapic_ended() - the processor has ended @vector by itself, and it is one of lapic_for_hardware()'s eoi_exits. Queued as below. */
+void lapic_ended(struct lapic *apic, u8 vector);
 /*
  * A write to EOI through lapic_mmio_write()/lapic_msr_write() may end a level-triggered vector: it is queued, and the vCPU floor takes
  * it with this: a vector, or -1 when none is left. Broadcast suppression (SVR bit 12) is honoured.
@@ -117,6 +127,15 @@ void lapic_accept(struct lapic *apic, u8 vector);
 bool lapic_accepts_extint(struct lapic *apic);
 /** lapic_set_irr() - for events taken back. */
 void lapic_set_irr(struct lapic *apic, u8 vector);
+/** lapic_let_hardware_deliver() - the processor shall, or shall no longer, take and end interrupts in the register page. Makes the page fit to be read by the guest. */
+void lapic_let_hardware_deliver(struct lapic *apic, bool deliver);
+/** lapic_for_hardware() - what a processor that delivers must know before the next entry: the highest vectors requested and in service (-1: none),
+ * and those whose end must exit because others wait for it. */
+struct lapic_hw_state {
+	int rvi, svi;
+	u64 eoi_exits[4];
+};
+void lapic_for_hardware(struct lapic *apic, struct lapic_hw_state *out);
 /** lapic_timer_latch() - turn timer.pending into IRR, re-arm a periodic one. */
 void lapic_timer_latch(struct lapic *apic);
 /** lapic_timer_has_pending() - for halt: is there a tick waiting or would a deadline be over now? */

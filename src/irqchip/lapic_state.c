@@ -29,6 +29,8 @@ static void lapic_reset_regs(struct lapic *apic)
 	lapic_timer_stop(apic);
 	apic->timer.deadline = 0;
 	apic->timer.period_ns = 0;
+	apic->timer.mode = 0;
+	lapic_forget_arriving(apic);
 	/*
 	 * Word by word: a sender may be setting a bit in the middle, and must not see half a
 	 * register.
@@ -181,8 +183,11 @@ int lapic_set_base(struct lapic *apic, u64 base, bool host)
 	if (apic->base == base)
 		return 0;
 	apic->base = base;
-	if (apic->mode == mode)
+	if (apic->mode == mode) {
+		/* The processor's view of the page may have to follow. */
+		vcpu_request(apic->vcpu, REQ_APIC_MODE);
 		return 0;
+	}
 	/*
 	 * What was disabled wakes as from power-up. A VMM that restores may have set the registers
 	 * before, and keeps them.
@@ -217,6 +222,7 @@ int lapic_get_state(struct lapic *apic, struct kvm_lapic_state *state)
 {
 	/* A tick that fired is in IRR when another host goes on with it. */
 	lapic_timer_latch(apic);
+	lapic_collect(apic);
 	lapic_set_reg(apic, APIC_LVR, lapic_version(apic));
 	memcpy(state->regs, apic->regs, KVM_APIC_REG_SIZE);
 	state_set_reg(state, APIC_PROCPRI, lapic_ppr(apic));
@@ -263,6 +269,7 @@ int lapic_set_state(struct lapic *apic, const struct kvm_lapic_state *state)
 		return -EINVAL;
 	/* Not before the timer is quiet: its settings are read from these registers. */
 	lapic_timer_stop(apic);
+	lapic_forget_arriving(apic);
 	for (reg = 0; reg < KVM_APIC_REG_SIZE; reg += 0x10)
 		lapic_set_reg(apic, reg, state_reg(state, reg));
 	lapic_sanitize(apic);
@@ -275,6 +282,5 @@ int lapic_set_state(struct lapic *apic, const struct kvm_lapic_state *state)
 	lapic_timer_restore(apic);
 	apic_map_invalidate(apic->chip);
 	vcpu_request(apic->vcpu, REQ_EVENT);
-	vcpu_request(apic->vcpu, REQ_SCAN_IOAPIC);
 	return 0;
 }

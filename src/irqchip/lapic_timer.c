@@ -23,14 +23,9 @@
 
 enum timer_mode { TIMER_ONESHOT, TIMER_PERIODIC, TIMER_TSC_DEADLINE, TIMER_RESERVED };
 
-static enum timer_mode lvtt_mode(u32 lvtt)
-{
-	return lvtt >> 17 & 3;
-}
-
 static enum timer_mode lapic_timer_mode(const struct lapic *apic)
 {
-	return lvtt_mode(lapic_reg(apic, APIC_LVTT));
+	return lapic_reg(apic, APIC_LVTT) >> 17 & 3;
 }
 
 /* Hard interrupt. */
@@ -240,9 +235,9 @@ static void timer_tick(struct lapic *apic)
 
 	atomic_set(&apic->timer.pending, 0);
 	apic->timer.expires = 0;
-	if (lvtt_mode(lvtt) == TIMER_TSC_DEADLINE)
+	if (lapic_timer_mode(apic) == TIMER_TSC_DEADLINE)
 		apic->timer.deadline = 0;
-	else if (lvtt_mode(lvtt) == TIMER_PERIODIC && apic->timer.period_ns)
+	else if (lapic_timer_mode(apic) == TIMER_PERIODIC && apic->timer.period_ns)
 		timer_next_period(apic);
 	if (!(lvtt & APIC_LVT_MASKED))
 		lapic_receive(apic, apic, &msg);
@@ -274,17 +269,18 @@ bool lapic_timer_has_pending(struct lapic *apic)
 	return true;
 }
 
-void lapic_timer_lvt_changed(struct lapic *apic, u32 old)
+void lapic_timer_lvt_changed(struct lapic *apic)
 {
-	enum timer_mode mode = lapic_timer_mode(apic);
+	enum timer_mode mode = lapic_timer_mode(apic), old = apic->timer.mode;
 
-	if (mode == lvtt_mode(old))
+	if (mode == old)
 		return;
+	apic->timer.mode = mode;
 	/*
 	 * To and from TSC-deadline mode disarms (SDM 3A, 11.5.4.1); between the other two the count
 	 * goes on.
 	 */
-	if (mode == TIMER_TSC_DEADLINE || lvtt_mode(old) == TIMER_TSC_DEADLINE) {
+	if (mode == TIMER_TSC_DEADLINE || old == TIMER_TSC_DEADLINE) {
 		lapic_timer_stop(apic);
 		apic->timer.deadline = 0;
 		apic->timer.period_ns = 0;
@@ -298,6 +294,7 @@ void lapic_timer_restore(struct lapic *apic)
 	u32 initial = lapic_reg(apic, APIC_TMICT), left = lapic_reg(apic, APIC_TMCCT);
 
 	lapic_timer_stop(apic);
+	apic->timer.mode = lapic_timer_mode(apic);
 	if (lapic_mode(apic) == APIC_DISABLED)
 		return;
 	if (lapic_timer_mode(apic) == TIMER_TSC_DEADLINE) {

@@ -119,18 +119,18 @@ bool route_keeps_pins(const struct irq_routing *old, const struct irq_routing *n
 }
 
 static void split_route_vector(struct irqchip *chip, const struct irq_route *route,
-			       struct lapic *apic, unsigned long *bitmap)
+			       unsigned long *bitmap)
 {
 	struct apic_msg msg;
 
 	if (route->type != KVM_IRQ_ROUTING_MSI)
 		return;
 	msi_decode(chip, route->address, route->data, &msg);
-	if (msg.level && (!apic || lapic_is_addressed(apic, NULL, &msg)))
+	if (msg.level)
 		__set_bit(msg.vector, bitmap);
 }
 
-void route_split_vectors(struct irqchip *chip, struct lapic *apic, unsigned long *bitmap)
+void route_split_vectors(struct irqchip *chip, unsigned long *bitmap)
 {
 	const struct irq_routing *table;
 	u32 i, end, gsi;
@@ -140,7 +140,7 @@ void route_split_vectors(struct irqchip *chip, struct lapic *apic, unsigned long
 	for (gsi = 0; gsi < chip->split_reserved_pins; gsi++)
 		if (routes_of(table, gsi, &i, &end))
 			for (; i < end; i++)
-				split_route_vector(chip, &table->route[i], apic, bitmap);
+				split_route_vector(chip, &table->route[i], bitmap);
 	rcu_read_unlock();
 }
 
@@ -260,8 +260,6 @@ static void routing_publish(struct irqchip *chip, struct irq_routing *table)
 		irqfd_rerouted(chip, old);
 	}
 	kvfree(old);
-	if (chip->vm->params.virtual_apic || chip->mode == IRQCHIP_SPLIT)
-		vm_request_all(chip->vm, REQ_SCAN_IOAPIC, REQUEST_NOWAIT, NULL);
 }
 
 static int routing_set(struct irqchip *chip, const struct kvm_irq_routing_entry *entries, u32 nr)

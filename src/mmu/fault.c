@@ -100,6 +100,8 @@ static bool fault_is_stale(const struct fault *f)
 	const hva_t start = f->hva & ~(size - 1);
 	unsigned long done;
 
+	if (!f->slot)
+		return !READ_ONCE(f->mmu->apic_page);
 	return inv_busy(f->mmu, start, start + size, &done) || done != f->inv_done;
 }
 
@@ -257,12 +259,17 @@ static u64 fault_new_leaf(const struct fault *f)
 	return leaf;
 }
 
+static u64 apic_page_leaf(const struct fault *f)
+{
+	return hw_tdp_leaf(f->host.pfn << 12, TDP_4K, ACCESS_READ | ACCESS_WRITE, HW_MEM_WB) | HW_TDP_ACCESSED | HW_TDP_DIRTY;
+}
+
 /*
  * Steps 3 to 5. No preemption in between: other vCPUs that fault here wait for the claim by coming again and again.
  */
 static enum map_result fault_claim(const struct fault *f, u64 *entry, u64 val)
 {
-	const u64 leaf = fault_new_leaf(f);
+	const u64 leaf = f->slot ? fault_new_leaf(f) : apic_page_leaf(f);
 	u64 claim = tdp_make_claim(f->vcpu->index);
 	enum map_result res = MAP_RETRY;
 
@@ -276,7 +283,7 @@ static enum map_result fault_claim(const struct fault *f, u64 *entry, u64 val)
 	}
 	preempt_enable();
 	/* After the leaf, as in leaf_changed(). A new set of slots waits for our SRCU. Clean, it is the processor that logs the first write. */
-	if (res == MAP_DONE && (leaf & HW_TDP_DIRTY))
+	if (res == MAP_DONE && f->slot && (leaf & HW_TDP_DIRTY))
 		memslot_mark_dirty(f->slot, f->gfn);
 	return res;
 }
@@ -416,6 +423,26 @@ static enum map_result fault_in_place(struct fault *f)
 	return res;
 }
 
+/*
+ * The page where the processor takes the guest's accesses as accesses to its LAPIC. No memory of the host's stands behind it, so no slot and no
+ * invalidation but mmu_drop_apic_page().
+ */
+static bool fault_is_for_apic_page(const struct fault *f)
+{
+	return f->gfn == gpa_to_gfn(APIC_DEFAULT_PHYS_BASE) && READ_ONCE(f->mmu->apic_page) && !(f->access & ACCESS_FETCH);
+}
+
+static enum fault_result fault_map_apic_page(struct fault *f)
+{
+	const hpa_t page = READ_ONCE(f->mmu->apic_page);
+
+	if (!page)
+		return FAULT_RETRY;
+	f->level = TDP_4K;
+	f->host.pfn = page >> 12;
+	return fault_install(f);
+}
+
 static enum fault_result fault_find_slot(struct fault *f)
 {
 	if (f->gfn >= f->mmu->end_gfn)
@@ -453,16 +480,19 @@ static enum fault_result fault_handle(struct fault *f)
 		if (res != FAULT_RETRY)
 			break;
 	}
-	if (f->spare)
-		tdp_table_free(f->spare);
 	return res;
 }
 
 enum fault_result mmu_fault(struct mmu *mmu, struct vcpu *vcpu, gpa_t gpa, u32 access)
 {
 	struct fault f = { .mmu = mmu, .vcpu = vcpu, .gfn = gpa_to_gfn(gpa), .access = access };
+	enum fault_result res = fault_handle(&f);
 
-	return fault_handle(&f);
+	if (res == FAULT_MMIO && unlikely(fault_is_for_apic_page(&f)))
+		res = fault_map_apic_page(&f);
+	if (f.spare)
+		tdp_table_free(f.spare);
+	return res;
 }
 
 static long prefault_error(enum fault_result res)
@@ -489,6 +519,8 @@ long mmu_prefault(struct mmu *mmu, struct vcpu *vcpu, gpa_t gpa, u64 error_code)
 	if (signal_pending(current))
 		return -EINTR;
 	res = fault_handle(&f);
+	if (f.spare)
+		tdp_table_free(f.spare);
 	/* Not tried again here: a change of memslots that keeps us from it may wait for the caller's vm->srcu. */
 	if (res == FAULT_RETRY)
 		return -EAGAIN;

@@ -5,6 +5,7 @@
 #ifndef MMU_MMU_H
 #define MMU_MMU_H
 
+#include <asm/apicdef.h>
 #include "core/vm.h"
 #include "hw/hw.h"
 
@@ -16,6 +17,8 @@ struct mmu;			/* mmu/tdp.h */
 int mmu_init(struct mmu *mmu, struct vm *vm);
 /** mmu_destroy() - free every table, promptly; no vCPU is left. May sleep. */
 void mmu_destroy(struct mmu *mmu);
+/** mmu_drop_apic_page() - the LAPIC's page is nowhere in guest memory from here on. IRQs on. */
+void mmu_drop_apic_page(struct mmu *mmu);
 /** mmu_root() - for hw_set_tdp_root(). */
 hpa_t mmu_root(struct mmu *mmu);
 

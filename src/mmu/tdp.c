@@ -306,6 +306,18 @@ void mmu_zap_all(struct mmu *mmu)
 	zap_tables(mmu, 0, mmu->end_gfn);
 }
 
+void mmu_drop_apic_page(struct mmu *mmu)
+{
+	const gfn_t gfn = gpa_to_gfn(APIC_DEFAULT_PHYS_BASE);
+
+	if (!READ_ONCE(mmu->apic_page))
+		return;
+	/* Before the walk: a fault that has looked at it already has its claim there, or finds out afterwards (fault_is_stale()). */
+	WRITE_ONCE(mmu->apic_page, 0);
+	smp_mb();
+	zap_tables(mmu, gfn, gfn + 1);
+}
+
 static void count_leaf(struct vm_stats *count, const struct tdp_walk *w)
 {
 	if (!tdp_is_leaf(w->val, w->level))

@@ -30,6 +30,7 @@ struct mmu {
 	gfn_t end_gfn;			/* first that the tables can't reach */
 	u8 levels;
 	bool hw_log;			/* vCPUs log their writes by themselves: leaves of logged slots are writable, and clean */
+	hpa_t apic_page;		/* mapped at APIC_DEFAULT_PHYS_BASE, where no memslot is; 0: not, or no more */
 	bool deferred;			/* a table was handed to RCU: mmu_destroy() waits for it */
 
 	/*

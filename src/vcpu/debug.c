@@ -55,7 +55,8 @@ int vcpu_set_guest_debug(struct vcpu_x86 *v, const struct kvm_guest_debug *dbg)
 	debug_set_breakpoints(v, &dbg->arch);
 	hw_set_exception_intercepts(&v->hw, debug_exception_intercepts(v));
 	hw_set_single_step(&v->hw, v->guest_debug & KVM_GUESTDBG_SINGLESTEP);
-	/* BLOCKIRQ may just have ended. */
+	/* BLOCKIRQ may just have begun or ended. */
+	vcpu_request(&v->vcpu, REQ_APIC_MODE);
 	vcpu_request(&v->vcpu, REQ_EVENT);
 	return 0;
 }

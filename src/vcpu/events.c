@@ -184,6 +184,12 @@ bool vcpu_has_interrupt(struct vcpu_x86 *v)
 	return extint_pending(v) || (v->has_apic && lapic_highest_pending(&v->apic) >= 0);
 }
 
+/* Is there one that we have to inject? A processor that delivers the LAPIC's by itself leaves us the PIC's and the VMM's. */
+static bool interrupt_to_inject(struct vcpu_x86 *v)
+{
+	return v->apic.hw_delivers ? extint_pending(v) : vcpu_has_interrupt(v);
+}
+
 /* Acknowledge the interrupt that is to be injected: the PIC's before the LAPIC's own. -1: it went away. */
 static int interrupt_take(struct vcpu_x86 *v)
 {
@@ -198,6 +204,8 @@ static int interrupt_take(struct vcpu_x86 *v)
 		return -1;
 	if (irqchip_has_extint(&v_vm(v)->irqchip, &v->apic))
 		return irqchip_take_extint(&v_vm(v)->irqchip);
+	if (v->apic.hw_delivers)
+		return -1;
 	vector = lapic_highest_pending(&v->apic);
 	if (vector >= 0)
 		lapic_accept(&v->apic, vector);
@@ -241,6 +249,55 @@ static void update_tpr_threshold(struct vcpu_x86 *v)
 		return;
 	irr = lapic_highest_irr(&v->apic);
 	hw_set_tpr_threshold(&v->hw, irr >= 0 && (irr >> 4) <= lapic_cr8(&v->apic) ? irr >> 4 : 0);
+}
+
+/* ------------------------------------------------------------------ a processor with APIC virtualization */
+
+/* The page is where the processor looks for accesses in xAPIC mode. */
+static bool lapic_at_usual_place(const struct vcpu_x86 *v)
+{
+	return v->apic.mode == APIC_XAPIC && gpa_to_gfn(v->apic.base) == gpa_to_gfn(APIC_DEFAULT_PHYS_BASE);
+}
+
+static enum hw_apic virtual_apic_mode(const struct vcpu_x86 *v)
+{
+	if (!v->vcpu.vm->params.virtual_apic || v->apic.mode == APIC_DISABLED)
+		return HW_APIC_NONE;
+	return v->apic.mode == APIC_XAPIC ? HW_APIC_XAPIC : HW_APIC_X2APIC;
+}
+
+/**
+ * vcpu_update_virtual_apic() - what of the LAPIC is the processor's follows its mode. vCPU thread, loaded, IRQs on.
+ *
+ * All vCPUs share the mapping of the LAPIC's page, which is memory like any other for one whose LAPIC is not there. So the first to leave takes it away;
+ * accesses of those that stay are emulated then. Guests move their LAPICs together.
+ */
+void vcpu_update_virtual_apic(struct vcpu_x86 *v)
+{
+	enum hw_apic mode = virtual_apic_mode(v);
+	/* A debugger's KVM_GUESTDBG_BLOCKIRQ can't be said to the processor. */
+	bool deliver = v->apic.virtual_intr && mode != HW_APIC_NONE && !(v->guest_debug & KVM_GUESTDBG_BLOCKIRQ);
+
+	if (mode != HW_APIC_XAPIC || !lapic_at_usual_place(v))
+		mmu_drop_apic_page(&v_vm(v)->mmu);
+	if (!v->has_apic)
+		return;
+	hw_set_virtual_apic(&v->hw, v->apic.regs, mode, deliver ? HW_APIC_DELIVERS : HW_APIC_INJECTED);
+	lapic_let_hardware_deliver(&v->apic, deliver);
+	vcpu_request(&v->vcpu, REQ_EVENT);
+}
+
+/*
+ * Once per look at the events, so after every request for one: what is sent later makes another request, which is seen before the entry or ends
+ * the guest's turn.
+ */
+static void lapic_to_hardware(struct vcpu_x86 *v)
+{
+	struct lapic_hw_state state;
+
+	lapic_for_hardware(&v->apic, &state);
+	hw_set_rvi_svi(&v->hw, state.rvi, state.svi);
+	hw_set_eoi_exits(&v->hw, state.eoi_exits);
 }
 
 /* ------------------------------------------------------------------ NMI */
@@ -326,11 +383,11 @@ static bool inject_nmi(struct vcpu_x86 *v, bool busy)
 
 static void inject_interrupt(struct vcpu_x86 *v, bool busy)
 {
-	if (!vcpu_has_interrupt(v))
+	if (!interrupt_to_inject(v))
 		return;
 	if (!busy && hw_intr_allowed(&v->hw)) {
 		interrupt_inject_pending(v);
-		if (!vcpu_has_interrupt(v))
+		if (!interrupt_to_inject(v))
 			return;
 	}
 	hw_request_intr_window(&v->hw);
@@ -349,7 +406,10 @@ int vcpu_inject_pending(struct vcpu_x86 *v)
 		busy = inject_nmi(v, busy);
 		inject_interrupt(v, busy);
 	}
-	update_tpr_threshold(v);
+	if (v->apic.hw_delivers)
+		lapic_to_hardware(v);
+	else
+		update_tpr_threshold(v);
 	return 0;
 }
 

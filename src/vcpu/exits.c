@@ -606,6 +606,12 @@ int slow_exit(struct vcpu_x86 *v, const struct hw_exit *exit)
 	case EXIT_MSR_READ:
 	case EXIT_MSR_WRITE:
 		return handle_msr(v, exit);
+	case EXIT_APIC_ACCESS:
+		return emulate_mmio(v, exit);
+	case EXIT_APIC_WRITE:
+	case EXIT_EOI_INDUCED:
+		vcpu_apic_done(v, exit);
+		return NEXT_GUEST;
 	case EXIT_INTR_WINDOW:
 	case EXIT_TPR_BELOW_THRESHOLD:
 		return handle_window(v);

@@ -277,9 +277,32 @@ static bool fast_npf(struct vcpu_x86 *v, const struct hw_exit *exit)
 	return !is_stepping(v) && fast_mov(v, exit);
 }
 
+/** vcpu_apic_done() - the processor has written a register of the LAPIC for the guest, or ended an interrupt; RIP is behind it. Any context. */
+void vcpu_apic_done(struct vcpu_x86 *v, const struct hw_exit *exit)
+{
+	if (exit->kind == EXIT_APIC_WRITE)
+		lapic_written(&v->apic, exit->apic.offset);
+	else
+		lapic_ended(&v->apic, exit->apic.vector);
+	/* An IOAPIC or the VMM must hear of it: not with IRQs off. */
+	if (v->apic.eois_queued)
+		vcpu_request(&v->vcpu, REQ_EVENT);
+}
+
+/* What the processor leaves us of an access to the LAPIC. */
+static bool fast_apic(struct vcpu_x86 *v, const struct hw_exit *exit)
+{
+	if (exit->kind == EXIT_APIC_ACCESS)
+		return fast_mov(v, exit);
+	vcpu_apic_done(v, exit);
+	return true;
+}
+
 /* Exits of an instruction that is complete when it is skipped. */
 #define FAST_INSNS	(BIT_ULL(EXIT_MSR_WRITE) | BIT_ULL(EXIT_MSR_READ) | BIT_ULL(EXIT_HLT) | BIT_ULL(EXIT_PAUSE) | BIT_ULL(EXIT_INVD) | \
 			 BIT_ULL(EXIT_WBINVD) | BIT_ULL(EXIT_RDTSC) | BIT_ULL(EXIT_RDTSCP) | BIT_ULL(EXIT_HYPERCALL))
+
+#define FAST_APIC	(BIT_ULL(EXIT_APIC_ACCESS) | BIT_ULL(EXIT_APIC_WRITE) | BIT_ULL(EXIT_EOI_INDUCED))
 
 static bool fast_insn(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
@@ -321,5 +344,7 @@ bool fast_other(struct vcpu_x86 *v, const struct hw_exit *exit)
 		return fast_doorbell(v, exit);
 	if (exit->kind == EXIT_CR_WRITE)
 		return fast_cr8_write(v, exit);
+	if (BIT_ULL(exit->kind) & FAST_APIC)
+		return fast_apic(v, exit);
 	return false;
 }

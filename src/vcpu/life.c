@@ -27,12 +27,14 @@ int vm_x86_init(struct vm_x86 *vm, unsigned long type)
 		return r;
 	vm->vm.params.virtual_apic &= hw_caps.virtual_apic;
 	vm->vm.params.pml &= hw_caps.pml;
+	vm->vm.params.virtual_intr &= hw_caps.virtual_intr;
 	r = hw_vm_init(&vm->hw);
 	if (r)
 		goto destroy_vm;
 	r = mmu_init(&vm->mmu, &vm->vm);
 	if (r)
 		goto destroy_hw;
+	vm->mmu.apic_page = hw_apic_page(&vm->hw);
 	irqchip_init(&vm->irqchip, &vm->vm);
 	vm->apic_bus_ns = APIC_BUS_NS_DEFAULT;
 	clock_vm_init(vm);
@@ -164,6 +166,7 @@ static int vcpu_create_apic(struct vcpu_x86 *v)
 	r = lapic_create(&v->apic, &v->vcpu, chip);
 	v->has_apic = !r;
 	v->apic.bus_ns = v_vm(v)->apic_bus_ns;
+	v->apic.virtual_intr = v->vcpu.vm->params.virtual_apic && v->vcpu.vm->params.virtual_intr;
 	return r;
 }
 
@@ -205,7 +208,6 @@ static void vcpu_set_defaults(struct vcpu_x86 *v)
 	v->tsc_khz = v_vm(v)->default_tsc_khz;
 	vcpu_request(&v->vcpu, REQ_MMU_RELOAD);
 	vcpu_request(&v->vcpu, REQ_APIC_MODE);
-	vcpu_request(&v->vcpu, REQ_SCAN_IOAPIC);
 	vcpu_request(&v->vcpu, REQ_MSR_FILTER);
 	vcpu_request(&v->vcpu, REQ_DIRTY_LOG);
 }

@@ -34,22 +34,11 @@ static int request_eoi_exit(struct vcpu_x86 *v)
 	return NEXT_USER;
 }
 
-static void request_scan_ioapic(struct vcpu_x86 *v)
-{
-	u64 eoi_exits[4] = { };
-
-	if (!v->has_apic)
-		return;
-	irqchip_eoi_exits(&v_vm(v)->irqchip, &v->apic, eoi_exits);
-	hw_set_eoi_exits(&v->hw, eoi_exits);
-}
-
 static void request_apic_mode(struct vcpu_x86 *v)
 {
-	if (!v->has_apic)
-		return;
-	hw_set_virtual_apic(&v->hw, virt_to_phys(v->apic.regs), v->apic.mode == APIC_XAPIC, v->apic.mode == APIC_X2APIC);
-	cpuid_update_dynamic(v);
+	vcpu_update_virtual_apic(v);
+	if (v->has_apic)
+		cpuid_update_dynamic(v);
 }
 
 static void request_tdp_root(struct vcpu_x86 *v)
@@ -89,8 +78,6 @@ static int handle_requests(struct vcpu_x86 *v)
 		return request_eoi_exit(v);
 	if (vcpu_check_request(vcpu, REQ_APIC_MODE))
 		request_apic_mode(v);
-	if (vcpu_check_request(vcpu, REQ_SCAN_IOAPIC))
-		request_scan_ioapic(v);
 	if (vcpu_check_request(vcpu, REQ_APIC_TIMER)) {
 		lapic_timer_latch(&v->apic);
 		vcpu_request(vcpu, REQ_EVENT);

@@ -197,6 +197,7 @@ void vcpu_skip_insn(struct vcpu_x86 *v, const struct hw_exit *exit);	/* RIP past
 
 /* fast_inline.h: fast_exit(), IRQs off. true: handled, enter again. */
 void lapic_sync_tpr(struct vcpu_x86 *v);	/* fast.c */
+void vcpu_apic_done(struct vcpu_x86 *v, const struct hw_exit *exit);
 u32 vcpu_usual_length(struct vcpu_x86 *v, const struct hw_exit *exit);
 /* exits.c: IRQs on, srcu held. */
 enum next { NEXT_GUEST, NEXT_USER };	/* enter again; leave to the VMM with kvm_run filled in. Errors: negative errno */
@@ -249,6 +250,7 @@ void vcpu_latch_nmis(struct vcpu_x86 *v);	/* nmi_queued and apic.nmi_pending int
 void vcpu_accept_init_sipi(struct vcpu_x86 *v);	/* take INIT and SIPI from the LAPIC; moves mp_state */
 void vcpu_queue_nmi(struct vcpu_x86 *v);	/* any thread */
 bool vcpu_runnable(struct vcpu_x86 *v);
+void vcpu_update_virtual_apic(struct vcpu_x86 *v);	/* REQ_APIC_MODE: IRQs on, may sleep */
 
 /* halt.c */
 int vcpu_halt(struct vcpu_x86 *v);		/* HLT was executed */

@@ -95,7 +95,8 @@ void hw_put(struct hw_vcpu *hw, bool scheduled_out)
 
 void hw_prepare_guest_switch(struct hw_vcpu *hw)
 {
-	(void)hw;
+	if (hw->prepare)
+		hw->prepare(hw);
 }
 
 void hw_set_tdp_root(struct hw_vcpu *hw, hpa_t root, int levels)
@@ -147,9 +148,17 @@ void hw_nmi_window_step(struct hw_vcpu *hw)
 	hw->nmi_masked = false;
 }
 
-void hw_set_virtual_apic(struct hw_vcpu *hw, hpa_t regs_page, bool xapic, bool x2apic)
+void hw_set_virtual_apic(struct hw_vcpu *hw, void *regs, enum hw_apic mode, enum hw_apic_delivery delivery)
 {
-	(void)hw, (void)regs_page, (void)xapic, (void)x2apic;
+	hw->apic_regs = regs;
+	hw->apic_mode = mode;
+	hw->apic_delivers = delivery == HW_APIC_DELIVERS;
+	hw->tpr_threshold = 0;
+}
+
+hpa_t hw_apic_page(struct hw_vm *vm)
+{
+	return hw_caps.virtual_apic ? (hpa_t)(unsigned long)vm->apic_page : 0;
 }
 
 void hw_set_insns(struct hw_vcpu *hw, u32 insns)
@@ -164,12 +173,14 @@ void hw_set_dirty_log(struct hw_vcpu *hw, bool on)
 
 void hw_set_rvi_svi(struct hw_vcpu *hw, int rvi, int svi)
 {
-	(void)hw, (void)rvi, (void)svi;
+	hw->rvi = rvi;
+	hw->svi = svi;
+	hw->rvi_writes++;
 }
 
 void hw_set_eoi_exits(struct hw_vcpu *hw, const u64 bitmap[4])
 {
-	(void)hw, (void)bitmap;
+	memcpy(hw->eoi_exits, bitmap, sizeof(hw->eoi_exits));
 }
 
 u64 hw_cr0(struct hw_vcpu *hw)

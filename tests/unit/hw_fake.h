@@ -9,6 +9,7 @@
 
 struct hw_vm {
 	int created;
+	char apic_page[4096] __attribute__((aligned(4096)));
 };
 
 #define FAKE_MSRS	32
@@ -23,6 +24,12 @@ struct hw_vcpu {
 	u8 tpr, tpr_threshold;
 	bool nmi_masked, intr_window, nmi_window, single_step, dr_intercept, loaded, cut;
 	struct hw_event injected;	/* what the next entry will deliver */
+	void *apic_regs;		/* APIC virtualization, as it was asked for */
+	enum hw_apic apic_mode;
+	bool apic_delivers;
+	int rvi, svi;
+	unsigned int rvi_writes;
+	u64 eoi_exits[4];
 	hpa_t tdp_root;
 	int tdp_levels;
 	u32 exception_intercepts, intercepts, pause_gap, pause_window;
@@ -37,6 +44,7 @@ struct hw_vcpu {
 	/* The script: each entry calls this, with what was injected taken away first. */
 	struct hw_exit (*script)(struct hw_vcpu *hw, const struct hw_event *delivered);
 	void *script_data;
+	void (*prepare)(struct hw_vcpu *hw);	/* what happens just before IRQs go off for an entry; may be NULL */
 };
 
 static inline void hw_enter_guest(struct hw_vcpu *hw, struct hw_exit *exit)

@@ -236,33 +236,6 @@ TEST(destinations)
 	drop_irqchip();
 }
 
-TEST(eoi_exits)
-{
-	u64 bits[4];
-
-	make_ioapic(2);
-	vm.params.virtual_apic = true;
-	scans_requested = 0;
-	set_entry(10, LEVEL | 0x3a, 0);
-	CHECK_EQ(scans_requested, 2);
-	set_entry(11, LEVEL | 0x4a, 1);
-	set_entry(12, 0x5a, 0);
-	set_entry(13, MASKED | LEVEL | 0x6a, 0);
-	irqchip_eoi_exits(&chip, &apics[0], bits);
-	CHECK_EQ(bits[0], BIT_ULL(0x3a));
-	CHECK_EQ(bits[1], 0);
-	irqchip_eoi_exits(&chip, &apics[1], bits);
-	CHECK_EQ(bits[0], 0);
-	CHECK_EQ(bits[1], BIT_ULL(0x4a - 64));
-	/* In service on a LAPIC to which it no longer goes. */
-	drive(10, 1);
-	CHECK_EQ(take(&apics[0]), 0x3a);
-	reg_write(0x11 + 20, 1 << 24);
-	irqchip_eoi_exits(&chip, &apics[0], bits);
-	CHECK_EQ(bits[0], BIT_ULL(0x3a));
-	drop_irqchip();
-}
-
 TEST(state)
 {
 	struct kvm_irqchip one = { .chip_id = KVM_IRQCHIP_IOAPIC }, two = one;

@@ -22,7 +22,7 @@ static struct vm vm;
 static struct irqchip chip;
 static struct vcpu vcpus[MAX_APICS];
 static struct lapic apics[MAX_APICS];
-static int nr_apics, kicks[MAX_APICS], scans_requested;
+static int nr_apics, kicks[MAX_APICS];
 
 /* What another thread does at that moment; once. */
 static void (*on_kick)(void);
@@ -37,17 +37,12 @@ void vcpu_kick(struct vcpu *vcpu)
 		meanwhile();
 }
 
-void vm_request_all(struct vm *v, enum vcpu_request req, enum request_wait wait, struct vcpu *except)
-{
-	scans_requested++;
-}
-
 static void make_vm(void)
 {
 	memset(&vm, 0, sizeof(vm));
 	memset(&chip, 0, sizeof(chip));
 	memset(kicks, 0, sizeof(kicks));
-	nr_apics = scans_requested = 0;
+	nr_apics = 0;
 	mutex_init(&vm.irq_lock);
 	irqchip_init(&chip, &vm);
 }

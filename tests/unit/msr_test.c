@@ -6,12 +6,12 @@
 static struct vm_x86 vm;
 static struct vcpu_x86 v;
 static u32 guest_cpuid7_edx;
-static u64 lapic_written;
+static u64 lapic_wrote;
 static u32 lapic_msr;
 
 /* The neighbours. */
 int lapic_msr_read(struct lapic *apic, u32 msr, u64 *val) { *val = msr; return 0; }
-int lapic_msr_write(struct lapic *apic, u32 msr, u64 val) { lapic_msr = msr; lapic_written = val; return val == ~0ull ? -EINVAL : 0; }
+int lapic_msr_write(struct lapic *apic, u32 msr, u64 val) { lapic_msr = msr; lapic_wrote = val; return val == ~0ull ? -EINVAL : 0; }
 int lapic_set_base(struct lapic *apic, u64 base, bool host) { apic->base = base; return 0; }
 int vcpu_set_efer(struct vcpu_x86 *vc, u64 efer, bool host) { vc->hw.efer = efer; return 0; }
 void vcpu_set_tsc_offset(struct vcpu_x86 *vc, u64 offset) { vc->tsc_offset = offset; }

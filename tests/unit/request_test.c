@@ -146,10 +146,10 @@ TEST(request_all_nowait)
 	in_guest(1, 2);
 	in_guest(3, 3);
 	vcpus[1].mode = OUTSIDE_GUEST_MODE;
-	vm_request_all(&vm, REQ_SCAN_IOAPIC, REQUEST_NOWAIT, &vcpus[3]);
-	CHECK(vcpu_check_request(&vcpus[0], REQ_SCAN_IOAPIC));
-	CHECK(vcpu_check_request(&vcpus[1], REQ_SCAN_IOAPIC));
-	CHECK(vcpu_check_request(&vcpus[2], REQ_SCAN_IOAPIC));
+	vm_request_all(&vm, REQ_CLOCK_UPDATE, REQUEST_NOWAIT, &vcpus[3]);
+	CHECK(vcpu_check_request(&vcpus[0], REQ_CLOCK_UPDATE));
+	CHECK(vcpu_check_request(&vcpus[1], REQ_CLOCK_UPDATE));
+	CHECK(vcpu_check_request(&vcpus[2], REQ_CLOCK_UPDATE));
 	CHECK(!vcpu_request_pending(&vcpus[3]));
 	CHECK_EQ(tasks[0].kicks, 1);
 	CHECK_EQ(tasks[1].kicks, 0);

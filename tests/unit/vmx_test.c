@@ -205,6 +205,7 @@ static void say(const char *fmt, ...)
 #include "hw/vmx/caps.c"
 #include "hw/vmx/vmcs.c"
 #include "hw/vmx/event.c"
+#include "hw/vmx/apic.c"
 #include "hw/vmx/exit.c"
 #include "hw/vmx/check.c"
 #include "hw/vmx/run.c"

@@ -589,8 +589,13 @@ int hw_set_preemption_timer(struct hw_vcpu *hw, u64 host_tsc)
  * would be
  */
 
-void hw_set_virtual_apic(struct hw_vcpu *hw, hpa_t regs_page, bool xapic, bool x2apic)
+void hw_set_virtual_apic(struct hw_vcpu *hw, void *regs, enum hw_apic mode, enum hw_apic_delivery delivery)
 {
+}
+
+hpa_t hw_apic_page(struct hw_vm *vm)
+{
+	return 0;
 }
 
 void hw_set_rvi_svi(struct hw_vcpu *hw, int rvi, int svi)

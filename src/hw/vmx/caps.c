@@ -219,12 +219,14 @@ static void vmx_find_options(void)
 
 	rdmsrl(MSR_IA32_VMX_TRUE_PINBASED_CTLS, cap);
 	hw_caps.preemption_timer = (cap >> 32) & PIN_BASED_VMX_PREEMPTION_TIMER;
+	hw_caps.posted_intr = (cap >> 32) & PIN_BASED_POSTED_INTR;
 	rdmsrl(MSR_IA32_VMX_TRUE_PROCBASED_CTLS, cap);
 	hw_caps.mtf = (cap >> 32) & CPU_BASED_MONITOR_TRAP_FLAG;
 	rdmsrl(MSR_IA32_VMX_PROCBASED_CTLS2, cap);
 	hw_caps.pause_filter = (cap >> 32) & SECONDARY_EXEC_PAUSE_LOOP_EXITING;
 	/* What is logged is that a dirty bit was set. */
 	hw_caps.pml = hw_caps.tdp_ad && ((cap >> 32) & SECONDARY_EXEC_ENABLE_PML);
+	vmx_apic_setup(cap >> 32);
 }
 
 static int vmx_alloc_cpu(struct vmx_cpu *cpu)

@@ -127,6 +127,9 @@ struct hw_event event_interrupted(struct hw_vcpu *hw, u32 info)
 {
 	struct hw_event ev = { .kind = event_kind(info), .vector = info & VECTORING_INFO_VECTOR_MASK };
 
+	/* An interrupt that the CPU took by itself is the one in service: the same, but that Bochs 2.7 reports an older event's vector. */
+	if (ev.kind == EVENT_INTR && hw->injected.kind != EVENT_INTR && (hw->proc2 & SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY))
+		ev.vector = vmcs_read16(GUEST_INTR_STATUS) >> 8;
 	if (info & VECTORING_INFO_DELIVER_CODE_MASK) {
 		ev.has_error = true;
 		ev.error = vmcs_read32(IDT_VECTORING_ERROR_CODE);

@@ -2,6 +2,7 @@
 /*
  * VM exits, decoded: from the exit reason and its information fields to struct hw_exit.
  */
+#include <asm/apicdef.h>
 #include <asm/mce.h>
 #include <asm/ptrace.h>
 #include "hw/hw.h"
@@ -194,6 +195,18 @@ static void decode_task_switch(struct hw_exit *exit, u32 vectoring)
 	exit->task.error = exit->task.has_error ? vmcs_read32(IDT_VECTORING_ERROR_CODE) : 0;
 }
 
+/* SDM 3C, table 28-6: the offset in the page, and 0 a read, 1 a write, 2 a fetch; others are of an event's delivery, or of guest-physical addresses. */
+static void decode_apic_access(struct hw_exit *exit)
+{
+	static const u8 access[16] = { [1] = ACCESS_WRITE, [2] = ACCESS_FETCH, [15] = ACCESS_FETCH };
+	u8 how = access[(exit->qual >> 12) & 15];
+
+	exit->npf.gpa = APIC_DEFAULT_PHYS_BASE | (exit->qual & 0xfff);
+	exit->npf.access = how ? how : ACCESS_READ;
+	exit->npf.present = true;
+	exit->npf.in_walk = false;
+}
+
 static void decode_details(struct hw_vcpu *hw, struct hw_exit *exit, u32 vectoring)
 {
 	switch (exit->kind) {
@@ -230,11 +243,13 @@ static void decode_details(struct hw_vcpu *hw, struct hw_exit *exit, u32 vectori
 		decode_task_switch(exit, vectoring);
 		break;
 	case EXIT_APIC_ACCESS:
+		decode_apic_access(exit);
+		break;
 	case EXIT_APIC_WRITE:
-	case EXIT_EOI_INDUCED:
 		exit->apic.offset = exit->qual & 0xfff;
+		break;
+	case EXIT_EOI_INDUCED:
 		exit->apic.vector = exit->qual;
-		exit->apic.write = ((exit->qual >> 12) & 15) == 1;
 		break;
 	}
 }

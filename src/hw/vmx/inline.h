@@ -192,7 +192,9 @@ static inline void hw_set_tpr_threshold(struct hw_vcpu *hw, u8 irr_class)
 
 static inline void hw_set_tpr(struct hw_vcpu *hw, u8 cr8)
 {
-	hw->vapic[VAPIC_TPR] = cr8 << 4;
+	/* Not so as to lose the lower half, which CR8 doesn't show. */
+	if (hw_tpr(hw) != cr8)
+		hw->vapic[VAPIC_TPR] = cr8 << 4;
 	if (unlikely(hw->tpr_threshold > cr8))
 		hw_set_tpr_threshold(hw, 0);
 }

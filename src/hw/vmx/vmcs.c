@@ -30,7 +30,7 @@ void vmx_set_proc(struct hw_vcpu *hw, u32 bits, bool on)
 	vmcs_write32(CPU_BASED_VM_EXEC_CONTROL, val);
 }
 
-static void vmx_set_proc2(struct hw_vcpu *hw, u32 bits, bool on)
+void vmx_set_proc2(struct hw_vcpu *hw, u32 bits, bool on)
 {
 	u32 val = on ? hw->proc2 | bits : hw->proc2 & ~bits;
 
@@ -220,18 +220,19 @@ static void vpid_free(u16 vpid)
 
 int hw_vm_init(struct hw_vm *vm)
 {
-	return 0;
+	return vmx_apic_vm_init(vm);
 }
 
 void hw_vm_destroy(struct hw_vm *vm)
 {
+	free_page((unsigned long)vm->apic_page);
 }
 
 static void vcpu_free_pages(struct hw_vcpu *hw)
 {
 	free_page((unsigned long)hw->vmcs);
 	free_page((unsigned long)hw->msr_bitmap);
-	free_page((unsigned long)hw->vapic);
+	free_page((unsigned long)hw->own_vapic);
 	free_page((unsigned long)hw->pml);
 }
 
@@ -241,15 +242,16 @@ int hw_vcpu_create(struct hw_vcpu *hw, struct hw_vm *vm)
 
 	hw->vmcs = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	hw->msr_bitmap = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	hw->vapic = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	hw->own_vapic = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	if (hw_caps.pml)
 		hw->pml = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (!hw->vmcs || !hw->msr_bitmap || !hw->vapic || (hw_caps.pml && !hw->pml)) {
+	if (!hw->vmcs || !hw->msr_bitmap || !hw->own_vapic || (hw_caps.pml && !hw->pml)) {
 		vcpu_free_pages(hw);
 		return -ENOMEM;
 	}
 	*(u32 *)hw->vmcs = vmx_basic_revision;
 	hw->vm = vm;
+	hw->vapic = hw->own_vapic;
 	hw->id = atomic64_inc_return(&last_id);
 	hw->cpu = -1;
 	hw->vpid = vpid_alloc();
@@ -286,7 +288,7 @@ static void vmcs_init_controls(struct hw_vcpu *hw)
 	vmcs_write32(TPR_THRESHOLD, 0);
 	vmcs_write64(VMCS_LINK_POINTER, ~0ull);
 	vmcs_write64(MSR_BITMAP, virt_to_phys(hw->msr_bitmap));
-	vmcs_write64(VIRTUAL_APIC_PAGE_ADDR, virt_to_phys(hw->vapic));
+	vmx_apic_reset(hw);
 	if (hw->vpid)
 		vmcs_write16(VIRTUAL_PROCESSOR_ID, hw->vpid);
 	if (hw->pml)
@@ -808,20 +810,6 @@ u32 vmx_take_dirty_log(struct hw_vcpu *hw, const u64 **gpas)
 	vmcs_write16(GUEST_PML_INDEX, PML_ENTRIES - 1);
 	*gpas = hw->pml + first;
 	return PML_ENTRIES - first;
-}
-
-/* ------------------------------------------------------------------ hardware APIC virtualization: none yet, hw_caps.virtual_apic is false */
-
-void hw_set_virtual_apic(struct hw_vcpu *hw, hpa_t regs_page, bool xapic, bool x2apic)
-{
-}
-
-void hw_set_rvi_svi(struct hw_vcpu *hw, int rvi, int svi)
-{
-}
-
-void hw_set_eoi_exits(struct hw_vcpu *hw, const u64 bitmap[4])
-{
 }
 
 /* ------------------------------------------------------------------ dump */

@@ -63,6 +63,7 @@ struct vmx_cpu {
 struct hw_vm {
 	/* VPIDs are the vCPUs', the EPT is the MMU's. */
 	bool failure_explained;
+	void *apic_page;		/* accesses to it are accesses to the LAPIC; never read or written */
 };
 
 struct hw_vcpu {
@@ -80,7 +81,9 @@ struct hw_vcpu {
 	struct hw_vm *vm;
 	void *vmcs;
 	unsigned long *msr_bitmap;
-	u8 *vapic;			/* virtual-APIC page: CR8 is in its TPR */
+	u8 *vapic;			/* virtual-APIC page, CR8 is in its TPR: the LAPIC's registers, or */
+	u8 *own_vapic;			/* ... where those aren't virtualized, a page with nothing but the TPR */
+	u64 eoi_exits[4];
 	u64 *pml;			/* page-modification log; NULL: the CPU has none */
 	int cpu;			/* where the VMCS is active; -1: nowhere */
 	struct list_head link;
@@ -141,7 +144,13 @@ u8 vmx_timer_shift(void);
 u32 vmx_take_dirty_log(struct hw_vcpu *hw, const u64 **gpas);
 void vmx_flush_changes(struct hw_vcpu *hw);	/* .changed into the VMCS */
 void vmx_set_proc(struct hw_vcpu *hw, u32 bits, bool on);
+void vmx_set_proc2(struct hw_vcpu *hw, u32 bits, bool on);
 void vmx_set_pin(struct hw_vcpu *hw, u32 bits, bool on);
+
+/* apic.c */
+void vmx_apic_setup(u32 proc2);		/* @proc2: what the CPU has */
+int vmx_apic_vm_init(struct hw_vm *vm);	/* -ENOMEM */
+void vmx_apic_reset(struct hw_vcpu *hw);
 
 /* run.c */
 void vmx_host_msrs_read(void);
