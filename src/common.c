@@ -27,6 +27,7 @@
 #include "mmu/notifier.c"
 #include "mmu/fault.c"
 #include "mmu/dirty.c"
+#include "mmu/large.c"
 #include "mmu/walk.c"
 
 #include "emulate/alu.c"

@@ -86,7 +86,7 @@ static const struct param {
 #define BOOL(name)	{ #name, offsetof(struct vm_params, name), true }
 	U32(halt_poll_ns), U32(halt_poll_grow), U32(halt_poll_grow_start), U32(halt_poll_shrink),
 	U32(ple_gap), U32(ple_window), U32(ple_window_grow), U32(ple_window_shrink), U32(ple_window_max),
-	BOOL(virtual_apic), BOOL(virtual_intr), BOOL(huge_pages), BOOL(pml),
+	BOOL(virtual_apic), BOOL(virtual_intr), BOOL(huge_pages), BOOL(nx_huge_pages), BOOL(pml),
 #undef U32
 #undef BOOL
 };

@@ -17,6 +17,9 @@ module_param_named(pause_filter_count_grow, vm_default_params.ple_window_grow, u
 module_param_named(pause_filter_count_shrink, vm_default_params.ple_window_shrink, uint, 0644);
 module_param_named(pause_filter_count_max, vm_default_params.ple_window_max, uint, 0644);
 module_param_named(huge_pages, vm_default_params.huge_pages, bool, 0644);
+static int nx_huge_pages = -1;
+module_param(nx_huge_pages, int, 0444);
+MODULE_PARM_DESC(nx_huge_pages, "large pages are not executable: 1, 0, or -1: where the processor needs that and the kernel wants it (ITLB multihit)");
 module_param_named(pml, vm_default_params.pml, bool, 0644);
 module_param_named(flexpriority, vm_default_params.virtual_apic, bool, 0644);
 
@@ -55,6 +58,7 @@ static int __init kvmono_init(void)
 	if (err)
 		goto teardown_core;
 	vm_default_params.virtual_intr = enable_apicv < 0 ? hw_caps.posted_intr : enable_apicv;
+	vm_default_params.nx_huge_pages = nx_huge_pages < 0 ? hw_caps.itlb_multihit : nx_huge_pages;
 	if (exit_ring)
 		static_branch_enable(&exit_ring_on);
 	cpuid_setup();

@@ -33,6 +33,7 @@ struct vm_params {
 	bool virtual_apic;		/* the guest's accesses to its LAPIC are the processor's, as far as it can */
 	bool virtual_intr;		/* with that: so is the delivery of interrupts, and their end */
 	bool huge_pages;
+	bool nx_huge_pages;		/* large pages are not executable: mmu/large.c */
 	bool pml;			/* the processor logs which pages are written */
 };
 extern struct vm_params vm_default_params;

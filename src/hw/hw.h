@@ -98,6 +98,7 @@ struct hw_caps {
 	bool tdp_1g, tdp_2m, tdp_ad;
 	bool nrips;		/* the hardware says where the next instruction is */
 	bool decode_assists, tsc_scaling, pause_filter, vgif, virtual_nmi, virtual_apic, virtual_x2apic, virtual_intr, posted_intr;
+	bool itlb_multihit;	/* executable large pages can stop the machine, and the kernel wants that prevented */
 	bool preemption_timer, pml, mtf, xsaves, bus_lock_exit, spec_ctrl_virt, tsc_aux_virt;
 	u8 tsc_scaling_frac_bits;
 	u64 max_tsc_scaling_ratio, default_tsc_scaling_ratio;
@@ -289,6 +290,7 @@ void hw_hypercall_insn(u8 insn[3]);
 /*
  * Nested page-table entries: the bits differ (NPT has the format of ordinary page tables, EPT its own); tdp_entry.h of the MMU is built on these.
  *	u64 hw_tdp_leaf(hpa_t pa, int level, u32 perms, enum hw_memtype type)	perms: ACCESS_*; level 1 4K, 2 2M, 3 1G
+ *	u64 hw_tdp_allow_exec(u64 leaf)		a present one, made without ACCESS_FETCH
  *	u64 hw_tdp_table(hpa_t pa)	u64 hw_tdp_mmio(gpa_t gpa)
  *	bits: HW_TDP_PRESENT_MASK HW_TDP_WRITE HW_TDP_EXEC (or HW_TDP_NX) HW_TDP_ACCESSED HW_TDP_DIRTY HW_TDP_LARGE HW_TDP_SOFT0..SOFT3 (ignored by hardware when present), HW_TDP_PA_MASK
  */

@@ -158,30 +158,10 @@ void mmu_slot_start_logging(struct mmu *mmu, const struct memslot *slot, bool in
 	vm_flush_remote_tlbs(mmu->vm);
 }
 
-/* May one large leaf take the place of the table that @w is at, by the slot and by the host's mapping? */
-static bool table_can_be_leaf(struct mmu *mmu, const struct memslot *slot, const struct tdp_walk *w)
-{
-	if (w->level > TDP_1G || fault_max_level(mmu, slot, w->gfn) < w->level)
-		return false;
-	return host_map_level(mmu->vm->mm, memslot_gfn_to_hva(slot, w->gfn)) >= w->level;
-}
-
-/* Tables that were only needed for the log go; what they mapped comes back as large leaves, by faults. */
+/* Tables that were only needed for the log go. */
 void mmu_slot_stop_logging(struct mmu *mmu, const struct memslot *slot)
 {
-	LLIST_HEAD(dead);
-	struct tdp_walk w;
-
-	tdp_zap_begin(mmu);
-	tdp_walk_begin(&w, mmu, TDP_2M, slot->base_gfn, slot->base_gfn + slot->npages);
-	while (tdp_walk_next(&w)) {
-		if (tdp_is_table(w.val, w.level) && table_can_be_leaf(mmu, slot, &w))
-			tdp_unlink(&w, &dead);
-		tdp_walk_yield(&w);
-	}
-	tdp_walk_end(&w);
-	tdp_zap_end(mmu);
-	tdp_bury(mmu, &dead);
+	mmu_drop_small(mmu, slot);
 }
 
 /* ------------------------------------------------------------------ the ioctls */

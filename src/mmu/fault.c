@@ -72,8 +72,8 @@ static int fault_level(const struct fault *f)
 {
 	const int level = fault_max_level(f->mmu, f->slot, f->gfn);
 
-	if (level == TDP_4K)
-		return level;
+	if (level == TDP_4K || ((f->access & ACCESS_FETCH) && f->mmu->vm->params.nx_huge_pages))
+		return TDP_4K;
 	return min(level, host_map_level(f->mmu->vm->mm, f->hva));
 }
 
@@ -120,8 +120,11 @@ static enum leaf_verdict leaf_judge(const struct memslot *slot, u64 val, int lev
 	*to = val;
 	if (val & TDP_TRACKED)
 		*to = tdp_unhide(val);
+	/* Execution wants a split. */
+	if ((access & ACCESS_FETCH) && (val & TDP_NO_EXEC))
+		return LEAF_ASK_HOST;
 	if (!tdp_allows(*to, access)) {
-		/* Only a write is ever refused. In a large leaf of a logged slot it wants a split first. */
+		/* Beside that only a write is ever refused. In a large leaf of a logged slot it wants a split first. */
 		if (!(val & TDP_HOST_WRITE) || (slot_logs(slot) && level > TDP_4K))
 			return LEAF_ASK_HOST;
 		*to = tdp_grant_write(*to);
@@ -203,6 +206,8 @@ static enum map_result fault_make_table(struct fault *f, u64 *entry, u64 *val, i
 		return MAP_NEED_TABLE;
 	table = hw_tdp_table(__pa(f->spare->entries));
 	f->spare->level = level - 1;
+	if (*val & TDP_NO_EXEC)
+		mmu_recover_later(f->mmu);
 	if (tdp_is_leaf(*val, level))
 		done = tdp_split(entry, val, level, f->spare);
 	else
@@ -245,12 +250,15 @@ static u64 fault_new_leaf(const struct fault *f)
 {
 	const bool host_write = f->host.writable && !(f->slot->flags & KVM_MEM_READONLY);
 	const bool write = host_write && (!slot_logs(f->slot) || mmu_hw_logs(f->mmu) || (f->access & ACCESS_WRITE));
-	const u32 perms = ACCESS_READ | ACCESS_FETCH | (write ? ACCESS_WRITE : 0);
+	const bool exec = f->level == TDP_4K || !f->mmu->vm->params.nx_huge_pages;
+	const u32 perms = ACCESS_READ | (exec ? ACCESS_FETCH : 0) | (write ? ACCESS_WRITE : 0);
 	const hpa_t pa = (f->host.pfn & ~(tdp_level_pages(f->level) - 1)) << 12;
 	u64 leaf = hw_tdp_leaf(pa, f->level, perms, f->host.type);
 
 	if (host_write)
 		leaf |= TDP_HOST_WRITE;
+	if (!exec)
+		leaf |= TDP_NO_EXEC;
 	/* What the CPU is about to set anyhow, by a locked write of its own. */
 	if (!f->prefault)
 		leaf |= HW_TDP_ACCESSED;
@@ -321,6 +329,11 @@ static enum map_result fault_leaf(struct fault *f, u64 *entry)
 	case TDP_CLAIMED:
 		return MAP_RETRY;
 	case TDP_TABLE:
+		/* Here small pages may be what execution needs: mmu_recover() tries large ones again. */
+		if (f->mmu->vm->params.nx_huge_pages) {
+			f->level--;
+			return MAP_AGAIN;
+		}
 		return fault_drop_table(f, entry, val);
 	default:
 		break;

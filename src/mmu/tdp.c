@@ -93,6 +93,7 @@ int mmu_init(struct mmu *mmu, struct vm *vm)
 	mmu->levels = hw_caps.tdp_levels;
 	mmu->end_gfn = 1ULL << min(hw_caps.max_phys_bits - 12, 9 * mmu->levels);
 	mmu->deferred = false;
+	mmu_recover_init(mmu);
 	mmu->hw_log = false;
 	atomic_set(&mmu->unflushed, 0);
 	spin_lock_init(&mmu->inv_lock);
@@ -107,6 +108,7 @@ void mmu_destroy(struct mmu *mmu)
 {
 	if (!mmu->root)
 		return;
+	mmu_recover_end(mmu);
 	free_subtree(mmu->root);
 	mmu->root = NULL;
 	if (!mmu->deferred)

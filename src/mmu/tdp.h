@@ -13,6 +13,7 @@
 #include <linux/rcupdate.h>
 #include <linux/seqlock.h>
 #include <linux/spinlock.h>
+#include <linux/workqueue.h>
 #include "mmu/mmu.h"
 #include "mmu/tdp_entry.h"
 
@@ -27,6 +28,7 @@ struct tdp_table {
 struct mmu {
 	struct vm *vm;
 	struct tdp_table *root;
+	struct delayed_work recover;	/* nx_huge_pages: large pages come back */
 	gfn_t end_gfn;			/* first that the tables can't reach */
 	u8 levels;
 	bool hw_log;			/* vCPUs log their writes by themselves: leaves of logged slots are writable, and clean */
@@ -137,6 +139,15 @@ enum host_result host_page_get(hva_t hva, bool write, bool try_write, struct hos
 void host_page_put(struct host_page *host);
 /** host_map_level() - how large is the host's mapping of @hva just now: TDP_4K, 2M, 1G? Any context. */
 int host_map_level(struct mm_struct *mm, hva_t hva);
+
+/* ------------------------------------------------------------------ large.c */
+
+/** mmu_drop_small() - tables of @slot in whose place a large leaf could be go; faults map the memory anew. slots_lock held; sleeps. */
+void mmu_drop_small(struct mmu *mmu, const struct memslot *slot);
+/** mmu_recover_init(), mmu_recover_end() - with the VM's tables; the second waits for the work. mmu_recover_later() - a large page was split to be executed from. Any context. */
+void mmu_recover_init(struct mmu *mmu);
+void mmu_recover_end(struct mmu *mmu);
+void mmu_recover_later(struct mmu *mmu);
 
 /* ------------------------------------------------------------------ fault.c */
 

@@ -47,8 +47,9 @@ enum tdp_state {
 	NR_TDP_STATES
 };
 
-/* Software bits of a leaf. The first also lives on while it is tracked. HW_TDP_SOFT1 is free. */
+/* Software bits of a leaf. The first two also live on while it is tracked. */
 #define TDP_HOST_WRITE	HW_TDP_SOFT0	/* the host mapping was writable when it was read, and the slot is */
+#define TDP_NO_EXEC	HW_TDP_SOFT1	/* a large page of a VM with nx_huge_pages: who executes from it gets small ones */
 #define TDP_TRACKED	HW_TDP_SOFT2	/* access-tracked: the present bits were taken away */
 #define TDP_SAVED_WRITE	HW_TDP_SOFT3	/* ... and it was writable */
 
@@ -133,7 +134,8 @@ static inline bool tdp_is_table(u64 val, int level)
 /** tdp_allows() - would the processor let this access through? */
 static inline bool tdp_allows(u64 val, u32 access)
 {
-	return tdp_present(val) && (!(access & ACCESS_WRITE) || (val & HW_TDP_WRITE));
+	return tdp_present(val) && (!(access & ACCESS_WRITE) || (val & HW_TDP_WRITE)) &&
+	       (!(access & ACCESS_FETCH) || !(val & TDP_NO_EXEC));
 }
 
 /* ------------------------------------------------------------------ making */
@@ -143,10 +145,10 @@ static inline u64 tdp_make_claim(u32 vcpu_index)
 	return TDP_CLAIM | (u64)vcpu_index << TDP_CLAIM_SHIFT;
 }
 
-/* The permission bits alone, as this hardware spells them. */
-static inline u64 tdp_present_bits(bool write)
+/* The permission bits that the leaf @val may have beside @write, alone, as this hardware spells them. */
+static inline u64 tdp_present_bits(u64 val, bool write)
 {
-	const u32 perms = ACCESS_READ | ACCESS_FETCH | (write ? ACCESS_WRITE : 0);
+	const u32 perms = ACCESS_READ | (val & TDP_NO_EXEC ? 0 : ACCESS_FETCH) | (write ? ACCESS_WRITE : 0);
 
 	return hw_tdp_leaf(0, TDP_4K, perms, HW_MEM_WB) & (HW_TDP_PRESENT_MASK | HW_TDP_WRITE);
 }
@@ -157,7 +159,7 @@ static inline u64 tdp_present_bits(bool write)
  */
 static inline u64 tdp_grant_write(u64 val)
 {
-	return val | tdp_present_bits(true) | HW_TDP_ACCESSED | HW_TDP_DIRTY;
+	return val | tdp_present_bits(val, true) | HW_TDP_ACCESSED | HW_TDP_DIRTY;
 }
 
 /**
@@ -186,7 +188,16 @@ static inline u64 tdp_hide(u64 val)
 /** tdp_unhide() - a tracked leaf becomes what it was. */
 static inline u64 tdp_unhide(u64 val)
 {
-	return (val & ~(TDP_TRACKED | TDP_SAVED_WRITE)) | tdp_present_bits(val & TDP_SAVED_WRITE) | HW_TDP_ACCESSED;
+	return (val & ~(TDP_TRACKED | TDP_SAVED_WRITE)) | tdp_present_bits(val, val & TDP_SAVED_WRITE) | HW_TDP_ACCESSED;
+}
+
+/* A small page may be executed from: only large ones are dangerous. */
+static inline u64 tdp_allow_exec(u64 val)
+{
+	if (!(val & TDP_NO_EXEC))
+		return val;
+	val &= ~TDP_NO_EXEC;
+	return tdp_present(val) ? hw_tdp_allow_exec(val) : val;
 }
 
 /**
@@ -195,9 +206,11 @@ static inline u64 tdp_unhide(u64 val)
  */
 static inline u64 tdp_split_leaf(u64 val, int level, int index)
 {
-	const u64 large = level - 1 > TDP_4K ? HW_TDP_LARGE : 0;
+	const u64 addr = index * tdp_level_size(level - 1);
 
-	return ((val & ~HW_TDP_LARGE) | large) + index * tdp_level_size(level - 1);
+	if (level - 1 > TDP_4K)
+		return val + addr;
+	return tdp_allow_exec(val & ~HW_TDP_LARGE) + addr;
 }
 
 /* ------------------------------------------------------------------ transitions */

@@ -6,6 +6,7 @@
 #include "mmu/notifier.c"
 #include "mmu/fault.c"
 #include "mmu/dirty.c"
+#include "mmu/large.c"
 
 #define BASE	512u			/* the guest's memory begins at 2M */
 #define PAGES	1300u			/* no multiple of 64, and across two large pages and a bit */
@@ -615,4 +616,65 @@ TEST(lost_nothing_write_protected)
 {
 	lost_nothing(false, false);
 	lost_nothing(false, true);
+}
+
+/* ------------------------------------------------------------------ large pages that are not executable */
+
+static u64 leaf_at(u32 page, int *level)
+{
+	u64 val;
+
+	return tdp_leaf(&test_mmu, BASE + page, level, &val) ? val : 0;
+}
+
+TEST(executed_large_pages_become_small)
+{
+	int level;
+	u64 leaf;
+
+	make(0, 2);
+	test_vm.params.nx_huge_pages = true;
+	CHECK_EQ(fault(BASE, ACCESS_READ), FAULT_FIXED);
+	leaf = leaf_at(0, &level);
+	CHECK(level == TDP_2M && (leaf & TDP_NO_EXEC) && (leaf & HW_TDP_NX));
+	CHECK(tdp_allows(leaf, ACCESS_WRITE) && !tdp_allows(leaf, ACCESS_FETCH));
+	CHECK(!fault_fast(BASE + 7, ACCESS_FETCH));
+	CHECK_EQ(fault(BASE + 7, ACCESS_FETCH), FAULT_FIXED);
+	for (u32 i = 0; i < 512; i++) {
+		leaf = leaf_at(i, &level);
+		CHECK(level == TDP_4K && tdp_allows(leaf, ACCESS_FETCH | ACCESS_WRITE) && !(leaf & (TDP_NO_EXEC | HW_TDP_NX)));
+	}
+	/* The next large page is another matter; and a page that comes anew where small ones are is small. */
+	CHECK_EQ(fault(BASE + 512, ACCESS_WRITE), FAULT_FIXED);
+	CHECK(leaf_at(512, &level) && level == TDP_2M);
+	mmu_invalidate_begin(&test_mmu, HOST_HVA + (9 << 12), HOST_HVA + (10 << 12), true);
+	mmu_invalidate_end(&test_mmu, HOST_HVA + (9 << 12), HOST_HVA + (10 << 12));
+	CHECK(!leaf_at(9, &level));
+	CHECK_EQ(fault(BASE + 9, ACCESS_READ), FAULT_FIXED);
+	CHECK(leaf_at(9, &level) && level == TDP_4K && leaf_at(8, &level) && level == TDP_4K);
+	/* First executed, it is small at once. */
+	CHECK_EQ(slot_set(1, 0, BASE + 4096, 512, HOST_HVA + (512 << 12)), 0);
+	CHECK_EQ(fault(BASE + 4096, ACCESS_FETCH), FAULT_FIXED);
+	CHECK(tdp_allows(leaf_at(4096, &level), ACCESS_FETCH) && level == TDP_4K);
+	/* After a while large pages come back, not executable again. */
+	atomic_set(&test_mm.mm_users, 1);
+	shim_run_works();
+	atomic_set(&test_mm.mm_users, 0);
+	CHECK(!leaf_at(7, &level) && !leaf_at(4096, &level));
+	CHECK(leaf_at(512, &level) && level == TDP_2M);
+	CHECK_EQ(fault(BASE + 7, ACCESS_READ), FAULT_FIXED);
+	CHECK(!tdp_allows(leaf_at(7, &level), ACCESS_FETCH) && level == TDP_2M);
+	vm_unmake();
+}
+
+TEST(large_pages_are_executable_otherwise)
+{
+	int level;
+
+	make(0, 2);
+	CHECK_EQ(fault(BASE, ACCESS_READ), FAULT_FIXED);
+	CHECK(tdp_allows(leaf_at(0, &level), ACCESS_FETCH) && level == TDP_2M);
+	CHECK_EQ(fault(BASE + 513, ACCESS_FETCH), FAULT_FIXED);
+	CHECK(leaf_at(513, &level) && level == TDP_2M);
+	vm_unmake();
 }

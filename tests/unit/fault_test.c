@@ -22,6 +22,7 @@ static void seq_looked_at(void)
 #include "mmu/notifier.c"
 #include "mmu/fault.c"
 #include "mmu/dirty.c"
+#include "mmu/large.c"
 
 #define BASE	HOST_1G_PAGES		/* the guest's memory begins at 1G */
 

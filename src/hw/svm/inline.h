@@ -49,6 +49,11 @@ static inline u64 hw_tdp_leaf(hpa_t pa, int level, u32 perms, enum hw_memtype ty
 	return entry;
 }
 
+static inline u64 hw_tdp_allow_exec(u64 val)
+{
+	return val & ~HW_TDP_NX;
+}
+
 static inline u64 hw_tdp_table(hpa_t pa)
 {
 	return __sme_set(pa) | HW_TDP_PRESENT_MASK | HW_TDP_WRITE | HW_TDP_USER | HW_TDP_ACCESSED;

@@ -103,14 +103,12 @@ static int l1tf_setup(void)
 /**
  * flaws_setup() - at module load, after hw_caps is filled in. May sleep. -ENOMEM.
  *
- * ITLB multihit: a guest that executes from a page while its size changes can stop the machine. Executable huge pages are what it takes, so
- * where the kernel counters this flaw there are no huge pages at all.
+ * ITLB multihit: the kernel shows in /sys/devices/system/cpu/vulnerabilities/itlb_multihit whether KVM does something about it. What a VM does is its parameter nx_huge_pages.
  */
 int flaws_setup(void)
 {
-	itlb_multihit_kvm_mitigation = boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT) && !cpu_mitigations_off();
-	if (itlb_multihit_kvm_mitigation)
-		hw_caps.tdp_2m = hw_caps.tdp_1g = false;
+	hw_caps.itlb_multihit = boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT) && !cpu_mitigations_off();
+	itlb_multihit_kvm_mitigation = hw_caps.itlb_multihit;
 	return l1tf_setup();
 }
 

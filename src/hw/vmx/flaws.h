@@ -6,7 +6,7 @@
  *	gather_data_sampling		microcode. Nothing
  *	ghostwrite			not x86. Nothing
  *	indirect_target_selection	our text has no indirect branch; returns by the kernel's own thunks
- *	itlb_multihit			no huge pages (flaws_setup())
+ *	itlb_multihit			large pages are not executable, by the VM's parameter nx_huge_pages (mmu/large.c)
  *	l1tf				L1D flush before entry, as l1tf_vmx_mitigation says: always, or when code ran that may have filled it
  *	mds, tsx_async_abort,
  *	reg_file_data_sampling		CLEAR_BUFFERS (VERW) as the last thing before entry, where the kernel does so on its way to user space

@@ -50,6 +50,11 @@ static inline u64 hw_tdp_leaf(hpa_t pa, int level, u32 perms, enum hw_memtype ty
 	return entry;
 }
 
+static inline u64 hw_tdp_allow_exec(u64 val)
+{
+	return val | VMX_EPT_EXECUTABLE_MASK;
+}
+
 static inline u64 hw_tdp_table(hpa_t pa)
 {
 	return pa | VMX_EPT_RWX_MASK;

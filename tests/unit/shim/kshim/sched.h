@@ -202,6 +202,7 @@ bool queue_work(struct workqueue_struct *q, struct work_struct *w);
 /* Work that waits for some time comes with the rest. */
 #define to_delayed_work(w)	container_of(w, struct delayed_work, work)
 #define queue_delayed_work(q, w, delay)	((void)(delay), queue_work(q, &(w)->work))
+#define schedule_delayed_work(w, d)	queue_delayed_work(NULL, w, d)
 #define flush_delayed_work(w)	({ (void)(w); shim_run_works(); true; })
 #define cancel_delayed_work_sync(w)	cancel_work_sync(&(w)->work)
 void shim_run_works(void);
