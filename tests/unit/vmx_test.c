@@ -1002,6 +1002,26 @@ TEST(single_step)
 	end();
 }
 
+/* Behind STI the monitor trap flag steps, and the shadow stays; without it the shadow goes. */
+TEST(single_step_behind_sti)
+{
+	struct hw_exit e;
+
+	for (int model = OLD; model <= NEW; model++) {
+		begin(model);
+		hw_set_rflags(&hw, X86_EFLAGS_FIXED | X86_EFLAGS_IF);
+		hw_set_shadow(&hw, SHADOW_STI);
+		hw_set_single_step(&hw, true);
+		e = model == NEW ? exit_with(EXIT_REASON_MONITOR_TRAP_FLAG, 0) : exit_exception(INTR_TYPE_HARD_EXCEPTION | 1, 0, DR_STEP);
+		CHECK(e.kind == EXIT_EXCEPTION && e.event.vector == 1 && e.qual == DR_STEP);
+		CHECK_EQ(!!(seen.proc & CPU_BASED_MONITOR_TRAP_FLAG), model == NEW);
+		CHECK_EQ(!!(seen.rflags & X86_EFLAGS_TF), model == OLD);
+		CHECK_EQ(seen.interruptibility, model == NEW ? GUEST_INTR_STATE_STI : 0);
+		CHECK(!(F(CPU_BASED_VM_EXEC_CONTROL) & CPU_BASED_MONITOR_TRAP_FLAG) && !(hw_rflags(&hw) & X86_EFLAGS_TF));
+		end();
+	}
+}
+
 /* ------------------------------------------------------------------ guest state: read when asked, written once */
 
 TEST(lazy_state)
@@ -1211,6 +1231,27 @@ TEST(host_msrs)
 	CHECK(!hw_get_msr(&hw, MSR_KERNEL_GS_BASE, &val) && val == 0x99);
 	end();
 	*shim_msr(MSR_LSTAR) = *shim_msr(MSR_STAR) = 0;
+}
+
+static void exit_clears_debugctl(void)
+{
+	*shim_msr(MSR_IA32_DEBUGCTLMSR) = 0;
+}
+
+TEST(host_debugctl)
+{
+	begin(NEW);
+	*shim_msr(MSR_IA32_DEBUGCTLMSR) = 0x801;
+	hw_load(&hw, 0, false);
+	memset(&next, 0, sizeof(next));
+	next.reason = EXIT_REASON_CPUID;
+	next.guest = exit_clears_debugctl;
+	enter();
+	CHECK_EQ(*shim_msr(MSR_IA32_DEBUGCTLMSR), 0x801);
+	*shim_msr(MSR_IA32_DEBUGCTLMSR) = 0;
+	hw_load(&hw, 0, false);
+	CHECK_EQ(hw.work & WORK_DEBUGCTL, 0);
+	end();
 }
 
 TEST(host_segments)

@@ -153,7 +153,6 @@ void hw_request_intr_window(struct hw_vcpu *hw)
 
 void hw_set_single_step(struct hw_vcpu *hw, bool on)
 {
-	hw->step = on;
 	if (on)
 		hw->work |= WORK_STEP;
 	else
@@ -162,22 +161,40 @@ void hw_set_single_step(struct hw_vcpu *hw, bool on)
 
 /*
  * Before entry: TF, remembering what the guest has. With TF in a shadow of STI entry wants the trap to be pending, and delivers it before the
- * instruction runs: the debugger would never get on, so its step takes that shadow away. MOV SS holds the trap back until after the instruction.
+ * instruction runs: the debugger would never get on. There the monitor trap flag steps; where the CPU has none, the step takes that shadow
+ * away. MOV SS holds the trap back until after the instruction.
  */
 void step_arm(struct hw_vcpu *hw)
 {
 	u64 rflags = hw_rflags(hw);
 
 	hw->step_guest_tf = rflags & X86_EFLAGS_TF;
+	hw->step_mtf = hw_caps.mtf && !hw->step_guest_tf && (hw_shadow(hw) & SHADOW_STI);
+	if (hw->step_mtf) {
+		vmx_set_proc(hw, CPU_BASED_MONITOR_TRAP_FLAG, true);
+		return;
+	}
 	if (hw_shadow(hw) & SHADOW_STI)
 		hw_set_shadow(hw, hw_shadow(hw) & ~SHADOW_STI);
-	if (hw->step_guest_tf)
+	if (!hw->step_guest_tf)
+		hw_set_rflags(hw, rflags | X86_EFLAGS_TF);
+}
+
+/* Told as what a step by TF would have been. */
+static void step_disarm_mtf(struct hw_vcpu *hw, struct hw_exit *exit)
+{
+	vmx_set_proc(hw, CPU_BASED_MONITOR_TRAP_FLAG, false);
+	if (exit->kind != EXIT_MTF)
 		return;
-	hw_set_rflags(hw, rflags | X86_EFLAGS_TF);
+	exit->kind = EXIT_EXCEPTION;
+	exit->event = (struct hw_event){ .kind = EVENT_EXCEPTION, .vector = 1 };
+	exit->qual = DR_STEP;
 }
 
 void step_disarm(struct hw_vcpu *hw, struct hw_exit *exit)
 {
-	if (!hw->step_guest_tf)
+	if (hw->step_mtf)
+		step_disarm_mtf(hw, exit);
+	else if (!hw->step_guest_tf)
 		hw_set_rflags(hw, hw_rflags(hw) & ~(u64)X86_EFLAGS_TF);
 }

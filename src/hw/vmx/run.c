@@ -71,6 +71,16 @@ static void vmcs_activate(struct hw_vcpu *hw, int cpu)
 	local_irq_restore(flags);
 }
 
+/* Branch records, BTS and such: perf's business, and rare. Whoever changes it while the vCPU is loaded is heard of at the next load. */
+static void host_debugctl_read(struct hw_vcpu *hw)
+{
+	rdmsrl(MSR_IA32_DEBUGCTLMSR, hw->host.debugctl);
+	if (hw->host.debugctl)
+		hw->work |= WORK_DEBUGCTL;
+	else
+		hw->work &= ~WORK_DEBUGCTL;
+}
+
 void hw_load(struct hw_vcpu *hw, int cpu, bool scheduled_out)
 {
 	struct vmx_cpu *c = vmx_cpu(cpu);
@@ -85,6 +95,7 @@ void hw_load(struct hw_vcpu *hw, int cpu, bool scheduled_out)
 		c->current_vmcs = hw;
 	}
 	flaws_switch_vcpu(c, hw);
+	host_debugctl_read(hw);
 }
 
 /* ------------------------------------------------------------------ host MSRs and segments while a guest is loaded */
@@ -224,6 +235,8 @@ void vmx_entry_work(struct hw_vcpu *hw)
 
 void vmx_exit_work(struct hw_vcpu *hw, struct hw_exit *exit)
 {
+	if (hw->work & WORK_DEBUGCTL)
+		wrmsrl(MSR_IA32_DEBUGCTLMSR, hw->host.debugctl);
 	if (hw->work & WORK_CUT) {
 		hw->work &= ~WORK_CUT;
 		vmx_set_pin(hw, PIN_BASED_VMX_PREEMPTION_TIMER, hw->work & WORK_TIMER);

@@ -42,6 +42,7 @@ enum vmx_work {
 	WORK_TIMER = BIT(1),		/* the preemption timer has a deadline */
 	WORK_CUT = BIT(2),		/* ... or is zero for one entry */
 	WORK_FLUSH = BIT(3),		/* INVEPT and INVVPID of this vCPU */
+	WORK_DEBUGCTL = BIT(5),		/* the host uses DEBUGCTL, which an exit clears (SDM 3C, 28.5.1) */
 	WORK_DR6 = BIT(4),		/* the guest reads and writes its debug registers without an exit */
 };
 
@@ -49,6 +50,7 @@ enum vmx_work {
 struct vmx_host_state {
 	unsigned long cr0, cr3, cr4, fs_base, gs_base, rsp;
 	u16 fs_sel, gs_sel, ds_sel, es_sel;
+	u64 debugctl;			/* not in the VMCS: put back after each exit */
 };
 
 /* Per CPU. */
@@ -106,7 +108,7 @@ struct hw_vcpu {
 	struct hw_event injected;
 	u64 dr6;
 	u64 deadline;			/* host TSC, for the preemption timer */
-	bool step, nmi_step, step_guest_tf;
+	bool step_guest_tf, step_mtf;
 };
 
 static inline bool vmx_known(const struct hw_vcpu *hw, enum vmx_cached what)
