@@ -54,9 +54,12 @@ static int __init kvmono_init(void)
 	err = core_setup();
 	if (err)
 		return refuse(err, why);
-	err = hw_setup();
+	err = irqchip_setup();
 	if (err)
 		goto teardown_core;
+	err = hw_setup();
+	if (err)
+		goto teardown_irqchip;
 	vm_default_params.virtual_intr = enable_apicv < 0 ? hw_caps.posted_intr : enable_apicv;
 	vm_default_params.nx_huge_pages = nx_huge_pages < 0 ? hw_caps.itlb_multihit : nx_huge_pages;
 	if (exit_ring)
@@ -89,6 +92,8 @@ teardown_clock:
 teardown_hw:
 	user_return_msrs_teardown();
 	hw_teardown();
+teardown_irqchip:
+	irqchip_teardown();
 teardown_core:
 	core_teardown();
 	return refuse(err, why);
@@ -103,6 +108,7 @@ static void __exit kvmono_exit(void)
 	virt_disable_all();
 	clock_teardown();
 	hw_teardown();
+	irqchip_teardown();
 	core_teardown();
 }
 

@@ -150,8 +150,7 @@ void apic_map_invalidate(struct irqchip *chip)
 	 * A tick later: a guest that changes its ids all the time makes the host build one table a
 	 * tick, not one a change; each takes memory until RCU frees it.
 	 */
-	if (chip->wq)
-		queue_delayed_work(chip->wq, &chip->map_work, 1);
+	queue_delayed_work(irqchip_wq, &chip->map_work, 1);
 }
 
 static bool map_find_logical(struct apic_map *map, u32 dest, struct apic_targets *to)

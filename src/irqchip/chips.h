@@ -8,6 +8,9 @@
 #include <linux/spinlock.h>
 #include "irqchip/irqchip.h"
 
+/* irqchip.c: the works of map_work and the ends of irqfds, of all VMs. */
+extern struct workqueue_struct *irqchip_wq;
+
 /* ------------------------------------------------ LAPIC registers (accessors: lapic_regs.h) */
 
 /*

@@ -162,7 +162,7 @@ static void pin_ended(struct ioapic *ioapic, u32 pin)
 	}
 	ioapic->ends[pin] = 0;
 	ioapic->paused |= BIT(pin);
-	queue_delayed_work(ioapic->chip->wq, &ioapic->resume, STORM_PAUSE);
+	queue_delayed_work(irqchip_wq, &ioapic->resume, STORM_PAUSE);
 }
 
 /* Where something else has made the pin send meanwhile, it is in service, and nothing is sent. */

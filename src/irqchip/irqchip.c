@@ -8,6 +8,20 @@
 #include "irqchip/chips.h"
 #include "irqchip/lapic_regs.h"
 
+/* One for all VMs: a VM's own would cost a tenth of its creation, and the works are few and short. */
+struct workqueue_struct *irqchip_wq;
+
+int irqchip_setup(void)
+{
+	irqchip_wq = alloc_workqueue("kvmono-irqchip", WQ_UNBOUND, 0);
+	return irqchip_wq ? 0 : -ENOMEM;
+}
+
+void irqchip_teardown(void)
+{
+	destroy_workqueue(irqchip_wq);
+}
+
 /* ------------------------------------------------------------------ life */
 
 void irqchip_init(struct irqchip *chip, struct vm *vm)
@@ -29,21 +43,12 @@ static int irqchip_may_create(const struct irqchip *chip, struct vm *vm)
 	return atomic_read(&vm->nr_vcpus) ? -EINVAL : 0;
 }
 
-static int irqchip_create_wq(struct irqchip *chip)
-{
-	chip->wq = alloc_workqueue("kvmono-irq/%d", WQ_UNBOUND, 0, chip->vm->pid);
-	return chip->wq ? 0 : -ENOMEM;
-}
-
 /* Everything that irqchip_create() made, from any point of it on. */
 static void irqchip_free(struct irqchip *chip)
 {
 	chip->mode = IRQCHIP_NONE;
 	if (chip->ioapic)
 		cancel_delayed_work_sync(&chip->ioapic->resume);
-	if (chip->wq)
-		destroy_workqueue(chip->wq);
-	chip->wq = NULL;
 	kvfree(rcu_replace_pointer(chip->routing, NULL, true));
 	kfree(chip->ioapic);
 	chip->ioapic = NULL;
@@ -57,9 +62,7 @@ int irqchip_create(struct irqchip *chip, struct vm *vm)
 
 	if (ret)
 		return ret;
-	ret = irqchip_create_wq(chip);
-	if (!ret)
-		ret = pic_create(chip);
+	ret = pic_create(chip);
 	if (!ret)
 		ret = ioapic_create(chip);
 	if (!ret)
@@ -79,9 +82,6 @@ int irqchip_create_split(struct irqchip *chip, struct vm *vm, u8 pins)
 {
 	int ret = irqchip_may_create(chip, vm);
 
-	if (ret)
-		return ret;
-	ret = irqchip_create_wq(chip);
 	if (ret)
 		return ret;
 	chip->split_reserved_pins = pins;

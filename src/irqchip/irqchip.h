@@ -28,7 +28,6 @@ struct irqchip {
 	raw_spinlock_t map_lock;	/* innermost */
 	u32 map_generation;		/* rises when an id, mode or logical id changes; under map_lock */
 	struct delayed_work map_work;	/* rebuilds the map: fast exits may not sleep */
-	struct workqueue_struct *wq;	/* map_work and ends of irqfds; NULL: IRQCHIP_NONE */
 	DECLARE_BITMAP(edge_acks, 256);	/* edge-triggered vectors whose EOI somebody waits for (PIT, irqfd resample) */
 	bool x2apic_format, x2apic_broadcast_quirk_disabled;	/* KVM_CAP_X2APIC_API */
 	bool lint0_quirk_disabled;	/* KVM_X86_QUIRK_LINT0_REENABLED: LINT0 of the BSP is masked at RESET */
@@ -36,11 +35,15 @@ struct irqchip {
 	struct ioapic *ioapic;
 	struct pit *pit;		/* NULL until KVM_CREATE_PIT2 */
 	struct irq_routing __rcu *routing;
+	bool had_irqfds;		/* vm->irq_lock */
 	struct list_head irqfds, resamplers;	/* vm->irq_lock; resamplers are read under RCU; irqchip/irqfd.c */
 	u8 split_reserved_pins;		/* KVM_CAP_SPLIT_IRQCHIP */
 	u32 bsp_id;			/* KVM_SET_BOOT_CPU_ID */
 };
 
+/** irqchip_setup() - at module load: what all VMs share. Sleeps; -ENOMEM. irqchip_teardown() - no VM is left. */
+int irqchip_setup(void);
+void irqchip_teardown(void);
 /**
  * irqchip_create() - KVM_CREATE_IRQCHIP: PIC, IOAPIC, default routing. vm->lock held; sleeps.
  * -EEXIST, -EINVAL (vCPUs exist), -ENOMEM. The caller adds the devices' I/O ranges to the buses

@@ -86,7 +86,7 @@ static void irqfd_end_work(struct work_struct *work)
 static void irqfd_end(struct irqfd *irqfd)
 {
 	if (!test_and_set_bit(IRQFD_ENDING, &irqfd->flags))
-		queue_work(irqfd->chip->wq, &irqfd->end);
+		queue_work(irqchip_wq, &irqfd->end);
 }
 
 /* ------------------------------------------------------------------ the wait queue's calls */
@@ -211,6 +211,7 @@ int irqfd_assign(struct irqchip *chip, const struct kvm_irqfd *args)
 	ret = irqfd_get_contexts(irqfd, file, args);
 	if (!ret) {
 		mutex_lock(&chip->vm->irq_lock);
+		chip->had_irqfds = true;
 		ret = irqfd_install(irqfd, file);
 		mutex_unlock(&chip->vm->irq_lock);
 	}
@@ -227,7 +228,6 @@ int irqfd_deassign(struct irqchip *chip, const struct kvm_irqfd *args)
 
 	if (args->flags & ~(KVM_IRQFD_FLAG_DEASSIGN | KVM_IRQFD_FLAG_RESAMPLE))
 		return -EINVAL;
-	/* Not chip->wq: before the mode is set, a creation that fails frees it again. */
 	if (READ_ONCE(chip->mode) == IRQCHIP_NONE)
 		return -EINVAL;
 	ctx = eventfd_ctx_fdget(args->fd);
@@ -242,7 +242,7 @@ int irqfd_deassign(struct irqchip *chip, const struct kvm_irqfd *args)
 	mutex_unlock(&chip->vm->irq_lock);
 	eventfd_ctx_put(ctx);
 	/* When the ioctl returns, the eventfd does nothing any more. */
-	flush_workqueue(chip->wq);
+	flush_workqueue(irqchip_wq);
 	return 0;
 }
 
@@ -262,18 +262,18 @@ static bool irqfd_end_all(struct irqchip *chip)
 
 /*
  * Another CPU that closes an eventfd may have set IRQFD_ENDING and not queued the work yet: one flush
- * doesn't wait for that, and the queue is freed next. So until the list is empty; the last flush waits
+ * doesn't wait for that, and the VM is freed next. So until the list is empty; the last flush waits
  * for works that have left the list and still run.
  */
 void irqfd_destroy_all(struct irqchip *chip)
 {
-	if (!chip->wq)
+	if (!chip->had_irqfds)
 		return;
 	while (irqfd_end_all(chip)) {
-		flush_workqueue(chip->wq);
+		flush_workqueue(irqchip_wq);
 		cond_resched();
 	}
-	flush_workqueue(chip->wq);
+	flush_workqueue(irqchip_wq);
 }
 
 /* ------------------------------------------------------------------ resampling */

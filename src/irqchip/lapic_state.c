@@ -118,8 +118,7 @@ void lapic_destroy(struct lapic *apic)
 	raw_spin_unlock_irq(&chip->map_lock);
 	apic_map_invalidate(chip);
 	/* Senders that found it in the list or the table, and a worker that was building one. */
-	if (chip->wq)
-		flush_delayed_work(&chip->map_work);
+	flush_delayed_work(&chip->map_work);
 	synchronize_rcu_expedited();
 	hrtimer_cancel(&apic->timer.hrtimer);
 	free_page((unsigned long)apic->regs);

@@ -155,6 +155,7 @@ static struct vcpu_x86 *world_vcpu(u32 id)
 static void world_make(enum irqchip_mode irqchip)
 {
 	CHECK_EQ(core_setup(), 0);
+	CHECK_EQ(irqchip_setup(), 0);
 	msr_setup();
 	W = calloc(1, vm_x86_size());
 	CHECK_EQ(vm_x86_init(W, 0), 0);
@@ -183,6 +184,7 @@ static void world_end(void)
 	vm_for_each_vcpu(i, vcpu, &W->vm)
 		vcpu_put_cpu(vcpu);
 	vm_x86_destroy(W);
+	irqchip_teardown();
 	core_teardown();
 	free(ram);
 	free(W);
