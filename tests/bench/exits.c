@@ -4,7 +4,7 @@
 
 #define PORT		0x500			/* nobody's, but for an ioeventfd */
 #define MSR_TSC_ADJUST	0x3b
-#define PAUSES		1000
+#define PAUSES		10000		/* more than fits into a window */
 
 GUEST64(guest_cpuid, TOP; xor %r10d, %r10d; xor %ecx, %ecx; STAMP; cpuid; STORE; AGAIN);
 /* KVM_HC_VAPIC_POLL_IRQ, which does nothing. */

@@ -45,7 +45,7 @@ HZ = 100_000_000
 # These do nothing that a test needs, and take half of the time to boot.
 SLOW = ["trace_eval_init", "load_system_certificate_list", "jent_mod_init", "bpf_tcp_ca_kfunc_init",
         "bpf_dummy_struct_ops_init"]
-APPEND = (f"console=ttyS0 quiet mitigations=off nokaslr panic=-1 oops=panic tsc=reliable tsc_early_khz={HZ // 1000} "
+APPEND = (f"console=ttyS0 quiet nokaslr panic=-1 oops=panic tsc=reliable tsc_early_khz={HZ // 1000} "
           f"cryptomgr.notests initcall_blacklist={','.join(SLOW)}")
 MEGABYTES = 1024
 
@@ -90,7 +90,7 @@ def write_disc(path, folder, *more):
     subprocess.run(["genisoimage", "-quiet", "-R", "-D", "-iso-level", "3", *more, "-o", path, folder], check=True)
 
 
-def boot_disc(path, folder, series):
+def boot_disc(path, folder, series, mitigations):
     """What a machine boots from: isolinux, the kernel, and the image whose init saves the state."""
     program = initramfs.Archive()
     program.file("bin/say", say().read_bytes(), 0o755)
@@ -101,7 +101,7 @@ def boot_disc(path, folder, series):
     shutil.copy(paths.vmlinuz(series), folder / "vmlinuz")
     (folder / "initrd").write_bytes(initramfs.base(INIT, BOOT_MODULES, series) + program.finish())
     (folder / "isolinux/isolinux.cfg").write_text(
-        f"default l1\nlabel l1\n kernel /vmlinuz\n append initrd=/initrd {APPEND}\n")
+        f"default l1\nlabel l1\n kernel /vmlinuz\n append initrd=/initrd {APPEND} mitigations={mitigations}\n")
     write_disc(path, folder, "-b", "isolinux/isolinux.bin", "-c", "isolinux/boot.cat", "-no-emul-boot",
                "-boot-load-size", "4", "-boot-info-table")
     shutil.rmtree(folder)
@@ -140,30 +140,30 @@ class Bochs:
         os.close(self.screen)
 
 
-def state_of(model, smp, series):
-    """The folder with the saved state of a model; boots it when there is none, or an older one."""
+def state_of(model, smp, series, mitigations):
+    """The folder with the saved state of a model and what the kernel's parameter "mitigations" says; boots it when there is none, or an older one."""
     key = hashlib.sha256()
     key.update(repr((model, smp, paths.kver(series), APPEND, CONFIGURATION, MEGABYTES, HZ, BOOT_MODULES)).encode())
     for path in (INIT, initramfs.BUSYBOX, *sorted(SOURCES.iterdir())):
         key.update(path.read_bytes())
     CACHE.mkdir(parents=True, exist_ok=True)
-    name = f"{model}-{smp}-{paths.kver(series)}"
+    name = f"{model}-{smp}-{paths.kver(series)}-{mitigations}"
     state = CACHE / f"{name}-{key.hexdigest()[:16]}"
     with (CACHE / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not state.exists():
             for old in CACHE.glob(f"{name}-{'?' * 16}"):
                 shutil.rmtree(old)
-            Boot(f"boot-{model}", model, smp, series).save(state)
+            Boot(f"boot-{model}", model, smp, series, mitigations).save(state)
     return state
 
 
 class Boot(emulated.Host):
     """The one boot of a model, up to where its state is saved."""
 
-    def __init__(self, name, model, smp, series):
+    def __init__(self, name, model, smp, series, mitigations):
         super().__init__(name, series=series)
-        self.model, self.smp = model, smp
+        self.model, self.smp, self.mitigations = model, smp, mitigations
         self.saved = False
         self.on_record, self.on_data = self._record, lambda data: None
 
@@ -173,7 +173,7 @@ class Boot(emulated.Host):
     def save(self, state):
         print(f"      booting {self.model}, once", file=sys.stderr, flush=True)
         disc, new = self.folder / "disc", state.with_suffix(".new")
-        boot_disc(disc, self.folder / "tree", self.series)
+        boot_disc(disc, self.folder / "tree", self.series, self.mitigations)
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir()
         self.log.write_bytes(b"")
@@ -200,11 +200,12 @@ class Host(emulated.Host):
         if model not in MODELS:
             raise SystemExit(f"{model}: not one of {' '.join(MODELS)}")
         self.model, self.smp, self.vendor = model, smp, MODELS[model]
+        self.mitigations = "off"    # or "auto", the kernel's default
         self.files = []         # that the job needs, each at its own path; of a program its libraries come along
 
     def run(self, script):
         """Runs the shell script with the checkout as its folder, and gives back a Result."""
-        state = state_of(self.model, self.smp, self.series)
+        state = state_of(self.model, self.smp, self.series, self.mitigations)
         started = time.monotonic()
         self.log.write_bytes(b"")
         disc = self.folder / "disc"
