@@ -184,14 +184,15 @@ void vcpu_set_tsc_offset(struct vcpu_x86 *v, u64 offset)
 
 /*
  * A VMM restores the TSCs of its vCPUs one after the other. A value that is within a second of where the VM's TSC stands by now is meant to be the
- * same TSC, and gets exactly the same offset (x86/timekeeping.rst; that's what VMMs rely on).
+ * same TSC, and gets exactly the same offset (x86/timekeeping.rst; that's what VMMs rely on). The first value is none of these: a fresh VM's TSC, which
+ * began with its first vCPU, says nothing.
  */
 static bool same_tsc(struct vm_x86 *vm, struct vcpu_x86 *v, u64 guest_tsc, u64 host_tsc)
 {
 	u64 expected = scale_tsc(host_tsc, v->tsc_ratio) + vm->tsc_last_offset;
 	s64 distance = guest_tsc - expected;
 
-	return vm->tsc_written && abs(distance) < (s64)v->tsc_khz * 1000;
+	return vm->tsc_restored && abs(distance) < (s64)v->tsc_khz * 1000;
 }
 
 static u64 host_write_offset(struct vcpu_x86 *v, u64 guest_tsc)
@@ -207,7 +208,7 @@ static u64 host_write_offset(struct vcpu_x86 *v, u64 guest_tsc)
 	} else {
 		offset = guest_tsc - scale_tsc(host_tsc, v->tsc_ratio);
 		vm->tsc_last_offset = offset;
-		vm->tsc_written = true;
+		vm->tsc_restored = true;
 	}
 	raw_spin_unlock_irqrestore(&vm->tsc_lock, flags);
 	return offset;

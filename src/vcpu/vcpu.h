@@ -28,8 +28,8 @@ struct vm_x86 {
 	struct irqchip irqchip;
 
 	raw_spinlock_t tsc_lock;	/* the fields of the TSC below */
-	u64 tsc_last_offset;		/* of the newest TSC that a VMM wrote; what a new vCPU gets */
-	bool tsc_written;
+	u64 tsc_last_offset;		/* of the newest TSC that a VMM wrote, or the first vCPU's; what a new vCPU gets */
+	bool tsc_written, tsc_restored;	/* there is one; it is a VMM's */
 	u64 tsc_lost_seen;		/* vcpu/clock.c: so much of what the host's TSC lost is in tsc_last_offset */
 	struct list_head clock_link;	/* vcpu/clock.c: all VMs */
 	u32 default_tsc_khz;

@@ -138,6 +138,14 @@ TEST(new_vcpus_share_the_tsc)
 	stop();
 }
 
+TEST(first_restored_tsc_is_taken_as_it_is)
+{
+	start(1);
+	vcpu_write_tsc(&v[0], 1000, true);
+	CHECK_EQ(vcpu_guest_tsc(&v[0], rdtsc()), 1000);
+	stop();
+}
+
 TEST(restored_tscs_within_a_second_are_one)
 {
 	start(2);
