@@ -222,6 +222,23 @@ class Api:
         return result
 
 
+class Fuzz:
+    """Random ioctls against random guests, fixed seeds: tests/fuzz/README.md."""
+
+    folder = paths.TOP / "tests/fuzz"
+    out = paths.BUILD / "fuzz"
+
+    def names(self):
+        return listed(self.folder)
+
+    def run(self, names, add):
+        if not build("fuzz", add, "-s", "-C", self.folder, f"OUT={self.out}"):
+            return
+        host = InL1("fuzz", "tests/api/run-in-l1 -t 150 -m kvm_amd build/fuzz", smp=2)
+        complaints, log = host.run(names, lambda run: add(run.result("fuzz")))
+        add(kernel_log("fuzz", complaints, log))
+
+
 class Boot:
     """Whole guests under QEMU: tests/boot/<name> runs in L1, with tests/boot/lib.sh."""
 
@@ -294,4 +311,4 @@ class Bench:
         return Result(f"bench/{name}", PASS, 0, note=f"{text}: make bench-record" if cheaper else text)
 
 
-PARTS = {"unit": Unit(), "static": Static(), "api": Api(), "boot": Boot(), "bench": Bench()}
+PARTS = {"unit": Unit(), "static": Static(), "api": Api(), "fuzz": Fuzz(), "boot": Boot(), "bench": Bench()}

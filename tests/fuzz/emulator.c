@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Guests that a processor runs and QEMU's TCG doesn't: what the rules in guest.c keep out. Each says what came of it; where
+ * L1 dies instead, that is what came of it.
+ *
+ *	emulator lme | dr7
+ */
+#include "fuzz.h"
+
+struct plain {
+	int vm, vcpu;
+	struct kvm_run *run;
+	u8 *ram;
+	struct kvm_sregs s;
+};
+
+/* A little memory with code at @rip, real mode. */
+static struct plain plain_vm(const void *code, size_t n, u32 rip)
+{
+	struct kvm_userspace_memory_region r = { .memory_size = 16 * PAGE_SIZE };
+	struct kvm_regs regs = { .rip = rip, .rflags = 2, .rsp = 0x8000 };
+	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	struct plain p = { .vm = ioctl(kvm, KVM_CREATE_VM, 0) };
+
+	p.vcpu = ioctl(p.vm, KVM_CREATE_VCPU, 0);
+	p.run = mmap(NULL, PAGE_SIZE * RUN_PAGES, PROT_READ | PROT_WRITE, MAP_SHARED, p.vcpu, 0);
+	p.ram = mmap(NULL, r.memory_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	memcpy(p.ram + rip, code, n);
+	r.userspace_addr = (uintptr_t)p.ram;
+	if (ioctl(p.vm, KVM_SET_USER_MEMORY_REGION, &r) || ioctl(p.vcpu, KVM_GET_SREGS, &p.s))
+		exit(2);
+	p.s.cs.base = p.s.cs.selector = 0;
+	ioctl(p.vcpu, KVM_SET_SREGS, &p.s);
+	ioctl(p.vcpu, KVM_SET_REGS, &regs);
+	return p;
+}
+
+static int run(struct plain *p, const char *what)
+{
+	struct kvm_regs regs;
+	int ret = ioctl(p->vcpu, KVM_RUN, 0);
+
+	ioctl(p->vcpu, KVM_GET_REGS, &regs);
+	printf("%s: KVM_RUN = %d, exit %u at %llx\n", what, ret, p->run->exit_reason, regs.rip);
+	fflush(stdout);
+	return ret;
+}
+
+/* Without it KVM knows of no long mode. */
+static void supported_cpuid(struct plain *p)
+{
+	struct { struct kvm_cpuid2 head; struct kvm_cpuid_entry2 entries[100]; } cpuid = { .head.nent = 100 };
+	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+	if (ioctl(kvm, KVM_GET_SUPPORTED_CPUID, &cpuid) || ioctl(p->vcpu, KVM_SET_CPUID2, &cpuid))
+		exit(2);
+	close(kvm);
+}
+
+/* EFER.LME set, CR4.PAE and CR0.PG clear is what every kernel has for a moment before it turns long mode on. */
+static void lme(void)
+{
+	struct plain p = plain_vm("\xf4", 1, 0x1000);
+
+	supported_cpuid(&p);
+	p.s.efer = 1 << 8;
+	printf("KVM_SET_SREGS with EFER.LME = %d\n", ioctl(p.vcpu, KVM_SET_SREGS, &p.s));
+	fflush(stdout);
+	run(&p, "HLT with EFER.LME and neither CR4.PAE nor CR0.PG");
+}
+
+/*
+ * A guest sets an instruction breakpoint at 2000; another guest, without breakpoints, has an instruction there. (The first
+ * access to a debug register exits; what follows doesn't.)
+ */
+static void dr7(void)
+{
+	static const u8 set[] = { 0x66, 0xb8, 0, 0x20, 0, 0, 0x0f, 0x21, 0xf9, 0x0f, 0x23, 0xc0, 0x66, 0xb8, 2, 4, 0, 0, 0x0f, 0x23, 0xf8, 0xf4 };
+	struct plain p, q;
+
+	p = plain_vm(set, sizeof(set), 0x1000);
+	q = plain_vm("\x90\x90\xf4", 3, 0x2000);
+	run(&p, "a guest that sets a breakpoint");
+	run(&q, "another guest, without any");
+}
+
+int main(int argc, char **argv)
+{
+	const char *what = argc > 1 ? argv[1] : "";
+
+	if (!strcmp(what, "lme"))
+		lme();
+	else if (!strcmp(what, "dr7"))
+		dr7();
+	else
+		return 2;
+	return 0;
+}
