@@ -1568,6 +1568,73 @@ TEST(ibpb_for_another_vcpu)
 	end();
 }
 
+#define L1D_FLUSHES(entry) ({ *shim_msr(MSR_IA32_FLUSH_CMD) = 0; entry; !!*shim_msr(MSR_IA32_FLUSH_CMD); })
+
+/* L1TF: what the kernel's command line asks for, and nothing on a CPU that hasn't the flaw or says that it needs no flush. */
+TEST(l1tf)
+{
+	static const struct { int choice; enum vmx_l1d_flush_state state; bool first, second; } rows[] = {
+		{ L1TF_MITIGATION_OFF, VMENTER_L1D_FLUSH_NEVER, false, false },
+		{ L1TF_MITIGATION_AUTO, VMENTER_L1D_FLUSH_COND, true, false },
+		{ L1TF_MITIGATION_FLUSH, VMENTER_L1D_FLUSH_COND, true, false },
+		{ L1TF_MITIGATION_FULL, VMENTER_L1D_FLUSH_ALWAYS, true, true },
+		{ L1TF_MITIGATION_FULL_FORCE, VMENTER_L1D_FLUSH_ALWAYS, true, true },
+	};
+	u32 word = X86_FEATURE_FLUSH_L1D / 32, bit = BIT(X86_FEATURE_FLUSH_L1D % 32);
+
+	for (int i = 0; i < ARRAY_SIZE(rows); i++) {
+		begin(NEW);
+		host_bugs = BUG_L1TF;
+		shim_cpu_caps[word] |= bit;
+		l1tf_mitigation = rows[i].choice;
+		CHECK_EQ(l1tf_setup(), 0);
+		CHECK_EQ(l1tf_vmx_mitigation, rows[i].state);
+		irq_l1d_dirty = 0;
+		CHECK_EQ(L1D_FLUSHES(exit_with(EXIT_REASON_CPUID, 0)), rows[i].first);
+		CHECK_EQ(L1D_FLUSHES(exit_with(EXIT_REASON_CPUID, 0)), rows[i].second);
+		/* An interrupt, or more than a fast handler, ran since. */
+		irq_l1d_dirty = 1;
+		CHECK_EQ(L1D_FLUSHES(exit_with(EXIT_REASON_CPUID, 0)), rows[i].first);
+		hw_prepare_guest_switch(&hw);
+		CHECK_EQ(L1D_FLUSHES(exit_with(EXIT_REASON_CPUID, 0)), rows[i].first);
+		host_bugs = 0;
+		CHECK_EQ(L1D_FLUSHES(exit_with(EXIT_REASON_CPUID, 0)), 0);
+		shim_cpu_caps[word] &= ~bit;
+		end();
+		CHECK_EQ(l1tf_vmx_mitigation, VMENTER_L1D_FLUSH_AUTO);
+	}
+	l1tf_mitigation = L1TF_MITIGATION_AUTO;
+}
+
+/* Without the MSR a buffer is read that is larger than the cache: with the flaw it is there, and goes with the module. */
+TEST(l1tf_without_the_msr)
+{
+	long before = shim_live_pages;
+
+	host_cpu(NEW);
+	host_bugs = BUG_L1TF;
+	CHECK_EQ(hw_setup(), 0);
+	CHECK(l1d_fill);
+	hw.l1d_dirty = true;
+	flaws_flush_l1d(&hw);
+	CHECK(!hw.l1d_dirty);
+	hw_teardown();
+	CHECK(!l1d_fill && shim_live_pages == before);
+}
+
+TEST(itlb_multihit)
+{
+	for (int bugs = 0; bugs <= BUG_ITLB; bugs += BUG_ITLB) {
+		host_cpu(NEW);
+		host_bugs = bugs;
+		CHECK_EQ(hw_setup(), 0);
+		CHECK(hw_caps.itlb_multihit == !!bugs && itlb_multihit_kvm_mitigation == !!bugs);
+		CHECK(hw_caps.tdp_2m && hw_caps.tdp_1g);
+		hw_teardown();
+		CHECK(!itlb_multihit_kvm_mitigation);
+	}
+}
+
 /* ------------------------------------------------------------------ why an entry was refused: one case per rule */
 
 static void check_good(void)
