@@ -53,7 +53,7 @@ enum exit_kind {
 	EXIT_MSR_READ, EXIT_MSR_WRITE,	/* index in RCX */
 	EXIT_IO,		/* .io */
 	EXIT_NPF,		/* nested page fault / EPT violation: .npf */
-	EXIT_NPF_MISCONFIG,	/* an entry that the MMU made reserved on purpose (MMIO): .npf.gpa only */
+	EXIT_NPF_MISCONFIG,	/* an entry with a bit that the processor doesn't take: a bug of ours. .npf.gpa only */
 	EXIT_DESC_TABLE,	/* SGDT/SIDT/SLDT/STR/LGDT... intercepted: emulate */
 	EXIT_TASK_SWITCH,	/* .task */
 	EXIT_TRIPLE_FAULT,
@@ -284,14 +284,12 @@ void hw_flush_tlb_gva(struct hw_vcpu *hw, gva_t gva);
 void hw_flush_tlb_cpu(void);
 /** hw_dump() - the raw VMCB/VMCS into the log, rate limited. */
 void hw_dump(struct hw_vcpu *hw);
-/** hw_hypercall_insn() - the three bytes of VMMCALL or VMCALL. */
-void hw_hypercall_insn(u8 insn[3]);
 
 /*
  * Nested page-table entries: the bits differ (NPT has the format of ordinary page tables, EPT its own); tdp_entry.h of the MMU is built on these.
  *	u64 hw_tdp_leaf(hpa_t pa, int level, u32 perms, enum hw_memtype type)	perms: ACCESS_*; level 1 4K, 2 2M, 3 1G
  *	u64 hw_tdp_allow_exec(u64 leaf)		a present one, made without ACCESS_FETCH
- *	u64 hw_tdp_table(hpa_t pa)	u64 hw_tdp_mmio(gpa_t gpa)
+ *	u64 hw_tdp_table(hpa_t pa)
  *	bits: HW_TDP_PRESENT_MASK HW_TDP_WRITE HW_TDP_EXEC (or HW_TDP_NX) HW_TDP_ACCESSED HW_TDP_DIRTY HW_TDP_LARGE HW_TDP_SOFT0..SOFT3 (ignored by hardware when present), HW_TDP_PA_MASK
  */
 enum hw_memtype { HW_MEM_WB, HW_MEM_UC, HW_MEM_WC };

@@ -58,8 +58,6 @@ bool mmu_age(struct mmu *mmu, hva_t start, hva_t end, bool test_only);
  * an invalidation by the host finds leaves through that set only.
  */
 void mmu_zap_slot(struct mmu *mmu, const struct memslot *slot);		/* with its tables; returns flushed */
-/** mmu_zap_all() - the whole TDP; also from the notifier's release, without slots_lock. Returns flushed. */
-void mmu_zap_all(struct mmu *mmu);
 /** mmu_update_stats() - count tables and mapped pages into vm->stats. Sleeps. */
 void mmu_update_stats(struct mmu *mmu);
 void mmu_slot_start_logging(struct mmu *mmu, const struct memslot *slot, bool initially_set);	/* split huge pages, write-protect or clear D */

@@ -303,11 +303,6 @@ void mmu_zap_slot(struct mmu *mmu, const struct memslot *slot)
 	zap_tables(mmu, slot->base_gfn, slot->base_gfn + slot->npages);
 }
 
-void mmu_zap_all(struct mmu *mmu)
-{
-	zap_tables(mmu, 0, mmu->end_gfn);
-}
-
 void mmu_drop_apic_page(struct mmu *mmu)
 {
 	const gfn_t gfn = gpa_to_gfn(APIC_DEFAULT_PHYS_BASE);

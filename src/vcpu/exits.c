@@ -597,7 +597,6 @@ int slow_exit(struct vcpu_x86 *v, const struct hw_exit *exit)
 	case EXIT_PML_FULL:	/* it is empty again: guest_turn() */
 		return NEXT_GUEST;
 	case EXIT_NPF:
-	case EXIT_NPF_MISCONFIG:
 		return handle_npf(v, exit);
 	case EXIT_IO:
 		return handle_io(v, exit);

@@ -164,7 +164,7 @@ TEST(no_memory)
 		shim_fail_alloc = 0;
 		CHECK_EQ(leaf_of(BASE, NULL), 0);
 		CHECK_EQ(page_count(host_page(BASE)), 1);
-		mmu_zap_all(&test_mmu);
+		zap_tables(&test_mmu, 0, test_mmu.end_gfn);
 		synchronize_rcu();
 		shim_run_works();
 	}
@@ -211,7 +211,7 @@ TEST(pfnmap_memory_type)
 		CHECK_EQ(fault(BASE + 7, ACCESS_READ), FAULT_FIXED);
 		page = pfn_to_page(leaf_pfn(BASE + 7));
 		CHECK_EQ(leaf_of(BASE + 7, NULL) & 0x18, 0);	/* not reserved: memory */
-		mmu_zap_all(&test_mmu);
+		zap_tables(&test_mmu, 0, test_mmu.end_gfn);
 		page->reserved = true;
 		host_has_e820_ram = ram;
 		CHECK_EQ(fault(BASE + 7, ACCESS_READ), FAULT_FIXED);

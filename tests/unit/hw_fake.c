@@ -390,11 +390,6 @@ void hw_dump(struct hw_vcpu *hw)
 	(void)hw;
 }
 
-void hw_hypercall_insn(u8 insn[3])
-{
-	memcpy(insn, "\x0f\x01\xd9", 3);
-}
-
 void hw_set_pdptrs(struct hw_vcpu *hw, const u64 pdptrs[4])
 {
 	memcpy(hw->pdptrs, pdptrs, sizeof(hw->pdptrs));

@@ -190,10 +190,4 @@ static inline u64 hw_tdp_table(hpa_t pa)
 	return pa | HW_TDP_PRESENT_MASK | HW_TDP_WRITE | HW_TDP_USER | HW_TDP_ACCESSED;
 }
 
-static inline u64 hw_tdp_mmio(gpa_t gpa)
-{
-	(void)gpa;
-	return 0;
-}
-
 #endif

@@ -248,22 +248,6 @@ TEST(enable_disable)
 	end();
 }
 
-TEST(mmio_entry_needs_a_reserved_bit)
-{
-	begin(NO_FEATURES);
-	CHECK_EQ(hw_tdp_mmio(0xfee00000) & (BIT_ULL(51) | 1), BIT_ULL(51) | 1);
-	end();
-	host_cpu(NO_FEATURES, 8, 52);
-	CHECK_EQ(hw_setup(), 0);
-	CHECK_EQ(hw_tdp_mmio(0xfee00000), 0);
-	hw_teardown();
-	host_cpu(NO_FEATURES, 8, 48);
-	shim_cpuid[4].eax = 1;
-	CHECK_EQ(hw_setup(), 0);
-	CHECK_EQ(hw_tdp_mmio(0xfee00000), 0);
-	hw_teardown();
-}
-
 TEST(tdp_entries)
 {
 	u64 e;

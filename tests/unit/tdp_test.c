@@ -337,7 +337,7 @@ TEST(zap_all)
 	mmu_update_stats(&test_mmu);
 	CHECK_EQ(test_vm.stats.pages_1g, 1);
 	CHECK_EQ(test_vm.stats.pages_2m, 1);
-	mmu_zap_all(&test_mmu);
+	zap_tables(&test_mmu, 0, test_mmu.end_gfn);
 	for (int i = 0; i < 512; i++)
 		CHECK_EQ(test_mmu.root->entries[i], 0);
 	CHECK_EQ(atomic_read(&test_mmu.unflushed), 0);

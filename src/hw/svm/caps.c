@@ -52,7 +52,6 @@ static struct {
 } svm;
 
 u64 svm_memtypes[3];		/* page-table bits by enum hw_memtype */
-u64 svm_mmio_entry;		/* what hw_tdp_mmio() gives */
 
 static DEFINE_PER_CPU(struct svm_cpu, svm_cpus);
 
@@ -138,20 +137,6 @@ static u8 svm_max_phys_bits(void)
 	return min_t(u8, bits, hw_caps.tdp_levels == 5 ? 52 : 48);
 }
 
-/*
- * A present entry with a physical address bit that the CPU doesn't have always faults with RSV set
- * (APM 2, 5.3). Without such a bit, or where memory encryption gave some of them another meaning,
- * there is no such entry.
- */
-static u64 svm_find_mmio_entry(void)
-{
-	u32 phys_bits = cpuid_eax(0x80000008) & 0xff;
-
-	if (phys_bits >= 52 || (cpuid_eax(0x80000000) >= 0x8000001f && (cpuid_eax(0x8000001f) & 3)))
-		return 0;
-	return BIT_ULL(51) | HW_TDP_PRESENT_MASK | HW_TDP_USER;
-}
-
 static void svm_fill_caps(void)
 {
 	hw_caps.tdp_levels = __read_cr4() & X86_CR4_LA57 ? 5 : 4;
@@ -212,7 +197,6 @@ int hw_setup(void)
 	svm_memtypes[HW_MEM_WB] = cachemode2protval(_PAGE_CACHE_MODE_WB);
 	svm_memtypes[HW_MEM_UC] = cachemode2protval(_PAGE_CACHE_MODE_UC);
 	svm_memtypes[HW_MEM_WC] = cachemode2protval(_PAGE_CACHE_MODE_WC);
-	svm_mmio_entry = svm_find_mmio_entry();
 	svm_fill_caps();
 	if (svm_alloc_iopm())
 		return -ENOMEM;

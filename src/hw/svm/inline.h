@@ -30,7 +30,6 @@
 #define HW_TDP_PA_MASK		GENMASK_ULL(51, 12)
 
 extern u64 svm_memtypes[3];	/* caps.c: constant after hw_setup() */
-extern u64 svm_mmio_entry;
 
 /*
  * With host memory encryption every entry names the encrypted view of memory, as the host's own
@@ -57,15 +56,6 @@ static inline u64 hw_tdp_allow_exec(u64 val)
 static inline u64 hw_tdp_table(hpa_t pa)
 {
 	return __sme_set(pa) | HW_TDP_PRESENT_MASK | HW_TDP_WRITE | HW_TDP_USER | HW_TDP_ACCESSED;
-}
-
-/**
- * hw_tdp_mmio() - an entry that makes every access EXIT_NPF_MISCONFIG; 0 where the CPU has no
- * reserved bit to do it with.
- */
-static inline u64 hw_tdp_mmio(gpa_t gpa)
-{
-	return svm_mmio_entry;
 }
 
 /* VMLOAD and VMSAVE switch them, so the guest may write them. */

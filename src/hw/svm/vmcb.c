@@ -608,14 +608,6 @@ void hw_set_eoi_exits(struct hw_vcpu *hw, const u64 bitmap[4])
 
 /* ------------------------------------------------------------------ the rest */
 
-/* VMMCALL */
-void hw_hypercall_insn(u8 insn[3])
-{
-	insn[0] = 0x0f;
-	insn[1] = 0x01;
-	insn[2] = 0xd9;
-}
-
 static void vmcb_dump_seg(const char *name, const struct vmcb_seg *s)
 {
 	pr_warn("  %-4s %04x base %016llx limit %08x attrib %03x\n", name, s->selector, s->base,

@@ -60,12 +60,6 @@ static inline u64 hw_tdp_table(hpa_t pa)
 	return pa | VMX_EPT_RWX_MASK;
 }
 
-/** hw_tdp_mmio() - writable but not readable is an EPT misconfiguration (SDM 3C, 29.3.3.1). */
-static inline u64 hw_tdp_mmio(gpa_t gpa)
-{
-	return VMX_EPT_MISCONFIG_WX_VALUE;
-}
-
 /* ------------------------------------------------------------------ registers */
 
 static inline u64 hw_reg(struct hw_vcpu *hw, enum reg r)

@@ -843,10 +843,3 @@ void hw_dump(struct hw_vcpu *hw)
 	for (i = 0; i < ARRAY_SIZE(dump_fields); i++)
 		pr_info("kvm-intel: %-28s %016llx\n", dump_fields[i].name, vmcs_read_any(dump_fields[i].field));
 }
-
-void hw_hypercall_insn(u8 insn[3])
-{
-	insn[0] = 0x0f;		/* VMCALL */
-	insn[1] = 0x01;
-	insn[2] = 0xc1;
-}
