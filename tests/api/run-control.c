@@ -5,7 +5,7 @@
  */
 #include "lib/api.h"
 
-GUEST64(spin, 1: pause; jmp 1b);
+GUEST64(spin, sti; 1: pause; jmp 1b);	/* or Bochs takes no interrupt of the host's */
 GUEST64(reads, in $0x80, %eax; REPORT_EAX; mov MMIO_BASE, %eax; REPORT_EAX; DONE);
 GUEST64(nothing, nop; DONE; hlt);
 

@@ -7,10 +7,10 @@
 
 #define ROUNDS	12
 
-GUEST64(spin, lock incl 0x100000; jmp spin);
+GUEST64(spin, sti; 1: lock incl 0x100000; jmp 1b);	/* without STI Bochs takes no interrupt of the host's */
 GUEST64(halt, sti; hlt; jmp halt);
-GUEST64(exits, out %al, $0x80; mov MMIO_BASE, %eax; jmp exits);
-GUEST64(ipis, mov $0xfee00000, %ebx; movl $0x1ff, 0xf0(%rbx); 1: movl $0xc00f1, 0x300(%rbx);
+GUEST64(exits, sti; 1: out %al, $0x80; mov MMIO_BASE, %eax; jmp 1b);
+GUEST64(ipis, sti; mov $0xfee00000, %ebx; movl $0x1ff, 0xf0(%rbx); 1: movl $0xc00f1, 0x300(%rbx);
 	jmp 1b);
 GUEST64(fine, mov $0x600d, %eax; REPORT_EAX; DONE);
 

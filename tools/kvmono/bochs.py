@@ -13,6 +13,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import tty
 
@@ -45,7 +46,7 @@ HZ = 100_000_000
 # These do nothing that a test needs, and take half of the time to boot.
 SLOW = ["trace_eval_init", "load_system_certificate_list", "jent_mod_init", "bpf_tcp_ca_kfunc_init",
         "bpf_dummy_struct_ops_init"]
-APPEND = (f"console=ttyS0 quiet nokaslr panic=-1 oops=panic tsc=reliable tsc_early_khz={HZ // 1000} "
+APPEND = (f"console=ttyS0,115200 quiet nokaslr panic=-1 oops=panic tsc=reliable tsc_early_khz={HZ // 1000} "
           f"cryptomgr.notests initcall_blacklist={','.join(SLOW)}")
 MEGABYTES = 1024
 
@@ -86,25 +87,30 @@ def shim():
     return compiled("shim", "-shared", "-fPIC")
 
 
-def write_disc(path, folder, *more):
-    subprocess.run(["genisoimage", "-quiet", "-R", "-D", "-iso-level", "3", *more, "-o", path, folder], check=True)
+def write_disc(disc, files, *more):
+    """An ISO image of {path on the disc: path here}."""
+    escaped = (f"{quote(inside)}={quote(str(path))}\n" for inside, path in files.items())
+    subprocess.run(["genisoimage", "-quiet", "-R", "-f", "-D", "-iso-level", "3", *more, "-graft-points", "-path-list", "-", "-o", disc],
+                   input="".join(escaped), check=True, text=True)
 
 
-def boot_disc(path, folder, series, mitigations):
-    """What a machine boots from: isolinux, the kernel, and the image whose init saves the state."""
+def quote(path):
+    """As genisoimage wants it in its list."""
+    return path.replace("\\", "\\\\").replace("=", "\\=")
+
+
+def boot_disc(disc, folder, series, mitigations):
+    """What a machine boots from: isolinux, the kernel, and the image whose init saves the state. Made in `folder`."""
     program = initramfs.Archive()
     program.file("bin/say", say().read_bytes(), 0o755)
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / "isolinux").mkdir(parents=True)
-    shutil.copy("/usr/lib/ISOLINUX/isolinux.bin", folder / "isolinux")
-    shutil.copy("/usr/lib/syslinux/modules/bios/ldlinux.c32", folder / "isolinux")
-    shutil.copy(paths.vmlinuz(series), folder / "vmlinuz")
+    for name in ("/usr/lib/ISOLINUX/isolinux.bin", "/usr/lib/syslinux/modules/bios/ldlinux.c32"):
+        shutil.copy(name, folder)
     (folder / "initrd").write_bytes(initramfs.base(INIT, BOOT_MODULES, series) + program.finish())
-    (folder / "isolinux/isolinux.cfg").write_text(
-        f"default l1\nlabel l1\n kernel /vmlinuz\n append initrd=/initrd {APPEND} mitigations={mitigations}\n")
-    write_disc(path, folder, "-b", "isolinux/isolinux.bin", "-c", "isolinux/boot.cat", "-no-emul-boot",
+    (folder / "isolinux.cfg").write_text(f"default l1\nlabel l1\n kernel /isolinux/vmlinuz\n append initrd=/isolinux/initrd {APPEND} mitigations={mitigations}\n")
+    files = {f"/isolinux/{name}": folder / name for name in ("isolinux.bin", "ldlinux.c32", "isolinux.cfg", "initrd")}
+    files["/isolinux/vmlinuz"] = paths.vmlinuz(series)
+    write_disc(disc, files, "-b", "isolinux/isolinux.bin", "-c", "isolinux/boot.cat", "-no-emul-boot",
                "-boot-load-size", "4", "-boot-info-table")
-    shutil.rmtree(folder)
 
 
 class Bochs:
@@ -119,16 +125,16 @@ class Bochs:
             ["setpriv", "--pdeathsig", "KILL", "bochs-bin", "-q", *arguments, "-rc", folder / "go"], env=env,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
         self.out = self.process.stdout.fileno()
-        self.words = b""
         self.screen = self._screen()
 
     def _screen(self):
         """Reads what it writes until it tells which terminal it draws on."""
-        while not (told := re.search(rb'connected to screen "([^"]+)"', self.words)):
-            data = os.read(self.out, 4096)
+        words = b""
+        while not (told := re.search(rb'connected to screen "([^"]+)"', words)):
+            data = os.read(self.out, 1)
             if not data:
-                raise SystemExit(f"Bochs does not start:\n{self.words.decode(errors='replace')}")
-            self.words += data
+                raise SystemExit(f"Bochs does not start:\n{words.decode(errors='replace')}")
+            words += data
         screen = os.open(told[1], os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
         tty.setraw(screen)
         return screen
@@ -165,31 +171,34 @@ class Boot(emulated.Host):
         super().__init__(name, series=series)
         self.model, self.smp, self.mitigations = model, smp, mitigations
         self.saved = False
-        self.on_record, self.on_data = self._record, lambda data: None
-
-    def _record(self, text):
-        self.saved = self.saved or text == "saved"
 
     def save(self, state):
         print(f"      booting {self.model}, once", file=sys.stderr, flush=True)
-        disc, new = self.folder / "disc", state.with_suffix(".new")
-        boot_disc(disc, self.folder / "tree", self.series, self.mitigations)
+        disc, new = self.folder / "disc", state.with_name(f"{state.name}.new")
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir()
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+            boot_disc(disc, pathlib.Path(folder), self.series, self.mitigations)
         self.log.write_bytes(b"")
         (self.folder / "bochsrc").write_text(CONFIGURATION.format(
             megabytes=MEGABYTES, model=self.model, smp=self.smp, hz=HZ, disc=disc, log=self.log, bochs_log=self.folder / "bochs.log"))
         bochs = Bochs(self.folder, ["-f", self.folder / "bochsrc"], save=new)
         try:
-            watch = emulated.Watch(self, bochs.out, None, {bochs.screen: None})
-            watch.until_end(time.monotonic() + self.timeout, lambda: self.saved)
+            stream = emulated.Stream(ignore, self._record)
+            emulated.Watch(self, {bochs.out: stream.feed}, {bochs.screen: ignore}).until_end(time.monotonic() + self.timeout, lambda: self.saved)
         finally:
             bochs.end()
             os.close(self._lock)
         if not self.saved:
             raise SystemExit(f"{self.model} does not boot, log in {self.log}")
-        (new / "memory.ram").chmod(0o444)
         new.rename(state)
+
+    def _record(self, text):
+        self.saved = self.saved or text == "saved"
+
+
+def ignore(data):
+    pass
 
 
 class Host(emulated.Host):
@@ -202,6 +211,9 @@ class Host(emulated.Host):
         self.model, self.smp, self.vendor = model, smp, MODELS[model]
         self.mitigations = "off"    # or "auto", the kernel's default
         self.files = []         # that the job needs, each at its own path; of a program its libraries come along
+        self._status = None     # what L1 told in the end
+        self._up = False        # between the first record and the last; what Bochs itself writes comes before or behind
+        self._words = b""
 
     def run(self, script):
         """Runs the shell script with the checkout as its folder, and gives back a Result."""
@@ -210,38 +222,34 @@ class Host(emulated.Host):
         self.log.write_bytes(b"")
         disc = self.folder / "disc"
         self._job(disc, script)
-        bochs = Bochs(self.folder, ["-r", self._own_state(state, disc)])
+        keys, inside = os.openpty()  # L1's second serial line
+        tty.setraw(inside)
+        bochs = Bochs(self.folder, ["-r", self._own_state(state, disc, os.ttyname(inside))])
+        lines = {bochs.out: emulated.Stream(self._data, self._record).feed}
+        others = {bochs.screen: ignore, keys: emulated.Stream(self.on_data, self.on_record).feed}
         try:
-            watch = emulated.Watch(self._between_records(), bochs.out, None, {bochs.screen: None})
-            ended = watch.until_end(started + self.timeout)
+            ended = emulated.Watch(self, lines, others, keys).until_end(started + self.timeout)
         finally:
             bochs.end()
             disc.unlink()
-            os.close(self._lock)
+            for fd in (keys, inside, self._lock):
+                os.close(fd)
         return self.judge(ended, time.monotonic() - started, self._status)
 
-    def _between_records(self):
-        """What comes before the first record and behind the last is Bochs's own."""
-        take_data, take_record = self.on_data, self.on_record
-        self._words, self._open, self._status = b"", False, None
+    def _record(self, text):
+        self._up = not text.startswith("status ")
+        if self._up:
+            self.on_record(text)
+        else:
+            self._status = int(text.split()[1])
 
-        def on_record(text):
-            self._open = not text.startswith("status ")
-            if self._open:
-                take_record(text)
-            else:
-                self._status = int(text.split()[1])
+    def _data(self, data):
+        if self._up:
+            self.on_data(data)
+        else:
+            self._words += data
 
-        def on_data(data):
-            if self._open:
-                take_data(data)
-            else:
-                self._words += data
-
-        self.on_record, self.on_data = on_record, on_data
-        return self
-
-    def _own_state(self, state, disc):
+    def _own_state(self, state, disc, line):
         """A folder that is the saved state but for the files that this run reads and writes."""
         folder = self.folder / "state"
         shutil.rmtree(folder, ignore_errors=True)
@@ -253,37 +261,38 @@ class Host(emulated.Host):
         config = re.sub(r"^(plugin_ctrl:.*?) usb_uhci=true,(.*)$", r"\1\2, usb_uhci=true", config, flags=re.M)
         config = re.sub(r'^(ata0-master:.* path=)"[^"]*"', rf'\1"{disc}"', config, flags=re.M)
         config = re.sub(r'^(com1:.* dev=).*$', rf'\1"{self.log}"', config, flags=re.M)
+        if self.tty:
+            config = re.sub(r"^com2:.*$", f'com2: enabled=true, mode=term, dev="{line}"', config, flags=re.M)
         config = re.sub(r'^log: .*$', f"log: {self.folder / 'bochs.log'}", config, flags=re.M)
         (folder / "config").unlink()
         (folder / "config").write_text(config)
         return folder
 
     def _job(self, disc, script):
-        """Writes the disc."""
-        tree = self.folder / "tree"
-        shutil.rmtree(tree, ignore_errors=True)
-        for folder in ("job", "modules", "lib/modules"):
-            (tree / folder).mkdir(parents=True)
+        """Writes the disc: the job, the modules, and the files, those of this run from a folder of its own."""
         load, module = emulated.module_words(self.kvm, self.params, self.vendor)
         sets = load + self.sets
-        for name in sets:
-            self._modules(tree, name)
         env = {"LOAD": " ".join(sets), "MODULE": module, "TTY": self.tty or ""}
-        (tree / "job/env").write_text("".join(f"{k}={shlex.quote(v)}\n" for k, v in env.items()))
-        (tree / "job/script").write_text(
-            f"mkdir -p {paths.TOP}; cd {shlex.quote(str(paths.TOP))}\nexport KVM={shlex.quote(self.kvm)}\n{script}\n")
-        for path in with_libraries([*self.files, *module.split()[:1]]):
-            put(tree, path)
-        write_disc(disc, tree)
-        shutil.rmtree(tree)
+        top = shlex.quote(str(paths.TOP))
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+            made = {
+                "/job/env": "".join(f"{k}={shlex.quote(v)}\n" for k, v in env.items()).encode(),
+                "/job/script": f"mkdir -p {top}; cd {top}\nexport KVM={shlex.quote(self.kvm)}\n{script}\n".encode(),
+            }
+            for name in sets:
+                made.update(self._modules(name))
+            files = {}
+            for number, (inside, body) in enumerate(made.items()):
+                files[inside] = pathlib.Path(folder) / str(number)
+                files[inside].write_bytes(body)
+            files.update((str(path), path) for path in with_libraries([*self.files, *module.split()[:1]]))
+            write_disc(disc, files)
 
-    def _modules(self, tree, name):
-        names = []
+    def _modules(self, name):
+        """A set of modules and the list of it, as {path on the disc: bytes}."""
         files = [f for module in MODULES[self.vendor][name] for f in initramfs.load_order(module, self.series)]
-        for path in dict.fromkeys(files):
-            names.append(f"/disc/lib/modules/{path.name.removesuffix('.xz')}\n")
-            (tree / names[-1].strip().removeprefix("/disc/")).write_bytes(initramfs.module_body(path))
-        (tree / "modules" / name).write_text("".join(names))
+        bodies = {f"/modules/{path.name.removesuffix('.xz')}": initramfs.module_body(path) for path in dict.fromkeys(files)}
+        return bodies | {f"/modules/{name}": "".join(f"/disc{inside}\n" for inside in bodies).encode()}
 
     def emulators_words(self):
         return self._words.decode(errors="replace").splitlines()
@@ -298,13 +307,3 @@ def with_libraries(files):
             told = subprocess.run(["ldd", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
             wanted += [pathlib.Path(p) for p in re.findall(r"(/\S+) \(0x", told)]
     return dict.fromkeys(files + wanted)
-
-
-def put(tree, path):
-    """A file or a folder at its own path in the tree; linked where that is possible, since genisoimage only reads it."""
-    inside = tree / str(path).lstrip("/")
-    inside.parent.mkdir(parents=True, exist_ok=True)
-    if path.is_dir():
-        shutil.copytree(path, inside, dirs_exist_ok=True)
-    elif not inside.exists():
-        shutil.copy(path, inside)

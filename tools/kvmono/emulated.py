@@ -93,30 +93,51 @@ class Host:
         return Result(BROKEN if complaints and not status else status, seconds, self.log, complaints)
 
 
+class Stream:
+    """Splits the bytes of a line into data and records."""
+
+    def __init__(self, on_data, on_record):
+        self.on_data, self.on_record, self.buffer = on_data, on_record, b""
+
+    def feed(self, data):
+        """Keeps back what may be the beginning of a record. No data is the end."""
+        self.buffer += data
+        while found := RECORD.search(self.buffer):
+            self._data(self.buffer[:found.start()])
+            self.on_record(found[1].decode(errors="replace"))
+            self.buffer = self.buffer[found.end():]
+        begun = data and RECORD_BEGINS.search(self.buffer)
+        keep = begun.start() if begun else len(self.buffer)
+        self._data(self.buffer[:keep])
+        self.buffer = self.buffer[keep:]
+
+    def _data(self, data):
+        if data:
+            self.on_data(data)
+
+
 class Watch:
     """Carries bytes between the job and the caller, and looks at L1's log while it grows."""
 
-    def __init__(self, host, out, keys, others):
-        """`out` is what the job writes, `keys` gets what a person types, `others` is {fd: what to do with its bytes}."""
-        self.host, self.out, self.keys, self.others = host, out, keys, others
+    def __init__(self, host, lines, idle=(), keys=None):
+        """`lines` is {fd: who takes its bytes}; `idle` are such as well, but no sign of life; `keys` gets what a person types."""
+        self.host, self.lines, self.idle, self.keys = host, lines, dict(idle), keys
         self.log = host.log.open("rb")
-        self.buffer = b""
         self.fatal_at = None
         self.last_byte = time.monotonic()
 
     def until_end(self, deadline, enough=lambda: False):
         """Returns "exit", "fatal", "timeout", or "enough" as soon as that is true."""
         with selectors.DefaultSelector() as selector:
-            selector.register(self.out, selectors.EVENT_READ, self._from_job)
-            for fd, take in self.others.items():
-                selector.register(fd, selectors.EVENT_READ, lambda fd=fd, take=take: self._from_other(fd, take))
+            for fd in [*self.lines, *self.idle]:
+                selector.register(fd, selectors.EVENT_READ)
             if self.host.tty:
-                selector.register(sys.stdin, selectors.EVENT_READ, self._to_job)
+                selector.register(sys.stdin.fileno(), selectors.EVENT_READ)
             while time.monotonic() < min(deadline, self.last_byte + (self.host.silence or 1e9)):
                 for key, _ in selector.select(0.25):
-                    if not key.data():
-                        selector.unregister(key.fileobj)
-                if not {self.out, *self.others} & {k.fd for k in selector.get_map().values()}:
+                    if not self._carry(key.fd):
+                        selector.unregister(key.fd)
+                if not set(self.lines) & {k.fd for k in selector.get_map().values()}:
                     return "exit"
                 if self._fatal():
                     return "fatal"
@@ -124,46 +145,20 @@ class Watch:
                     return "enough"
         return "timeout"
 
-    def _read(self, fd):
+    def _carry(self, fd):
         """The other end of a terminal that was closed is an error to read from."""
         try:
-            return os.read(fd, 65536)
+            data = os.read(fd, 65536)
         except OSError:
-            return b""
-
-    def _from_job(self):
-        data = self._read(self.out)
-        self.last_byte = time.monotonic()
-        self.buffer += data
-        self._split(last=not data)
-        return data
-
-    def _from_other(self, fd, take):
-        data = self._read(fd)
-        if data and take:
+            data = b""
+        if fd in self.lines:
             self.last_byte = time.monotonic()
-            take(data)
+            self.lines[fd](data)
+        elif fd in self.idle:
+            self.idle[fd](data)
+        else:
+            os.write(self.keys, data)
         return data
-
-    def _to_job(self):
-        data = os.read(sys.stdin.fileno(), 4096)
-        os.write(self.keys, data)
-        return data
-
-    def _split(self, last):
-        """Hands on the data and the records in what came; keeps back what may be the beginning of a record."""
-        while found := RECORD.search(self.buffer):
-            self._data(self.buffer[:found.start()])
-            self.host.on_record(found[1].decode(errors="replace"))
-            self.buffer = self.buffer[found.end():]
-        begun = not last and RECORD_BEGINS.search(self.buffer)
-        keep = begun.start() if begun else len(self.buffer)
-        self._data(self.buffer[:keep])
-        self.buffer = self.buffer[keep:]
-
-    def _data(self, data):
-        if data:
-            self.host.on_data(data)
 
     def _fatal(self):
         """A while after the last words of a kernel or a VMM, so that the log has all of them."""

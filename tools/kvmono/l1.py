@@ -75,7 +75,8 @@ class Host(emulated.Host):
         os.close(bulk_inside)
         monitor_inside.close()
         try:
-            watch = emulated.Watch(self, qemu.stdout.fileno(), qemu.stdin.fileno(), {bulk: self.on_bulk})
+            lines = {qemu.stdout.fileno(): emulated.Stream(self.on_data, self.on_record).feed, bulk: self._bulk}
+            watch = emulated.Watch(self, lines, keys=qemu.stdin.fileno())
             ended = watch.until_end(started + self.timeout)
             if ended == "exit":
                 qemu.wait(10)
@@ -90,6 +91,10 @@ class Host(emulated.Host):
             monitor.close()
         told = re.findall(rb"^kvmono: status (\d+)", self.log.read_bytes(), re.M)
         return self.judge(ended, time.monotonic() - started, int(told[-1]) if told else None)
+
+    def _bulk(self, data):
+        if data:
+            self.on_bulk(data)
 
     def _job(self, script):
         load, module = emulated.module_words(self.kvm, self.params)

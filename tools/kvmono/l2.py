@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """L2: the guest. Its initramfs, and the command line of the QEMU that runs it in L1."""
 
+import pathlib
 import shlex
 
 from . import initramfs, paths
@@ -10,6 +11,10 @@ MODULES = {
     "net": ["virtio_net"],
     "block": ["virtio_blk"],
 }
+
+# What an L1 without this machine's tree needs to run it.
+FILES = [pathlib.Path("/usr/bin/qemu-system-x86_64"), pathlib.Path("/usr/share/seabios"),
+         *(pathlib.Path("/usr/share/qemu") / name for name in ("kvmvapic.bin", "linuxboot_dma.bin", "qboot.rom", "bios-microvm.bin"))]
 
 VMM = "qemu-system-x86_64 -accel kvm -cpu host -nodefaults -no-user-config -display none"
 
