@@ -5,13 +5,15 @@ import collections
 import concurrent.futures
 import hashlib
 import os
+import pathlib
 import re
 import shlex
 import subprocess
+import tempfile
 import threading
 import time
 
-from . import bench, emulated, l1, l2, paths
+from . import bench, bochs, emulated, l1, l2, paths
 from .make import make
 from .results import FAIL, PASS, SKIP, Frames, Result, Run
 
@@ -131,8 +133,8 @@ class InL1:
 
         while left:
             frames, count = Frames(took), len(left)
-            host = l1.Host(f"{self.part}-{self.kvm}", self.kvm, smp=self.smp, timeout=3600, series=self.series)
-            host.sets, host.cpu, host.on_data, host.silence = self.sets, self.cpu, frames.feed, SILENCE
+            host = self._host(left)
+            host.sets, host.on_data, host.silence = self.sets, frames.feed, SILENCE
             result = host.run(f"{self.script} {' '.join(left)}")
             complaints += result.complaints
             # The one that was running; all, when not even the first began.
@@ -140,10 +142,31 @@ class InL1:
                 took(self._victim(name, result))
         return complaints, result.log
 
+    def _host(self, names):
+        host = l1.Host(f"{self.part}-{self.kvm}", self.kvm, smp=self.smp, timeout=3600, series=self.series)
+        host.cpu = self.cpu
+        return host
+
     def _victim(self, name, result):
         last = result.log.read_text(errors="replace").splitlines()[-30:]
         why = [*last, *result.complaints, f"L1 ended with status {result.status}, log {result.log}"]
         return Run(name, result.status or emulated.BROKEN, result.seconds, "", "\n".join(why))
+
+
+class InBochs(InL1):
+    """The same on a model of Bochs, for programs of tests/api."""
+
+    def __init__(self, model, kvm):
+        module = f"kvm_{bochs.MODELS[model]}"
+        super().__init__("intel", f"sh tests/api/run-in-l1 -m {module} {Api.out}", kvm, sets=["swap"])
+        self.model = model
+        if kvm == "linux":
+            self.series = paths.GUEST
+
+    def _host(self, names):
+        host = bochs.Host(f"intel-{self.model}-{self.kvm}", self.kvm, model=self.model, timeout=3600, series=self.series)
+        host.files = [Api.folder / "run-in-l1", *(Api.out / name for name in names)]
+        return host
 
 
 def kernel_log(part, complaints, log):
@@ -211,15 +234,21 @@ class Api:
         return result
 
     def _compare(self, reference, ours, result):
-        files = []
-        for who, run in (("linux", reference), ("ours", ours)):
-            files.append(self.out / "lib" / f"{run.name}.{who}")
-            files[-1].write_text(run.out)
-        done = subprocess.run([self.folder / "compare", *files, self.folder / f"{ours.name}.differs"],
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        if done.returncode:
-            result.verdict, result.why = FAIL, done.stdout
+        found = differences(reference, ours, [f"{ours.name}.differs"])
+        if found:
+            result.verdict, result.why = FAIL, found
         return result
+
+
+def differences(reference, ours, lists):
+    """What `compare` finds between two transcripts of a program of tests/api that these .differs files don't explain."""
+    with tempfile.TemporaryDirectory() as folder:
+        linux, us, known = (pathlib.Path(folder) / name for name in ("linux", "ours", "differs"))
+        linux.write_text(reference.out)
+        us.write_text(ours.out)
+        known.write_text("".join((Api.folder / name).read_text() for name in lists if (Api.folder / name).exists()))
+        done = subprocess.run([Api.folder / "compare", linux, us, known], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return done.returncode and (done.stdout or "compare failed")
 
 
 class Fuzz:
@@ -311,4 +340,105 @@ class Bench:
         return Result(f"bench/{name}", PASS, 0, note=f"{text}: make bench-record" if cheaper else text)
 
 
-PARTS = {"unit": Unit(), "static": Static(), "api": Api(), "fuzz": Fuzz(), "boot": Boot(), "bench": Bench()}
+class Intel:
+    """Programs of tests/api in Bochs: all of them on the default model, where the others differ from it also there. The
+    oracle is Linux's own KVM on the same model."""
+
+    # What the processors have or lack (docs of Bochs's models): EPT's A/D bits and PML, APIC virtualization, XSAVES, the
+    # monitor trap flag; and on ryzen NRIPS, FlushByAsid and the pause filter.
+    differ = ["back-anon", "back-huge", "debug-step", "dev-caps", "dev-cpuid", "dirty-huge", "dirty-log", "dirty-manual", "dirty-running",
+              "exc-inject", "exc-reinject", "hlt-wake", "irq-ioapic", "irq-msi", "irq-nmi", "irq-pic", "irq-shadow", "lapic-ipi",
+              "lapic-priority", "lapic-timer", "lapic-x2apic", "lm-entry", "mmio-insn", "msr-lists", "pio-string", "pm-entry", "rm-hlt",
+              "run-control", "smp-run", "smp-sipi", "st-fpu", "st-msrs", "st-sregs", "st-xsave", "tpr"]
+    models = {"haswell": "corei7_haswell_4770", "ivy": "corei7_ivy_bridge_3770k", "icelake": "corei7_icelake_u"}
+    refused = {"refuse-no-unrestricted": "corei5_lynnfield_750"}
+    CHUNK = 24  # programs for one L1: beginning costs little, and two run at a time
+
+    def names(self):
+        return [*listed(Api.folder), *(f"{name}@{short}" for short in self.models for name in self.differ), *self.refused]
+
+    def run(self, names, add):
+        if not build("intel", add, "-s", "-j2", "-C", Api.folder, f"OUT={Api.out}"):
+            return
+        runs = {}       # (model, kvm, name): Run
+        complaints = []
+        with concurrent.futures.ThreadPoolExecutor(LANES) as pool:
+            lanes = [pool.submit(self._lane, *lane, runs) for lane in self._lanes(names, runs)]
+            refused = [pool.submit(self._refused, name) for name in names if name in self.refused]
+            for lane in lanes:
+                found, log = lane.result()
+                complaints += found and [*found, f"log in {log}"]
+            for one in refused:
+                add(one.result())
+        for name in names:
+            if name not in self.refused:
+                add(self._judge(name, runs))
+        add(kernel_log("intel", complaints, "build/l1"))
+
+    def _where(self, name):
+        program, _, short = name.partition("@")
+        return program, self.models.get(short, bochs.DEFAULT_MODEL)
+
+    def _lanes(self, names, runs):
+        """(model, kvm, programs): ours, and what Linux hasn't answered yet."""
+        wanted = collections.defaultdict(list)
+        for name in names:
+            if name in self.refused:
+                continue
+            program, model = self._where(name)
+            ours = os.environ.get("KVM") or "kvmono"
+            wanted[model, ours].append(program)
+            kept = self._kept(program, model)
+            if kept.exists():
+                status, _, out = kept.read_text().partition("\n")
+                runs[model, "linux", program] = Run(program, int(status), 0, out, "")
+            elif ours != "linux":
+                wanted[model, "linux"].append(program)
+        for (model, kvm), programs in wanted.items():
+            for i in range(0, len(programs), self.CHUNK):
+                yield model, kvm, programs[i:i + self.CHUNK]
+
+    def _lane(self, model, kvm, programs, runs):
+        def took(run):
+            runs[model, kvm, run.name] = run
+            if kvm == "linux":
+                self._kept(run.name, model).write_text(f"{run.status}\n{run.out}")
+
+        complaints, log = InBochs(model, kvm).run(programs, took)
+        return [] if kvm == "linux" else complaints, log
+
+    def _kept(self, program, model):
+        """What Linux answered, also when it failed: that doesn't change either."""
+        key = hashlib.sha256((Api.out / program).read_bytes())
+        key.update(f"{paths.kver(paths.GUEST)} {model} {bochs.APPEND}".encode())
+        folder = paths.CACHE / "oracle"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{program}-{model}-{key.hexdigest()[:16]}"
+
+    def _judge(self, name, runs):
+        program, model = self._where(name)
+        ours = runs[model, os.environ.get("KVM") or "kvmono", program]
+        result = ours.result("intel")
+        result.name = f"intel/{name}"
+        reference = runs.get((model, "linux", program))
+        if result.verdict != PASS:
+            return result
+        if reference.status:
+            result.note = f"nothing to compare with: Linux's own KVM ended with status {reference.status}"
+        elif found := differences(reference, ours, [f"{program}.differs", f"{program}.intel.differs"]):
+            result.verdict, result.why = FAIL, found
+        return result
+
+    def _refused(self, name):
+        """The module isn't loaded, and the kernel's log says why."""
+        host = bochs.Host(f"intel-{name}", model=self.refused[name])
+        host.on_data = bochs.ignore
+        result = host.run("true")
+        # insmod tries twice.
+        lines = set(re.findall(r"kvm: .*unrestricted.*", result.log.read_text(errors="replace")))
+        if result.status == emulated.NOT_LOADED and len(lines) == 1:
+            return Result(f"intel/{name}", PASS, result.seconds, note=lines.pop())
+        return Result(f"intel/{name}", FAIL, result.seconds, f"status {result.status}, log {result.log}")
+
+
+PARTS = {"unit": Unit(), "static": Static(), "api": Api(), "fuzz": Fuzz(), "boot": Boot(), "intel": Intel(), "bench": Bench()}
