@@ -241,18 +241,34 @@ static s64 sched_yield_to(struct vcpu_x86 *v, u32 apic_id)
 	return 0;
 }
 
-static s64 hypercall(struct vcpu_x86 *v, u64 nr, const u64 arg[4], bool long_mode)
+/* Arguments are EBX, ECX, EDX, ESI outside 64-bit code. */
+static u64 hypercall_arg(struct vcpu_x86 *v, enum reg r, bool long_mode)
+{
+	u64 val = hw_reg(&v->hw, r);
+
+	return long_mode ? val : (u32)val;
+}
+
+static noinline s64 hypercall_ipi(struct vcpu_x86 *v, bool long_mode)
+{
+	u64 bitmap[2] = { hypercall_arg(v, REG_RBX, long_mode), hypercall_arg(v, REG_RCX, long_mode) };
+
+	if (!feature(v, KVM_FEATURE_PV_SEND_IPI) || !v->has_apic)
+		return -KVM_ENOSYS;
+	return send_ipi(v, bitmap, hw_reg(&v->hw, REG_RDX), hw_reg(&v->hw, REG_RSI), long_mode ? 64 : 32);
+}
+
+static s64 hypercall(struct vcpu_x86 *v, u64 nr, bool long_mode)
 {
 	switch (nr) {
 	case KVM_HC_VAPIC_POLL_IRQ:
 		return 0;
 	case KVM_HC_KICK_CPU:
-		return feature(v, KVM_FEATURE_PV_UNHALT) ? kick_cpu(v, arg[1]) : -KVM_ENOSYS;
+		return feature(v, KVM_FEATURE_PV_UNHALT) ? kick_cpu(v, hw_reg(&v->hw, REG_RCX)) : -KVM_ENOSYS;
 	case KVM_HC_SEND_IPI:
-		return feature(v, KVM_FEATURE_PV_SEND_IPI) && v->has_apic ?
-			send_ipi(v, arg, arg[2], arg[3], long_mode ? 64 : 32) : -KVM_ENOSYS;
+		return hypercall_ipi(v, long_mode);
 	case KVM_HC_SCHED_YIELD:
-		return feature(v, KVM_FEATURE_PV_SCHED_YIELD) ? sched_yield_to(v, arg[0]) : -KVM_ENOSYS;
+		return feature(v, KVM_FEATURE_PV_SCHED_YIELD) ? sched_yield_to(v, hw_reg(&v->hw, REG_RBX)) : -KVM_ENOSYS;
 	default:
 		return -KVM_ENOSYS;
 	}
@@ -260,24 +276,17 @@ static s64 hypercall(struct vcpu_x86 *v, u64 nr, const u64 arg[4], bool long_mod
 
 /**
  * vcpu_hypercall() - VMCALL/VMMCALL: number in RAX, arguments in RBX, RCX, RDX, RSI, answer in RAX. The caller skips the instruction.
- * vCPU thread; may sleep. Returns as slow_exit().
+ * vCPU thread; may sleep, but only for KVM_HC_SCHED_YIELD. Returns as slow_exit().
  */
 int vcpu_hypercall(struct vcpu_x86 *v)
 {
 	struct hw_vcpu *hw = &v->hw;
 	bool long_mode = vcpu_in_64bit_code(v);
-	u64 nr = hw_reg(hw, REG_RAX);
-	u64 arg[4] = { hw_reg(hw, REG_RBX), hw_reg(hw, REG_RCX), hw_reg(hw, REG_RDX), hw_reg(hw, REG_RSI) };
+	u64 nr = hypercall_arg(v, REG_RAX, long_mode);
 	s64 ret;
-	int i;
 
 	v->vcpu.stats.hypercalls++;
-	if (!long_mode) {
-		nr = (u32)nr;
-		for (i = 0; i < 4; i++)
-			arg[i] = (u32)arg[i];
-	}
-	ret = hw_cpl(hw) ? -KVM_EPERM : hypercall(v, nr, arg, long_mode);
+	ret = hw_cpl(hw) ? -KVM_EPERM : hypercall(v, nr, long_mode);
 	hw_set_reg(hw, REG_RAX, long_mode ? (u64)ret : (u32)ret);
 	return NEXT_GUEST;
 }

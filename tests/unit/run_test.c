@@ -297,10 +297,21 @@ TEST(memory_faults)
 	/* Set by a bit alone: the inner loop isn't left. */
 	world_fast_fault = true;
 	world_faults = 0;
-	step(EXIT(EXIT_NPF, 0, .npf.gpa = 0x5000));
+	hw_caps.tdp_ad = true;
+	step(EXIT(EXIT_NPF, 0, .npf = { .gpa = 0x5000, .present = true }));
 	CHECK_RAN(1);
 	CHECK_EQ(world_faults, 0);
 	CHECK_EQ(V->vcpu.stats.pf_fast, 1);
+	/* Nothing is there: nothing to be set. */
+	world_fault = FAULT_FIXED;
+	step(EXIT(EXIT_NPF, 0, .npf = { .gpa = 0x5000 }));
+	CHECK_RAN(1);
+	CHECK_EQ(world_faults, 1);
+	/* A leaf without accessed bits may be hidden. */
+	hw_caps.tdp_ad = false;
+	step(EXIT(EXIT_NPF, 0, .npf = { .gpa = 0x5000 }));
+	CHECK_RAN(1);
+	CHECK_EQ(V->vcpu.stats.pf_fast, 2);
 	world_end();
 }
 

@@ -80,11 +80,13 @@ static void decode_npf(const struct vmcb_control_area *c, struct hw_exit *exit)
 	exit->npf.in_walk = info & NPF_IN_WALK;
 }
 
-/*
+/**
+ * svm_decode_io() - the details of a port access.
+ *
  * APM 2, 15.10.2. The segment is there with decode assists; SEG_DS, the instructions' default,
  * without.
  */
-static void decode_io(const struct vmcb_control_area *c, struct hw_exit *exit)
+void svm_decode_io(const struct vmcb_control_area *c, struct hw_exit *exit)
 {
 	u32 info = c->exit_info_1;
 
@@ -221,7 +223,7 @@ void svm_decode(struct hw_vcpu *hw, struct hw_exit *exit)
 		decode_unknown(hw, exit);
 		break;
 	case EXIT_IO:
-		decode_io(c, exit);
+		svm_decode_io(c, exit);
 		break;
 	case EXIT_MSR_READ:
 		exit->kind = c->exit_info_1 ? EXIT_MSR_WRITE : EXIT_MSR_READ;

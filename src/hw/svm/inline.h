@@ -178,6 +178,7 @@ static inline void hw_set_tpr_threshold(struct hw_vcpu *hw, u8 irr_class)
 #define EXIT_CODES	0x100
 extern const u8 svm_exit_kinds[EXIT_CODES];
 void svm_decode(struct hw_vcpu *hw, struct hw_exit *exit);
+void svm_decode_io(const struct vmcb_control_area *c, struct hw_exit *exit);
 
 /* run.c: what is rare. false: SVM is off on this CPU. */
 bool svm_entry_work(struct hw_vcpu *hw);
@@ -242,6 +243,8 @@ static __always_inline void hw_enter_guest(struct hw_vcpu *hw, struct hw_exit *e
 		svm_decode(hw, exit);
 	else if (kind == EXIT_MSR_READ)
 		exit->kind = vmcb->control.exit_info_1 ? EXIT_MSR_WRITE : EXIT_MSR_READ;
+	else if (kind == EXIT_IO)
+		svm_decode_io(&vmcb->control, exit);
 	else if (!(kind & EXIT_PLAIN))
 		svm_decode(hw, exit);
 	if (unlikely(hw->work))
