@@ -92,7 +92,7 @@ static const struct param {
 #define BOOL(name)	{ #name, offsetof(struct vm_params, name), true }
 	U32(halt_poll_ns), U32(halt_poll_grow), U32(halt_poll_grow_start), U32(halt_poll_shrink),
 	U32(ple_gap), U32(ple_window), U32(ple_window_grow), U32(ple_window_shrink), U32(ple_window_max),
-	BOOL(virtual_apic), BOOL(virtual_intr), BOOL(huge_pages), BOOL(nx_huge_pages), BOOL(pml),
+	BOOL(virtual_apic), BOOL(virtual_intr), BOOL(preemption_timer), BOOL(huge_pages), BOOL(nx_huge_pages), BOOL(pml),
 #undef U32
 #undef BOOL
 };
@@ -120,6 +120,8 @@ static bool param_possible(const struct param *param)
 	switch (param->offset) {
 	case offsetof(struct vm_params, virtual_apic):
 		return hw_caps.virtual_apic;
+	case offsetof(struct vm_params, preemption_timer):
+		return hw_caps.preemption_timer;
 	case offsetof(struct vm_params, virtual_intr):
 		return hw_caps.virtual_intr;
 	case offsetof(struct vm_params, pml):

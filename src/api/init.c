@@ -21,6 +21,7 @@ static int nx_huge_pages = -1;
 module_param(nx_huge_pages, int, 0444);
 MODULE_PARM_DESC(nx_huge_pages, "large pages are not executable: 1, 0, or -1: where the processor needs that and the kernel wants it (ITLB multihit)");
 module_param_named(pml, vm_default_params.pml, bool, 0644);
+module_param_named(preemption_timer, vm_default_params.preemption_timer, bool, 0644);
 module_param_named(flexpriority, vm_default_params.virtual_apic, bool, 0644);
 
 /*

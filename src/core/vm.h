@@ -31,6 +31,7 @@ struct vm_params {
 	u32 halt_poll_grow, halt_poll_grow_start, halt_poll_shrink;
 	u32 ple_gap, ple_window, ple_window_grow, ple_window_shrink, ple_window_max;
 	bool virtual_apic;		/* the guest's accesses to its LAPIC are the processor's, as far as it can */
+	bool preemption_timer;		/* the processor's own timer ends the guest's turn, where it has one */
 	bool virtual_intr;		/* with that: so is the delivery of interrupts, and their end */
 	bool huge_pages;
 	bool nx_huge_pages;		/* large pages are not executable: mmu/large.c */

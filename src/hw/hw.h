@@ -274,7 +274,9 @@ void hw_set_msr_intercept(struct hw_vcpu *hw, u32 msr, u32 access);
 /* TSC: guest TSC = host TSC * ratio + offset. */
 void hw_set_tsc_offset(struct hw_vcpu *hw, u64 offset);
 void hw_set_tsc_ratio(struct hw_vcpu *hw, u64 ratio);
-/** hw_set_preemption_timer() - exit at this guest-TSC value; -1 off. -EOPNOTSUPP: no such timer, -ERANGE: too far. */
+/** hw_use_preemption_timer() - may this vCPU use it, where hw_caps.preemption_timer? Otherwise hw_cut_guest_time() leaves it to its caller. */
+void hw_use_preemption_timer(struct hw_vcpu *hw, bool use);
+/** hw_set_preemption_timer() - exit when the host's TSC has this value, or it is past; ~0 off. -EOPNOTSUPP: no such timer, -ERANGE: too far; off then. */
 int hw_set_preemption_timer(struct hw_vcpu *hw, u64 host_tsc);
 
 /* Guest translations, at the next entry of this vCPU. */

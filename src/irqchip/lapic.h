@@ -69,6 +69,10 @@ struct lapic {
 		u8 mode;		/* that LVTT had when it was last looked at */
 		ktime_t start, expires;	/* expires 0: not armed */
 		atomic_t pending;	/* fired, not yet latched into IRR */
+		bool use_hw;		/* the VM's parameter: while the vCPU doesn't sleep the processor counts, not the hrtimer */
+		bool hw;		/* armed there; is over at host_tsc */
+		bool moved;		/* ... or no longer, and it hasn't been told: lapic_timer_for_hardware() */
+		u64 host_tsc;
 	} timer;
 	struct apic_tsc tsc;
 	u32 bus_ns;			/* of a tick; KVM_CAP_X86_APIC_BUS_CYCLES_NS */
@@ -138,6 +142,13 @@ struct lapic_hw_state {
 void lapic_for_hardware(struct lapic *apic, struct lapic_hw_state *out);
 /** lapic_timer_latch() - turn timer.pending into IRR, re-arm a periodic one. */
 void lapic_timer_latch(struct lapic *apic);
+/** lapic_timer_for_hardware() - has the deadline moved that the processor must know? *@host_tsc: the new one, ~0 for none. Tells it once. */
+bool lapic_timer_for_hardware(struct lapic *apic, u64 *host_tsc);
+/** lapic_timer_hw_over() - the processor says that its time is over, which may be early. Requests REQ_APIC_TIMER when it is. */
+void lapic_timer_hw_over(struct lapic *apic);
+/** lapic_timer_to_host(), lapic_timer_to_hw() - the vCPU goes to sleep, or the time is too long for the processor; and back. */
+void lapic_timer_to_host(struct lapic *apic);
+void lapic_timer_to_hw(struct lapic *apic);
 /** lapic_timer_has_pending() - for halt: is there a tick waiting or would a deadline be over now? */
 bool lapic_timer_has_pending(struct lapic *apic);
 /** lapic_set_tsc() - the guest's TSC changed its offset, ratio or frequency: deadlines are recomputed. */

@@ -8,6 +8,9 @@
  * of the host, however short its period is, and ticks that come before the last was taken merge, as
  * they do in IRR.
  *
+ * Where the processor has a timer that runs with the guest, the vCPU's floor may have it count instead, while the vCPU doesn't
+ * sleep: then no interrupt of the host comes between, and who doesn't run needs none.
+ *
  * The mode is HARD: the callback takes no lock and does nothing that a hard interrupt may not, also
  * on PREEMPT_RT, where a softirq would add the latency that a guest's timer is measured by.
  */
@@ -45,20 +48,89 @@ void lapic_timer_init(struct lapic *apic)
 	apic->divide = 2;
 }
 
+static void timer_leave_hw(struct lapic *apic)
+{
+	if (!apic->timer.hw)
+		return;
+	apic->timer.hw = false;
+	apic->timer.moved = true;
+}
+
 void lapic_timer_stop(struct lapic *apic)
 {
 	/*
 	 * May spin for a callback on another CPU, which waits for nothing: right with IRQs off too.
 	 */
 	hrtimer_cancel(&apic->timer.hrtimer);
+	timer_leave_hw(apic);
 	atomic_set(&apic->timer.pending, 0);
 	apic->timer.expires = 0;
+}
+
+/* Longer ones are no matter of the last microsecond, and the product below stays in range. */
+#define HW_TIMER_MAX_NS		(100 * NSEC_PER_SEC)
+
+/* Rounded up: a guest that looks at its clock must not find that it is too early. */
+static bool timer_enter_hw(struct lapic *apic, ktime_t expires)
+{
+	ktime_t now = ktime_get();
+	u64 ns = expires > now ? expires - now : 0;
+
+	if (!apic->timer.use_hw || ns > HW_TIMER_MAX_NS)
+		return false;
+	apic->timer.host_tsc = rdtsc() + div64_u64((ns + 1) * tsc_khz, NSEC_PER_MSEC) + 1;
+	apic->timer.hw = apic->timer.moved = true;
+	return true;
 }
 
 static void timer_arm(struct lapic *apic, ktime_t expires)
 {
 	apic->timer.expires = expires;
-	hrtimer_start(&apic->timer.hrtimer, expires, HRTIMER_MODE_ABS_HARD);
+	if (!timer_enter_hw(apic, expires))
+		hrtimer_start(&apic->timer.hrtimer, expires, HRTIMER_MODE_ABS_HARD);
+}
+
+/* ------------------------------------------------------------------ the processor's timer */
+
+bool lapic_timer_for_hardware(struct lapic *apic, u64 *host_tsc)
+{
+	if (likely(!apic->timer.moved))
+		return false;
+	apic->timer.moved = false;
+	*host_tsc = apic->timer.hw ? apic->timer.host_tsc : ~0ull;
+	return true;
+}
+
+static void timer_hw_fired(struct lapic *apic)
+{
+	timer_leave_hw(apic);
+	atomic_set(&apic->timer.pending, 1);
+	vcpu_request(apic->vcpu, REQ_APIC_TIMER);
+}
+
+void lapic_timer_hw_over(struct lapic *apic)
+{
+	/* It is set to 0 for other reasons, too. */
+	if (apic->timer.hw && rdtsc() >= apic->timer.host_tsc)
+		timer_hw_fired(apic);
+}
+
+void lapic_timer_to_host(struct lapic *apic)
+{
+	if (!apic->timer.hw)
+		return;
+	timer_leave_hw(apic);
+	hrtimer_start(&apic->timer.hrtimer, apic->timer.expires, HRTIMER_MODE_ABS_HARD);
+}
+
+void lapic_timer_to_hw(struct lapic *apic)
+{
+	if (!apic->timer.use_hw || apic->timer.hw || !apic->timer.expires)
+		return;
+	hrtimer_cancel(&apic->timer.hrtimer);
+	/* What it has said it has said. */
+	if (!atomic_read(&apic->timer.pending))
+		timer_arm(apic, apic->timer.expires);
 }
 
 /* ------------------------------------------------------------------ bus clock */
@@ -251,6 +323,9 @@ void lapic_timer_take(struct lapic *apic)
 
 void lapic_timer_latch(struct lapic *apic)
 {
+	/* Nobody has told us while the vCPU didn't run. */
+	if (apic->timer.hw && ktime_get() >= apic->timer.expires)
+		timer_hw_fired(apic);
 	/* lapic_receive() makes the request when there is something new to look at. */
 	lapic_timer_take(apic);
 }
@@ -265,6 +340,7 @@ bool lapic_timer_has_pending(struct lapic *apic)
 		return false;
 	/* The clock is faster than the host's interrupt: don't wait for that. */
 	hrtimer_cancel(&apic->timer.hrtimer);
+	timer_leave_hw(apic);
 	atomic_set(&apic->timer.pending, 1);
 	return true;
 }

@@ -190,6 +190,8 @@ static noinline bool fast_msr_write(struct vcpu_x86 *v, u32 len)
 			return false;
 	} else if (!msr_allowed_by_filter(v, msr, ACCESS_WRITE) || !msr_write_fast(v, msr, val)) {
 		return false;
+	} else {
+		vcpu_timer_to_hardware(v);
 	}
 	v->vcpu.stats.msr_exits++;
 	return fast_skip(v, len);
@@ -287,6 +289,7 @@ void vcpu_apic_done(struct vcpu_x86 *v, const struct hw_exit *exit)
 		lapic_written(&v->apic, exit->apic.offset);
 	else
 		lapic_ended(&v->apic, exit->apic.vector);
+	vcpu_timer_to_hardware(v);
 	/* An IOAPIC or the VMM must hear of it: not with IRQs off. */
 	if (v->apic.eois_queued)
 		vcpu_request(&v->vcpu, REQ_EVENT);

@@ -87,8 +87,7 @@ static void halt_sleep(struct vcpu_x86 *v)
 	v->vcpu.stats.halt_wakeup++;
 }
 
-/** vcpu_block() - wait until the vCPU has something to do, a request or a signal. vCPU thread, no srcu, IRQs on. */
-void vcpu_block(struct vcpu_x86 *v)
+static void block(struct vcpu_x86 *v)
 {
 	ktime_t start = ktime_get(), polled = start;
 	u32 poll_ns = min(v->vcpu.halt_poll_ns, READ_ONCE(v->vcpu.vm->params.halt_poll_ns));
@@ -113,6 +112,15 @@ void vcpu_block(struct vcpu_x86 *v)
 		v->vcpu.stats.halt_wait_ns += ktime_to_ns(ktime_sub(end, polled));
 		halt_poll_adjust(v, ktime_to_ns(ktime_sub(end, start)), poll);
 	}
+}
+
+/** vcpu_block() - wait until the vCPU has something to do, a request or a signal. vCPU thread, no srcu, IRQs on. */
+void vcpu_block(struct vcpu_x86 *v)
+{
+	/* The processor's timer runs with the guest only. */
+	lapic_timer_to_host(&v->apic);
+	block(v);
+	lapic_timer_to_hw(&v->apic);
 }
 
 /* ------------------------------------------------------------------ PAUSE-loop exits */

@@ -28,6 +28,7 @@ int vm_x86_init(struct vm_x86 *vm, unsigned long type)
 	vm->vm.params.virtual_apic &= hw_caps.virtual_apic;
 	vm->vm.params.pml &= hw_caps.pml;
 	vm->vm.params.virtual_intr &= hw_caps.virtual_intr;
+	vm->vm.params.preemption_timer &= hw_caps.preemption_timer;
 	r = hw_vm_init(&vm->hw);
 	if (r)
 		goto destroy_vm;
@@ -167,6 +168,8 @@ static int vcpu_create_apic(struct vcpu_x86 *v)
 	v->has_apic = !r;
 	v->apic.bus_ns = v_vm(v)->apic_bus_ns;
 	v->apic.virtual_intr = v->vcpu.vm->params.virtual_apic && v->vcpu.vm->params.virtual_intr;
+	/* A deadline by the host's TSC must mean the same everywhere. */
+	v->apic.timer.use_hw = v->vcpu.vm->params.preemption_timer && !check_tsc_unstable();
 	return r;
 }
 
@@ -200,6 +203,7 @@ static void vcpu_first_reset(struct vcpu_x86 *v)
 static void vcpu_set_defaults(struct vcpu_x86 *v)
 {
 	init_irq_work(&v->cut_work, cut_guest_time_ipi);
+	hw_use_preemption_timer(&v->hw, v->vcpu.vm->params.preemption_timer);
 	v->user_irq = -1;
 	v->user_apic_base = APIC_DEFAULT_PHYS_BASE | MSR_IA32_APICBASE_ENABLE |
 			    (v->vcpu.id == v_vm(v)->irqchip.bsp_id ? MSR_IA32_APICBASE_BSP : 0);

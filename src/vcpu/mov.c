@@ -199,6 +199,7 @@ static void mov_lapic(struct vcpu_x86 *v, const struct emu_mov *m, gpa_t gpa)
 	val = mov_value(v, m);
 	lapic_mmio_write(&v->apic, gpa & ~PAGE_MASK, m->size, &val);
 	hw_set_tpr(&v->hw, lapic_cr8(&v->apic));
+	vcpu_timer_to_hardware(v);
 	if (unlikely(v->apic.eois_queued))
 		vcpu_request(&v->vcpu, REQ_EVENT);
 }

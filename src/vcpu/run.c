@@ -280,6 +280,7 @@ static bool guest_turn(struct vcpu_x86 *v, struct hw_exit *exit)
 	once = debug_enter(v) || v->guest_debug;
 	if (unlikely(v->cut_guest_time))
 		arrange_short_entry(v);
+	vcpu_timer_to_hardware(v);
 	guest_time_begin(v);
 
 	guest_loop(v, exit, once);
@@ -331,8 +332,10 @@ static int run_once(struct vcpu_x86 *v)
 		v->host_event_came = true;
 		return NEXT_GUEST;
 	}
-	if (exit.kind == EXIT_PREEMPTION_TIMER)
+	if (exit.kind == EXIT_PREEMPTION_TIMER) {
+		lapic_timer_hw_over(&v->apic);
 		return NEXT_GUEST;
+	}
 	idx = srcu_read_lock(&vm->srcu);
 	r = slow_exit(v, &exit);
 	srcu_read_unlock(&vm->srcu, idx);

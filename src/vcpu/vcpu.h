@@ -261,6 +261,15 @@ void vcpu_pause_grow(struct vcpu_x86 *v);
 void vcpu_pause_shrink(struct vcpu_x86 *v);
 void vcpu_on_spin(struct vcpu_x86 *v, bool kernel_mode);	/* PAUSE-loop exit: directed yield */
 
+/** vcpu_timer_to_hardware() - the LAPIC's timer may have moved: tell the processor. Before an entry, IRQs off. */
+static inline void vcpu_timer_to_hardware(struct vcpu_x86 *v)
+{
+	u64 tsc;
+
+	if (unlikely(lapic_timer_for_hardware(&v->apic, &tsc)) && hw_set_preemption_timer(&v->hw, tsc) == -ERANGE)
+		lapic_timer_to_host(&v->apic);
+}
+
 /** vcpu_in_64bit_code() - operands are RAX, not EAX. */
 static inline bool vcpu_in_64bit_code(struct vcpu_x86 *v)
 {

@@ -364,10 +364,20 @@ void hw_set_tsc_ratio(struct hw_vcpu *hw, u64 ratio)
 	hw->tsc_ratio = ratio;
 }
 
+void hw_use_preemption_timer(struct hw_vcpu *hw, bool use)
+{
+	hw->use_timer = use && hw_caps.preemption_timer;
+}
+
 int hw_set_preemption_timer(struct hw_vcpu *hw, u64 host_tsc)
 {
-	(void)hw, (void)host_tsc;
-	return -EOPNOTSUPP;
+	if (!hw->use_timer)
+		return -EOPNOTSUPP;
+	hw->timer = ~0ull;
+	if (host_tsc != ~0ull && host_tsc > rdtsc() && host_tsc - rdtsc() > hw->timer_reach)
+		return -ERANGE;
+	hw->timer = host_tsc;
+	return 0;
 }
 
 void hw_flush_tlb_all(struct hw_vcpu *hw)

@@ -24,6 +24,8 @@ struct hw_vcpu {
 	u8 tpr, tpr_threshold;
 	bool nmi_masked, intr_window, nmi_window, single_step, dr_intercept, loaded, cut;
 	struct hw_event injected;	/* what the next entry will deliver */
+	bool use_timer;
+	u64 timer, timer_reach;		/* of the preemption timer: host TSC, ~0 off; how far ahead it can be */
 	void *apic_regs;		/* APIC virtualization, as it was asked for */
 	enum hw_apic apic_mode;
 	bool apic_delivers;

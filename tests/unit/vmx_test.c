@@ -1452,6 +1452,9 @@ TEST(tsc)
 TEST(cut_guest_time)
 {
 	begin(NEW);
+	hw_use_preemption_timer(&hw, false);
+	CHECK(!hw_cut_guest_time(&hw));
+	hw_use_preemption_timer(&hw, true);
 	CHECK(hw_cut_guest_time(&hw));
 	CHECK_EQ(exit_with(EXIT_REASON_PREEMPTION_TIMER, 0).kind, EXIT_INTR);
 	CHECK((seen.pin & PIN_BASED_VMX_PREEMPTION_TIMER) && seen.timer == 0);

@@ -579,6 +579,10 @@ void hw_set_tsc_ratio(struct hw_vcpu *hw, u64 ratio)
 		hw->tsc_ratio = ratio;
 }
 
+void hw_use_preemption_timer(struct hw_vcpu *hw, bool use)
+{
+}
+
 int hw_set_preemption_timer(struct hw_vcpu *hw, u64 host_tsc)
 {
 	return -EOPNOTSUPP;

@@ -286,7 +286,7 @@ static inline u32 hw_take_dirty_log(struct hw_vcpu *hw, const u64 **gpas)
 
 static inline bool hw_cut_guest_time(struct hw_vcpu *hw)
 {
-	if (!hw_caps.preemption_timer)
+	if (!hw->use_timer)
 		return false;
 	hw->work |= WORK_CUT;
 	return true;

@@ -211,10 +211,12 @@ void hw_prepare_guest_switch(struct hw_vcpu *hw)
 /* The timer counts down by one each time that bit 'shift' of the TSC changes; 0 exits before the first instruction, after injection. */
 static void preemption_timer_arm(struct hw_vcpu *hw)
 {
+	u8 shift = vmx_timer_shift();
 	u64 now = rdtsc(), ticks = 0;
 
+	/* The first tick may be short: counted between the whole ones, so that it isn't over early. */
 	if (!(hw->work & WORK_CUT) && hw->deadline > now)
-		ticks = (hw->deadline - now) >> vmx_timer_shift();
+		ticks = ((hw->deadline - 1) >> shift) + 1 - (now >> shift);
 	vmx_set_pin(hw, PIN_BASED_VMX_PREEMPTION_TIMER, true);
 	vmcs_write32(VMX_PREEMPTION_TIMER_VALUE, min_t(u64, ticks, U32_MAX));
 }

@@ -773,15 +773,19 @@ void hw_set_tsc_ratio(struct hw_vcpu *hw, u64 ratio)
 		vmcs_write64(TSC_MULTIPLIER, ratio);
 }
 
+void hw_use_preemption_timer(struct hw_vcpu *hw, bool use)
+{
+	hw->use_timer = use && hw_caps.preemption_timer;
+}
+
 int hw_set_preemption_timer(struct hw_vcpu *hw, u64 host_tsc)
 {
-	if (!hw_caps.preemption_timer)
+	if (!hw->use_timer)
 		return -EOPNOTSUPP;
-	if (host_tsc == ~0ull) {
-		hw->work &= ~WORK_TIMER;
-		vmx_set_pin(hw, PIN_BASED_VMX_PREEMPTION_TIMER, false);
+	hw->work &= ~WORK_TIMER;
+	vmx_set_pin(hw, PIN_BASED_VMX_PREEMPTION_TIMER, false);
+	if (host_tsc == ~0ull)
 		return 0;
-	}
 	/* A 32-bit count of TSC >> shift. */
 	if ((s64)(host_tsc - rdtsc()) >> (32 + vmx_timer_shift()) > 0)
 		return -ERANGE;

@@ -107,6 +107,7 @@ struct hw_vcpu {
 
 	struct hw_event injected;
 	u64 dr6;
+	bool use_timer;			/* the VM's parameter, where the CPU has a preemption timer */
 	u64 deadline;			/* host TSC, for the preemption timer */
 	bool step_guest_tf, step_mtf;
 };
