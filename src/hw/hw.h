@@ -284,7 +284,7 @@ void hw_flush_tlb_all(struct hw_vcpu *hw);
 void hw_flush_tlb_gva(struct hw_vcpu *hw, gva_t gva);
 /** hw_flush_tlb_cpu() - every guest translation of every VM on this CPU (new root ids, ASID wrap). IRQs off. */
 void hw_flush_tlb_cpu(void);
-/** hw_dump() - the raw VMCB/VMCS into the log, rate limited. */
+/** hw_dump() - the raw VMCB/VMCS into the log, rate limited; VMX: once per VM. */
 void hw_dump(struct hw_vcpu *hw);
 
 /*

@@ -88,7 +88,8 @@ static void virtual_8086(void)
 	s = good;
 	s.cr0 = 0x11;
 	s.cr4 = s.efer = 0;
-	s.tr.type = 11;
+	s.cs.l = 0;
+	s.cs.db = 1;
 	set_sregs(v, &s);
 	get_regs(v, &r);
 	r.rflags = 0x20002;

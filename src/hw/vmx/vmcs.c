@@ -842,7 +842,8 @@ void hw_dump(struct hw_vcpu *hw)
 	static DEFINE_RATELIMIT_STATE(limit, DEFAULT_RATELIMIT_INTERVAL, 1);
 	unsigned int i;
 
-	if (!__ratelimit(&limit))
+	/* Once per VM, for a VMM may try it again and again; and VMs may be many. */
+	if (!__ratelimit(&limit) || xchg(&hw->vm->dumped, true))
 		return;
 	for (i = 0; i < ARRAY_SIZE(dump_fields); i++)
 		pr_info("kvm-intel: %-28s %016llx\n", dump_fields[i].name, vmcs_read_any(dump_fields[i].field));

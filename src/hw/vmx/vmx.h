@@ -64,7 +64,7 @@ struct vmx_cpu {
 
 struct hw_vm {
 	/* VPIDs are the vCPUs', the EPT is the MMU's. */
-	bool failure_explained;
+	bool failure_explained, dumped;
 	void *apic_page;		/* accesses to it are accesses to the LAPIC; never read or written */
 };
 
