@@ -52,18 +52,27 @@ static int half_next(const struct pic *pic, int which)
 	return rank < half_rank(s, in_service) ? (int)((rank + s->priority_add) & 7) : -1;
 }
 
+/* The first LAPIC that passes INTR on, or NULL. RCU held. */
+static struct lapic *pic_listener(const struct pic *pic)
+{
+	struct lapic *apic;
+
+	list_for_each_entry_rcu(apic, &pic->chip->lapics, node)
+		if (lapic_accepts_extint(apic))
+			return apic;
+	return NULL;
+}
+
 /* One LAPIC that listens is asked: two would fetch two vectors. pic->lock held. */
 static void pic_interrupt(struct pic *pic)
 {
 	struct lapic *apic;
 
 	rcu_read_lock();
-	list_for_each_entry_rcu(apic, &pic->chip->lapics, node) {
-		if (!lapic_accepts_extint(apic))
-			continue;
+	apic = pic_listener(pic);
+	if (apic) {
 		vcpu_request(apic->vcpu, REQ_EVENT);
 		vcpu_kick(apic->vcpu);
-		break;
 	}
 	rcu_read_unlock();
 }
@@ -124,6 +133,17 @@ static int half_set_pin(struct kvm_pic_state *s, u8 bit, bool level)
 	return !merged;
 }
 
+/* Is @pin requested, and is there a LAPIC that will come for it? pic->lock held. */
+static bool pin_will_be_acked(const struct pic *pic, u32 pin)
+{
+	bool heard;
+
+	rcu_read_lock();
+	heard = pic_listener(pic);
+	rcu_read_unlock();
+	return heard && (pic->half[pin / 8].irr & 1 << pin % 8);
+}
+
 int pic_set_pin(struct pic *pic, u32 pin, enum irq_source source, int level)
 {
 	unsigned long flags;
@@ -137,6 +157,9 @@ int pic_set_pin(struct pic *pic, u32 pin, enum irq_source source, int level)
 		ret = half_set_pin(&pic->half[pin / 8], 1 << pin % 8, pic->sources[pin]);
 		pic_update(pic);
 	}
+	/* The PIT waits for the end of what is accepted: not of a request that nobody hears of. */
+	if (ret >= 0 && source == IRQ_SOURCE_PIT)
+		ret = pin_will_be_acked(pic, pin);
 	pic_unlock(pic, flags);
 	return ret;
 }

@@ -36,10 +36,9 @@ enum { RW_LOW = 1, RW_HIGH, RW_WORD_LOW, RW_WORD_HIGH };
 static void pit_pulse(struct pit *pit)
 {
 	/*
-	 * Masked at both controllers, so nobody will acknowledge: a tick that falls on a mask is
-	 * gone.
+	 * Masked at both controllers, or refused by the LAPICs, so nobody will acknowledge: such a tick is gone.
 	 */
-	if (irqchip_pulse_gsi(pit->chip, PIT_GSI, IRQ_SOURCE_PIT) < 0)
+	if (irqchip_pulse_gsi(pit->chip, PIT_GSI, IRQ_SOURCE_PIT) <= 0)
 		atomic_set(&pit->acked, 1);
 }
 

@@ -393,6 +393,55 @@ TEST(lost_acknowledge)
 	drop_irqchip();
 }
 
+/* A tick that nobody takes is gone; whoever can take the next one gets it, without a word to the PIT. */
+TEST(refused_ticks)
+{
+	u32 sel = 0x11, dest = 5 << 24;
+
+	make_pit();
+	route_ticks();
+	/* The LAPIC is disabled. */
+	apic_write(&apics[0], APIC_SPIV, 0xff);
+	load(0, 2, 11932);
+	shim_advance(10001000 * 3);
+	CHECK_EQ(drain(), 0);
+	CHECK_EQ(atomic_read(&pit->pending), 0);
+	WRITE_ONCE(apics[0].sw_enabled, true);
+	shim_advance(10001000);
+	CHECK_EQ(drain(), 1);
+	/* Nobody has the IOAPIC's address, and LINT0 doesn't pass on what the 8259 has. */
+	ioapic_write(chip.ioapic, 0, 4, &sel);
+	ioapic_write(chip.ioapic, 0x10, 4, &dest);
+	pic_write(chip.pic, 0x21, 0);
+	apic_write(&apics[0], APIC_LVT0, 0x10700);
+	shim_advance(10001000 * 3);
+	CHECK(!irqchip_has_extint(&chip, &apics[0]));
+	CHECK_EQ(atomic_read(&pit->pending), 0);
+	dest = 0;
+	ioapic_write(chip.ioapic, 0x10, 4, &dest);
+	shim_advance(10001000);
+	CHECK_EQ(drain(), 1);
+	/* The line is up already: no edge. */
+	irqchip_set_gsi(&chip, 0, IRQ_SOURCE_USER, 1);
+	CHECK_EQ(drain(), 1);
+	apic_write(&apics[0], APIC_LVT0, 0x700);
+	CHECK_EQ(irqchip_take_extint(&chip) & 7, 0);
+	pic_write(chip.pic, 0x20, 0x20);
+	shim_advance(10001000 * 2);
+	CHECK_EQ(drain(), 0);
+	irqchip_set_gsi(&chip, 0, IRQ_SOURCE_USER, 0);
+	shim_advance(10001000);
+	CHECK_EQ(drain(), 1);
+	/* What LINT0 does pass on is waited for. */
+	dest = 5 << 24;
+	ioapic_write(chip.ioapic, 0x10, 4, &dest);
+	CHECK_EQ(irqchip_take_extint(&chip) & 7, 0);
+	pic_write(chip.pic, 0x20, 0x20);
+	shim_advance(10001000 * 3);
+	CHECK_EQ(atomic_read(&pit->pending), 2);
+	drop_irqchip();
+}
+
 TEST(hostile_period)
 {
 	int i, n = 0;
