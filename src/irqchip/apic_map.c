@@ -133,6 +133,7 @@ static void apic_map_work(struct work_struct *work)
 	}
 	raw_spin_unlock_irq(&chip->map_lock);
 	kfree(map);
+	irqchip_retry(chip);
 }
 
 void apic_map_invalidate(struct irqchip *chip)

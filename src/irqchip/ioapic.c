@@ -180,6 +180,18 @@ static void ioapic_resume(struct work_struct *work)
 	spin_unlock_irqrestore(&ioapic->lock, flags);
 }
 
+/* A LAPIC that is disabled, or not there, leaves remote IRR alone; the line is still up when there is one that accepts. */
+void ioapic_retry(struct ioapic *ioapic)
+{
+	unsigned long flags;
+	u32 pin;
+
+	spin_lock_irqsave(&ioapic->lock, flags);
+	for (pin = 0; pin < IOAPIC_NUM_PINS; pin++)
+		pin_deliver_level(ioapic, pin);
+	spin_unlock_irqrestore(&ioapic->lock, flags);
+}
+
 void ioapic_eoi(struct ioapic *ioapic, u8 vector)
 {
 	unsigned long pins, flags;

@@ -22,6 +22,24 @@ void irqchip_teardown(void)
 	destroy_workqueue(irqchip_wq);
 }
 
+/* ------------------------------------------------------------------ a LAPIC that takes interrupts again */
+
+void irqchip_retry(struct irqchip *chip)
+{
+	struct pit *pit = smp_load_acquire(&chip->pit);
+
+	/* Our own IOAPIC is there when its irqchip is published. */
+	if (smp_load_acquire(&chip->mode) == IRQCHIP_KERNEL)
+		ioapic_retry(chip->ioapic);
+	if (pit)
+		pit_acked(pit);
+}
+
+static void irqchip_retry_work(struct work_struct *work)
+{
+	irqchip_retry(container_of(work, struct irqchip, retry_work));
+}
+
 /* ------------------------------------------------------------------ life */
 
 void irqchip_init(struct irqchip *chip, struct vm *vm)
@@ -33,6 +51,7 @@ void irqchip_init(struct irqchip *chip, struct vm *vm)
 	INIT_LIST_HEAD(&chip->irqfds);
 	INIT_LIST_HEAD(&chip->resamplers);
 	INIT_DELAYED_WORK(&chip->map_work, apic_map_work);
+	INIT_WORK(&chip->retry_work, irqchip_retry_work);
 }
 
 /* -EEXIST, -EINVAL as irqchip_create(). */
@@ -91,9 +110,11 @@ int irqchip_create_split(struct irqchip *chip, struct vm *vm, u8 pins)
 
 void irqchip_destroy(struct irqchip *chip)
 {
+	/* Both reach the PIT and the IOAPIC. */
+	cancel_delayed_work_sync(&chip->map_work);
+	cancel_work_sync(&chip->retry_work);
 	irqfd_destroy_all(chip);
 	pit_destroy(chip);
-	cancel_delayed_work_sync(&chip->map_work);
 	/* With no vCPU left, nobody can be looking. */
 	kfree(rcu_replace_pointer(chip->apic_map, NULL, true));
 	irqchip_free(chip);

@@ -28,6 +28,7 @@ struct irqchip {
 	raw_spinlock_t map_lock;	/* innermost */
 	u32 map_generation;		/* rises when an id, mode or logical id changes; under map_lock */
 	struct delayed_work map_work;	/* rebuilds the map: fast exits may not sleep */
+	struct work_struct retry_work;	/* irqchip_retry(), from where locks may not be taken */
 	DECLARE_BITMAP(edge_acks, 256);	/* edge-triggered vectors whose EOI somebody waits for (PIT, irqfd resample) */
 	bool x2apic_format, x2apic_broadcast_quirk_disabled;	/* KVM_CAP_X2APIC_API */
 	bool lint0_quirk_disabled;	/* KVM_X86_QUIRK_LINT0_REENABLED: LINT0 of the BSP is masked at RESET */

@@ -347,9 +347,13 @@ static void lapic_write_lvt(struct lapic *apic, u32 reg, u32 val)
 	lapic_set_reg(apic, reg, val);
 	if (reg == APIC_LVTT)
 		lapic_timer_lvt_changed(apic);
-	/* The PIC may have waited for this door. */
-	if (reg == APIC_LVT0 && lapic_accepts_extint(apic))
+	if (reg != APIC_LVT0)
+		return;
+	/* The PIC may have waited for this door; or the PIT, for what won't come through it any more. */
+	if (lapic_accepts_extint(apic))
 		vcpu_request(apic->vcpu, REQ_EVENT);
+	else
+		queue_work(irqchip_wq, &apic->chip->retry_work);
 }
 
 static void lapic_mask_lvts(struct lapic *apic)
@@ -374,10 +378,13 @@ static void lapic_write_svr(struct lapic *apic, u32 val)
 	if (enabled == apic->sw_enabled)
 		return;
 	WRITE_ONCE(apic->sw_enabled, enabled);
-	if (!enabled)
+	if (!enabled) {
 		lapic_mask_lvts(apic);
-	else
-		vcpu_request(apic->vcpu, REQ_EVENT);
+		return;
+	}
+	vcpu_request(apic->vcpu, REQ_EVENT);
+	/* Not from here: the IOAPIC's lock may sleep on PREEMPT_RT, and IRQs may be off. */
+	queue_work(irqchip_wq, &apic->chip->retry_work);
 }
 
 static void lapic_write_id(struct lapic *apic, u32 reg, u32 val)

@@ -177,6 +177,78 @@ TEST(storm)
 	drop_irqchip();
 }
 
+/* A level that a LAPIC refused goes out when one takes it; remote IRR says that one did. */
+TEST(refused_level)
+{
+	struct kvm_lapic_state s;
+	struct lapic *a = &apics[0];
+	u64 base;
+
+	make_ioapic(1);
+	base = a->base;
+	set_entry(10, LEVEL | 0x3a, 0);
+	/* Enabled by SVR... */
+	apic_write(a, APIC_SPIV, 0xff);
+	CHECK_EQ(drive(10, 1), 0);
+	CHECK_EQ(reg_read(0x10 + 20), LEVEL | 0x3a);
+	apic_write(a, APIC_SPIV, 0x1ff);
+	shim_run_works();
+	CHECK_EQ(take(a), 0x3a);
+	CHECK_EQ(reg_read(0x10 + 20), LEVEL | 0x403a);
+	/* ... once: in service it is not sent again. */
+	apic_write(a, APIC_SPIV, 0xff);
+	apic_write(a, APIC_SPIV, 0x1ff);
+	shim_run_works();
+	CHECK_EQ(who_got(0x3a), 0);
+	/* Its EOI finds it disabled. */
+	apic_write(a, APIC_SPIV, 0xff);
+	CHECK_EQ(eoi(a), 0x3a);
+	CHECK_EQ(reg_read(0x10 + 20), LEVEL | 0x3a);
+	apic_write(a, APIC_SPIV, 0x1ff);
+	shim_run_works();
+	CHECK_EQ(take(a), 0x3a);
+	drive(10, 0);
+	eoi(a);
+	/* By IA32_APIC_BASE. */
+	CHECK_EQ(lapic_set_base(a, base & ~MSR_IA32_APICBASE_ENABLE, false), 0);
+	shim_run_works();
+	CHECK_EQ(drive(10, 1), 0);
+	CHECK_EQ(lapic_set_base(a, base, false), 0);
+	enable_apic(a);
+	shim_run_works();
+	CHECK_EQ(take(a), 0x3a);
+	drive(10, 0);
+	eoi(a);
+	/* By its id. */
+	set_entry(10, LEVEL | 0x3a, 7);
+	CHECK_EQ(drive(10, 1), 0);
+	apic_write(a, APIC_ID, 7 << 24);
+	shim_run_works();
+	CHECK_EQ(take(a), 0x3a);
+	drive(10, 0);
+	eoi(a);
+	/* By the VMM. */
+	CHECK_EQ(lapic_get_state(a, &s), 0);
+	apic_write(a, APIC_SPIV, 0xff);
+	CHECK_EQ(drive(10, 1), 0);
+	CHECK_EQ(lapic_set_state(a, &s), 0);
+	shim_run_works();
+	CHECK_EQ(take(a), 0x3a);
+	/* Masked meanwhile. */
+	eoi(a);
+	take(a);
+	apic_write(a, APIC_SPIV, 0xff);
+	eoi(a);
+	set_entry(10, MASKED | LEVEL | 0x3a, 7);
+	enable_apic(a);
+	shim_run_works();
+	CHECK_EQ(take(a), -1);
+	/* On its way when the VM ends. */
+	apic_write(a, APIC_SPIV, 0xff);
+	enable_apic(a);
+	drop_irqchip();
+}
+
 TEST(sources_are_ored)
 {
 	make_ioapic(1);

@@ -442,6 +442,30 @@ TEST(refused_ticks)
 	drop_irqchip();
 }
 
+/* INIT takes the tick that was requested with it. */
+TEST(tick_lost_by_init)
+{
+	make_pit();
+	route_ticks();
+	load(0, 2, 11932);
+	shim_advance(10001000);
+	lapic_reset(&apics[0], LAPIC_INIT);
+	enable_all();
+	shim_advance(10001000);
+	CHECK(drain() >= 1);
+	/* LINT0 is masked before the 8259's tick is taken. */
+	mask_ticks(true);
+	pic_write(chip.pic, 0x21, 0);
+	apic_write(&apics[0], APIC_LVT0, 0x700);
+	shim_advance(10001000);
+	CHECK(irqchip_has_extint(&chip, &apics[0]));
+	CHECK_EQ(atomic_read(&pit->acked), 0);
+	apic_write(&apics[0], APIC_LVT0, 0x10700);
+	shim_run_works();
+	CHECK_EQ(atomic_read(&pit->acked), 1);
+	drop_irqchip();
+}
+
 TEST(hostile_period)
 {
 	int i, n = 0;
