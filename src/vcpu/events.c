@@ -413,6 +413,37 @@ int vcpu_inject_pending(struct vcpu_x86 *v)
 	return 0;
 }
 
+/* Anything but an interrupt of the LAPIC's is rare, and asked about with IRQs on. */
+static bool only_lapic_interrupt(struct vcpu_x86 *v)
+{
+	return v->has_apic && !v->apic.hw_delivers && !v->exception.pending && !v->nmi_pending && !v->apic.pending_init_sipi && !v->apic.eois_queued &&
+	       !extint_pending(v);
+}
+
+/**
+ * vcpu_inject_fast() - vcpu_inject_pending() inside of the inner loop, where REQ_EVENT is the only request: an interrupt of the LAPIC's that the guest
+ * can take now is injected, and the guest is entered next. IRQs off. The last exit interrupted no delivery, so what earlier entries injected has been
+ * delivered. false: nothing was done, the request stays.
+ */
+bool vcpu_inject_fast(struct vcpu_x86 *v)
+{
+	if (!only_lapic_interrupt(v) || !hw_intr_allowed(&v->hw))
+		return false;
+	lapic_sync_tpr(v);
+	if (lapic_highest_pending(&v->apic) < 0)
+		return false;
+	/* What comes from here on makes a new request; so the choice is made after it is cleared, and there still is one. */
+	vcpu_check_request(&v->vcpu, REQ_EVENT);
+	v->vcpu.stats.req_event++;
+	interrupt_inject_pending(v);
+	/* It was the highest, so nothing else can be taken before its end: no window. What CR8 holds back is another matter. */
+	if (unlikely(lapic_cr8(&v->apic)))
+		update_tpr_threshold(v);
+	else
+		hw_set_tpr_threshold(&v->hw, 0);
+	return true;
+}
+
 /** vcpu_cancel_injection() - the entry that was prepared will not happen: the events stay "injected" and are given to the backend again. */
 void vcpu_cancel_injection(struct vcpu_x86 *v)
 {

@@ -70,8 +70,9 @@ fault:
 
 static __always_inline struct insn_site *insn_site(struct vcpu_x86 *v, u64 linear)
 {
-	BUILD_BUG_ON(ARRAY_SIZE(v->insn_sites) & (ARRAY_SIZE(v->insn_sites) - 1));
-	return &v->insn_sites[(linear ^ linear >> 4) & (ARRAY_SIZE(v->insn_sites) - 1)];
+	/* Sites near one another, a loop's, shall not share a slot: a multiplication by the golden ratio spreads them best. */
+	BUILD_BUG_ON(ARRAY_SIZE(v->insn_sites) != 32);
+	return &v->insn_sites[(u32)linear * 0x61c88647u >> 27];
 }
 
 /* The word at RIP when it has the usual form of @kind; false: look closer. */

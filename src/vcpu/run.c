@@ -192,6 +192,12 @@ static __always_inline void guest_enter_once(struct vcpu_x86 *v, struct hw_exit 
 		exit_ring_add(v, exit);
 }
 
+/* A self-IPI, an EOI with something waiting, a HLT that is none: the next interrupt goes in without leaving the inner loop. */
+static bool served_in_loop(struct vcpu_x86 *v)
+{
+	return READ_ONCE(v->vcpu.requests) == BIT(REQ_EVENT) && vcpu_inject_fast(v);
+}
+
 /*
  * The fast handlers run with IRQs off and the mode still IN_GUEST_MODE, so a kick of this vCPU is never lost: whoever asks something of it finds that mode
  * (or EXITING_GUEST_MODE, then somebody before him has) and sends an IPI, which is pending here and ends the next entry before the guest's first
@@ -211,7 +217,7 @@ static __always_inline void guest_loop(struct vcpu_x86 *v, struct hw_exit *exit,
 			break;
 		if (!fast_exit(v, exit))
 			break;
-		if (unlikely(vcpu_request_pending(&v->vcpu) || host_wants_thread())) {
+		if (unlikely(host_wants_thread() || (vcpu_request_pending(&v->vcpu) && !served_in_loop(v)))) {
 			exit->kind = EXIT_PREEMPTION_TIMER;	/* neither a host event nor anything left to do */
 			v->vcpu.stats.fast_exits++;
 			break;

@@ -139,7 +139,7 @@ struct vcpu_x86 {
 	struct { u16 port; u8 size; bool in; u32 count; u64 linear_rip; void *data; u8 insn_len; } pio;	/* .data: page behind kvm_run */
 	u8 emu_after;			/* vcpu/emu.c: what is to be done when the emulated instruction is complete */
 	/* vcpu/fast_inline.h: where the last instructions that exit were found, for processors that don't say how long they are. All ones: nowhere */
-	struct insn_site { u64 cr3, linear; hva_t hva; u64 unused; } insn_sites[16];
+	struct insn_site { u64 cr3, linear; hva_t hva; u64 unused; } insn_sites[32];
 	struct emu *emu;		/* allocated once; state of an emulation that waits for the VMM */
 	struct mov_site mov_sites[8];	/* vcpu/mov.c: where the last MOVs with devices were found */
 	struct emu_mov mov;		/* the one that waits for the VMM */
@@ -244,6 +244,7 @@ void vcpu_deliver_payload(struct vcpu_x86 *v, struct queued_exception *ex);	/* C
 bool vcpu_ready_for_user_interrupt(struct vcpu_x86 *v);
 /** vcpu_inject_pending() - choose and inject the next event, open windows for the rest. Before entry, preemption off or on, IRQs on. */
 int vcpu_inject_pending(struct vcpu_x86 *v);
+bool vcpu_inject_fast(struct vcpu_x86 *v);
 void vcpu_cancel_injection(struct vcpu_x86 *v);
 bool vcpu_has_interrupt(struct vcpu_x86 *v);
 void vcpu_latch_nmis(struct vcpu_x86 *v);	/* nmi_queued and apic.nmi_pending into nmi_pending */

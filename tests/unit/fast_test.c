@@ -258,6 +258,100 @@ TEST(x2apic_registers)
 	world_end();
 }
 
+/* What the guest is about to write, by entry. */
+static struct { u32 msr, val; } writes[8];
+
+static void next_write(struct hw_vcpu *hw, const struct hw_event *delivered)
+{
+	hw->regs[REG_RCX] = writes[world_at - 1].msr;
+	hw->regs[REG_RAX] = writes[world_at - 1].val;
+	hw->regs[REG_RDX] = 0;
+}
+
+static void wrmsr_at(unsigned int entry, u32 msr, u32 val)
+{
+	writes[entry].msr = msr;
+	writes[entry].val = val;
+	step_before(EXIT(EXIT_MSR_WRITE, 2), next_write);
+}
+
+static void wrmsr_and_signal(struct hw_vcpu *hw, const struct hw_event *delivered)
+{
+	next_write(hw, delivered);
+	current->signal = true;
+	set_thread_flag(TIF_SIGPENDING);
+}
+
+/* Self-IPI, EOI: the next interrupt is delivered at the next entry, each once, in order of priority. */
+TEST(interrupts_of_fast_exits)
+{
+	world_make(IRQCHIP_KERNEL);
+	x2apic();
+	V->hw.rflags = 0x202;
+	wrmsr_at(0, 0x83f, 0x61);
+	wrmsr_at(1, 0x83f, 0x51);	/* waits for the end of 0x61 */
+	wrmsr_at(2, 0x83f, 0x71);	/* doesn't */
+	wrmsr_at(3, 0x80b, 0);
+	wrmsr_at(4, 0x80b, 0);
+	wrmsr_at(5, 0x80b, 0);
+	CHECK_RAN(6);
+	CHECK_EQ(world_delivered[1].vector, 0x61);
+	CHECK_EQ(world_delivered[2].kind, EVENT_NONE);
+	CHECK_EQ(world_delivered[3].vector, 0x71);
+	CHECK_EQ(world_delivered[4].kind, EVENT_NONE);
+	CHECK_EQ(world_delivered[5].vector, 0x51);
+	CHECK_EQ(world_delivered[6].kind, EVENT_NONE);
+	CHECK_EQ(lapic_highest_irr(&V->apic), -1);
+	CHECK_EQ(V->vcpu.stats.irq_injections, 3);
+	CHECK(!V->interrupt.injected);
+	world_end();
+}
+
+/* Closed, or held back by CR8: a window is opened instead, and nothing is lost. */
+TEST(interrupts_of_fast_exits_wait)
+{
+	world_make(IRQCHIP_KERNEL);
+	x2apic();
+	V->hw.rflags = 2;
+	wrmsr_at(0, 0x83f, 0x61);
+	CHECK_RAN(1);
+	CHECK_EQ(world_delivered[1].kind, EVENT_NONE);
+	CHECK(V->hw.intr_window);
+	V->hw.rflags = 0x202;
+	wrmsr_at(0, 0x808, 0x60);
+	wrmsr_at(1, 0x83f, 0x62);
+	V->hw.intr_window = false;
+	vcpu_check_request(&V->vcpu, REQ_EVENT);
+	CHECK_RAN(2);
+	CHECK_EQ(world_delivered[2].kind, EVENT_NONE);
+	CHECK_EQ(V->hw.tpr_threshold, 6);
+	wrmsr_at(0, 0x808, 0x50);
+	CHECK_RAN(1);
+	CHECK_EQ(world_delivered[1].vector, 0x62);
+	CHECK_EQ(V->hw.tpr_threshold, 0);
+	world_end();
+}
+
+/* A signal comes first; the interrupt is still there afterwards. */
+TEST(interrupts_of_fast_exits_survive_a_signal)
+{
+	world_make(IRQCHIP_KERNEL);
+	x2apic();
+	V->hw.rflags = 0x202;
+	writes[0].msr = 0x83f;
+	writes[0].val = 0x61;
+	step_before(EXIT(EXIT_MSR_WRITE, 2), wrmsr_and_signal);
+	CHECK_EQ(run(), -EINTR);
+	CHECK_EQ(world_at, 1);
+	CHECK_EQ(lapic_highest_irr(&V->apic), 0x61);
+	current->signal = false;
+	current->tif = 0;
+	step(EXIT(EXIT_CPUID, 2));
+	CHECK_RAN(1);
+	CHECK_EQ(world_delivered[0].vector, 0x61);
+	world_end();
+}
+
 TEST(level_eoi_leaves_the_inner_loop)
 {
 	world_make(IRQCHIP_SPLIT);
