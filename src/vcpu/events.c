@@ -224,16 +224,21 @@ static void interrupt_inject(struct vcpu_x86 *v)
 	v->vcpu.stats.irq_injections++;
 }
 
+static void interrupt_inject_vector(struct vcpu_x86 *v, u8 vector)
+{
+	v->interrupt.injected = true;
+	v->interrupt.soft = false;
+	v->interrupt.vector = vector;
+	interrupt_inject(v);
+}
+
 static bool interrupt_inject_pending(struct vcpu_x86 *v)
 {
 	int vector = interrupt_take(v);
 
 	if (vector < 0)
 		return false;
-	v->interrupt.injected = true;
-	v->interrupt.soft = false;
-	v->interrupt.vector = vector;
-	interrupt_inject(v);
+	interrupt_inject_vector(v, vector);
 	return true;
 }
 
@@ -427,15 +432,21 @@ static bool only_lapic_interrupt(struct vcpu_x86 *v)
  */
 bool vcpu_inject_fast(struct vcpu_x86 *v)
 {
+	int vector;
+
 	if (!only_lapic_interrupt(v) || !hw_intr_allowed(&v->hw))
 		return false;
 	lapic_sync_tpr(v);
-	if (lapic_highest_pending(&v->apic) < 0)
-		return false;
-	/* What comes from here on makes a new request; so the choice is made after it is cleared, and there still is one. */
+	/* Before the choice is made: what comes after it makes a new request. */
 	vcpu_check_request(&v->vcpu, REQ_EVENT);
+	vector = lapic_highest_pending(&v->apic);
+	if (unlikely(vector < 0)) {
+		vcpu_request(&v->vcpu, REQ_EVENT);
+		return false;
+	}
 	v->vcpu.stats.req_event++;
-	interrupt_inject_pending(v);
+	lapic_accept(&v->apic, vector);
+	interrupt_inject_vector(v, vector);
 	/* It was the highest, so nothing else can be taken before its end: no window. What CR8 holds back is another matter. */
 	if (unlikely(lapic_cr8(&v->apic)))
 		update_tpr_threshold(v);
