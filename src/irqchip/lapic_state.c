@@ -243,8 +243,48 @@ static void lapic_sanitize(struct lapic *apic)
 	lapic_set_reg(apic, APIC_ICR, lapic_reg(apic, APIC_ICR) & ~APIC_ICR_BUSY);
 	lapic_set_reg(apic, APIC_TDCR, lapic_reg(apic, APIC_TDCR) & TDCR_MASK);
 	lapic_set_reg(apic, APIC_LVR, lapic_version(apic));
-	for (reg = APIC_ISR; reg <= APIC_IRR; reg += 0x80)
-		lapic_set_reg(apic, reg, lapic_reg(apic, reg) & ~0xffffu);
+	lapic_set_reg(apic, APIC_ISR, lapic_reg(apic, APIC_ISR) & ~0xffffu);
+}
+
+/* TMR and IRR, which senders write too, are neighbours. */
+static bool senders_write(u32 reg)
+{
+	return reg >= APIC_TMR && reg < APIC_IRR + 0x80;
+}
+
+static void lapic_forget_requests(struct lapic *apic)
+{
+	u32 reg;
+
+	lapic_forget_arriving(apic);
+	for (reg = APIC_TMR; senders_write(reg); reg += 0x10)
+		lapic_set_reg(apic, reg, 0);
+}
+
+static void lapic_add_requests(struct lapic *apic, const struct kvm_lapic_state *state, u32 reg)
+{
+	u32 vector;
+
+	for (vector = 16; vector < 256; vector++)
+		if (state_reg(state, reg + (vector >> 5) * 0x10) & BIT(vector & 31))
+			set_bit(vector & 31, lapic_vector_word(apic, reg, vector));
+}
+
+/*
+ * Senders don't wait for an ioctl. What they requested before it is replaced; what they request while it runs is added to what the VMM
+ * says, with its trigger mode: a level that arrived as an edge would never end. Only who had looked at TMR already when it was cleared, and
+ * sets IRR later, comes as an edge: a VMM stops what it sets the state of.
+ */
+static void lapic_replace_regs(struct lapic *apic, const struct kvm_lapic_state *state)
+{
+	u32 reg;
+
+	lapic_forget_requests(apic);
+	for (reg = 0; reg < KVM_APIC_REG_SIZE; reg += 0x10)
+		if (!senders_write(reg))
+			lapic_set_reg(apic, reg, state_reg(state, reg));
+	lapic_add_requests(apic, state, APIC_TMR);
+	lapic_add_requests(apic, state, APIC_IRR);
 }
 
 static void lapic_restore_id(struct lapic *apic)
@@ -261,16 +301,12 @@ static void lapic_restore_id(struct lapic *apic)
 
 int lapic_set_state(struct lapic *apic, const struct kvm_lapic_state *state)
 {
-	u32 reg;
-
 	/* x2APIC ids can't be changed. */
 	if (state_has_32bit_id(apic) && state_reg(state, APIC_ID) != apic->vcpu->id)
 		return -EINVAL;
 	/* Not before the timer is quiet: its settings are read from these registers. */
 	lapic_timer_stop(apic);
-	lapic_forget_arriving(apic);
-	for (reg = 0; reg < KVM_APIC_REG_SIZE; reg += 0x10)
-		lapic_set_reg(apic, reg, state_reg(state, reg));
+	lapic_replace_regs(apic, state);
 	lapic_sanitize(apic);
 	lapic_restore_id(apic);
 	WRITE_ONCE(apic->sw_enabled, lapic_reg(apic, APIC_SPIV) & APIC_SPIV_APIC_ENABLED);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The local APIC: registers, priorities, destinations, IPIs, the timer, IA32_APIC_BASE and state. */
+#include <signal.h>
+#include <sys/mman.h>
 #include "irq_fixture.h"
 
 static int x2_write(struct lapic *apic, u32 reg, u64 val)
@@ -914,6 +916,51 @@ TEST(state_round_trip)
 	CHECK_EQ(state_reg(&two, APIC_LVR), 0x50014);
 	CHECK_EQ(a->highest_isr_cache, 0xff);
 	drop_irqchip();
+}
+
+/* What a sender does while the state is being read, which faults the first time. */
+static struct kvm_lapic_state *slow_state;
+
+static void send_meanwhile(int sig)
+{
+	const struct apic_msg level = { .vector = 0x13, .level = true }, edge = { .vector = 0x99 };
+
+	mprotect(slow_state, 4096, PROT_READ | PROT_WRITE);
+	lapic_deliver(&chip, NULL, &level);
+	lapic_deliver(&chip, NULL, &edge);
+}
+
+TEST(arrives_during_set_state)
+{
+	struct lapic *a = &apics[0];
+	int virtual;
+
+	for (virtual = 0; virtual < 2; virtual++) {
+		make_irqchip(IRQCHIP_KERNEL, 1);
+		enable_apic(a);
+		a->virtual_intr = virtual;
+		slow_state = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		lapic_get_state(a, slow_state);
+		state_set_reg(slow_state, APIC_IRR + 0x20, 1 << 5);
+		state_set_reg(slow_state, APIC_TMR + 0x20, 1 << 5);
+		lapic_set_irr(a, 0x77);			/* before: replaced */
+		mprotect(slow_state, 4096, PROT_NONE);
+		signal(SIGSEGV, send_meanwhile);
+		CHECK_EQ(lapic_set_state(a, slow_state), 0);
+		signal(SIGSEGV, SIG_DFL);
+		CHECK_EQ(take(a), 0x99);
+		CHECK(!lapic_test_vector(a, APIC_TMR, 0x99));
+		eoi(a);
+		CHECK_EQ(take(a), 0x45);
+		CHECK(lapic_test_vector(a, APIC_TMR, 0x45));
+		eoi(a);
+		CHECK_EQ(take(a), 0x13);
+		CHECK(lapic_test_vector(a, APIC_TMR, 0x13));
+		eoi(a);
+		CHECK_EQ(take(a), -1);
+		munmap(slow_state, 4096);
+		drop_irqchip();
+	}
 }
 
 TEST(state_deadline)
