@@ -192,8 +192,11 @@ static __always_inline void guest_enter_once(struct vcpu_x86 *v, struct hw_exit 
 		exit_ring_add(v, exit);
 }
 
-/* A self-IPI, an EOI with something waiting, a HLT that is none: the next interrupt goes in without leaving the inner loop. */
-static bool served_in_loop(struct vcpu_x86 *v)
+/*
+ * A self-IPI, an EOI with something waiting, a HLT that is none: the next interrupt goes in without leaving the inner loop. Not inlined: that would cost
+ * the other exits registers.
+ */
+static noinline bool served_in_loop(struct vcpu_x86 *v)
 {
 	return READ_ONCE(v->vcpu.requests) == BIT(REQ_EVENT) && vcpu_inject_fast(v);
 }
