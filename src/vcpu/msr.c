@@ -374,6 +374,12 @@ static void set_tsc_adjust(struct vcpu_x86 *v, u64 val, bool host)
 	v->tsc_adjust = val;
 }
 
+/* Bits from MAXPHYADDR on are reserved (SDM 3A, 11.4.4; APM 2, 16.3.1). */
+static int set_apic_base(struct vcpu_x86 *v, u64 val, bool host)
+{
+	return val >> v->maxphyaddr ? -EINVAL : lapic_set_base(&v->apic, val, host);
+}
+
 static int special_set(struct vcpu_x86 *v, u32 msr, u64 val, bool host)
 {
 	if (msr >= 0x800 && msr <= 0x8ff)
@@ -390,7 +396,7 @@ static int special_set(struct vcpu_x86 *v, u32 msr, u64 val, bool host)
 		set_tsc_adjust(v, val, host);
 		return 0;
 	case MSR_IA32_APICBASE:
-		return v->has_apic ? lapic_set_base(&v->apic, val, host) : -EINVAL;
+		return v->has_apic ? set_apic_base(v, val, host) : -EINVAL;
 	case MSR_IA32_TSC_DEADLINE:
 		return v->has_apic ? lapic_msr_write(&v->apic, msr, val) : (val ? -EINVAL : 0);
 	case MSR_EFER:

@@ -137,10 +137,10 @@ static bool valid_efer(struct vcpu_x86 *v, u64 efer)
 	return !(efer & ~(v->efer_allowed | EFER_SCE));
 }
 
-/* Of a LAPIC that is the VMM's: the same bits as of ours (SDM 3A, 11.4.4). */
+/* SDM 3A, 11.4.4. The low bits of a LAPIC that is ours are lapic_set_base()'s to check. */
 static bool valid_apic_base(struct vcpu_x86 *v, u64 base)
 {
-	return v->has_apic || !((base & 0x2ff) | base >> v->maxphyaddr);
+	return !(base >> v->maxphyaddr) && (v->has_apic || !(base & 0x2ff));
 }
 
 static void apply_segments(struct vcpu_x86 *v, const struct kvm_sregs *s)

@@ -215,6 +215,19 @@ TEST(amd_configuration)
 	CHECK_EQ(guest_get(MSR_AMD_DE_CFG), 2);
 }
 
+TEST(apic_base)
+{
+	const u64 base = 0xfee00900;
+
+	reset();
+	CHECK_EQ(guest_set(MSR_IA32_APICBASE, base | BIT_ULL(39)), 0);
+	CHECK_EQ(guest_set(MSR_IA32_APICBASE, base), 0);
+	CHECK_EQ(guest_set(MSR_IA32_APICBASE, base | BIT_ULL(40)), -EINVAL);
+	CHECK_EQ(guest_set(MSR_IA32_APICBASE, base | BIT_ULL(51)), -EINVAL);
+	CHECK_EQ(host_set(MSR_IA32_APICBASE, base | BIT_ULL(40)), -EINVAL);
+	CHECK_EQ(v.apic.base, base);
+}
+
 TEST(fast_paths)
 {
 	u64 val;
