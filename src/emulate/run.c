@@ -244,6 +244,9 @@ static bool next_round(struct emu *e)
 
 	if (!p->again || ++p->rounds >= MAX_ROUNDS)
 		return false;
+	/* Each iteration ends in a trap (APM 2, 13.1.4). */
+	if (p->rflags & X86_EFLAGS_TF)
+		return false;
 	p->nr_answers = 0;
 	p->phase = PHASE_EXECUTE;
 	return true;

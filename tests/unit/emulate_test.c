@@ -384,6 +384,35 @@ TEST(rep_gives_way)
 	CHECK_EQ(E->regs[REG_RDI], DATA + 1000);
 }
 
+/* Stepped, an iteration is all. */
+TEST(rep_under_tf)
+{
+	world_mode(EMU_PROT64);
+	E->rflags |= X86_EFLAGS_TF;
+	E->regs[REG_RDI] = DATA;
+	E->regs[REG_RCX] = 3;
+	CHECK_EQ(RUN("\xf3\xaa"), EMU_DONE);
+	CHECK_EQ(E->regs[REG_RCX], 2);
+	CHECK_EQ(E->rip, CODE);
+	CHECK_EQ(world_go(), EMU_DONE);
+	CHECK_EQ(world_go(), EMU_DONE);
+	CHECK_EQ(E->regs[REG_RCX], 0);
+	CHECK_EQ(E->rip, CODE + 2);
+	/* Ports, which are asked for many at once otherwise. */
+	E->rip = CODE;
+	E->regs[REG_RDI] = DATA;
+	E->regs[REG_RDX] = 0x60;
+	E->regs[REG_RCX] = 3;
+	CHECK_EQ(RUN("\xf3\x6c"), EMU_DONE);		/* rep insb */
+	CHECK_EQ(E->regs[REG_RCX], 2);
+	E->rip = CODE;
+	E->regs[REG_RSI] = DATA;
+	E->regs[REG_RCX] = 3;
+	CHECK_EQ(RUN("\xf3\x6e"), EMU_DONE);		/* rep outsb */
+	CHECK_EQ(E->regs[REG_RCX], 2);
+	CHECK_EQ(E->regs[REG_RSI], DATA + 1);
+}
+
 TEST(rep_faults_in_the_middle)
 {
 	world_mode(EMU_PROT64);
