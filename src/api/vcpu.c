@@ -307,7 +307,7 @@ static long vcpu_ioctl_set_cpuid2(struct vcpu_x86 *v, void __user *argp)
 	if (cpuid.nent > VCPU_MAX_CPUID_ENTRIES)
 		return -E2BIG;
 	if (cpuid.nent) {
-		entries = memdup_user(argp + sizeof(cpuid), cpuid.nent * sizeof(*entries));
+		entries = user_copy_held(argp + sizeof(cpuid), cpuid.nent * sizeof(*entries));
 		if (IS_ERR(entries))
 			return PTR_ERR(entries);
 	}

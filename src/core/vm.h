@@ -15,7 +15,9 @@
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
+#include <linux/slab.h>
 #include <linux/srcu.h>
+#include <linux/uaccess.h>
 #include <linux/xarray.h>
 #include "core/types.h"
 #include "core/memslot.h"
@@ -91,5 +93,22 @@ void vm_request_all(struct vm *vm, enum vcpu_request req, enum request_wait wait
 
 /** vm_flush_remote_tlbs() - after it, no vCPU uses a translation that was removed before. Any context with IRQs on. */
 void vm_flush_remote_tlbs(struct vm *vm);
+
+/**
+ * user_copy_held() - a copy of what the VMM has at @from, for an object that outlives the ioctl: it counts as the VMM's memory, which
+ * memdup_user()'s, good for what is freed within the call, doesn't. Sleeps. kfree() frees it. ERR_PTR: -ENOMEM, -EFAULT.
+ */
+static inline void *user_copy_held(const void __user *from, size_t len)
+{
+	void *copy = kmalloc(len, GFP_KERNEL_ACCOUNT);
+
+	if (!copy)
+		return ERR_PTR(-ENOMEM);
+	if (copy_from_user(copy, from, len)) {
+		kfree(copy);
+		return ERR_PTR(-EFAULT);
+	}
+	return copy;
+}
 
 #endif

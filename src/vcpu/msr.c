@@ -629,7 +629,7 @@ static int filter_add_range(struct msr_filter *f, const struct kvm_msr_filter_ra
 		return 0;
 	if (bytes > MSR_FILTER_MAX_BITMAP || (in->flags & ~(KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE)) || !in->flags)
 		return -EINVAL;
-	bitmap = memdup_user((void __user *)in->bitmap, bytes);
+	bitmap = user_copy_held((void __user *)in->bitmap, bytes);
 	if (IS_ERR(bitmap))
 		return PTR_ERR(bitmap);
 	f->ranges[f->count++] = (struct msr_filter_range){ in->flags, in->base, in->nmsrs, bitmap };

@@ -508,6 +508,7 @@ int smp_call_function_single(int cpu, void (*f)(void *), void *arg, int wait)
 /* ---- memory */
 
 long shim_fail_alloc, shim_live, shim_live_pages, shim_fail_uaccess;
+gfp_t shim_last_gfp;
 void (*shim_uaccess_hook)(void);
 struct vm_area_struct shim_vma[8];
 
@@ -520,6 +521,7 @@ void *shim_alloc(size_t size, gfp_t gfp, size_t align)
 {
 	void *p;
 
+	shim_last_gfp = gfp;
 	if (gfp & GFP_KERNEL)
 		might_sleep();
 	if (!(gfp & __GFP_NOFAIL) && allocation_fails())

@@ -30,8 +30,8 @@
 #define SZ_1G	0x40000000
 
 #define GFP_KERNEL	1u
-#define GFP_KERNEL_ACCOUNT 1u
-#define __GFP_ACCOUNT	0u
+#define __GFP_ACCOUNT	16u
+#define GFP_KERNEL_ACCOUNT (GFP_KERNEL | __GFP_ACCOUNT)
 #define GFP_ATOMIC	2u
 #define GFP_NOWAIT	2u
 #define __GFP_ZERO	4u
@@ -44,6 +44,7 @@
 
 /* The n-th allocation from now fails; 0: none does. shim_live counts what wasn't freed. */
 extern long shim_fail_alloc, shim_live, shim_live_pages;
+extern gfp_t shim_last_gfp;
 void *shim_alloc(size_t size, gfp_t gfp, size_t align);
 void kfree(const void *p);
 #define kmalloc(s, g)	shim_alloc(s, g, 0)
