@@ -177,4 +177,11 @@ static inline int compat_follow_pfn(struct vm_area_struct *vma, unsigned long ad
 #endif
 }
 
+/* Memory of a device that has struct pages: a bit of its own in page tables until the kernel could do without. */
+#ifdef _PAGE_DEVMAP
+#define COMPAT_PAGE_DEVMAP _PAGE_DEVMAP
+#else
+#define COMPAT_PAGE_DEVMAP 0
+#endif
+
 #endif

@@ -74,7 +74,7 @@ static int fault_level(const struct fault *f)
 
 	if (level == TDP_4K || ((f->access & ACCESS_FETCH) && f->mmu->vm->params.nx_huge_pages))
 		return TDP_4K;
-	return min(level, host_map_level(f->mmu->vm->mm, f->hva));
+	return min(level, f->host.level ?: host_map_level(f->mmu->vm->mm, f->hva));
 }
 
 /* ------------------------------------------------------------------ invalidations under way */
@@ -344,6 +344,14 @@ static enum map_result fault_leaf(struct fault *f, u64 *entry)
 	return res == MAP_RETRY ? fault_upgrade(f, entry, val) : res;
 }
 
+/* A larger leaf than we would make is good enough when there is one. */
+static bool leaf_serves(const struct fault *f, u64 val, int level)
+{
+	u64 to;
+
+	return f->slot && tdp_is_leaf(val, level) && leaf_judge(f->slot, val, level, f->access, &to) == LEAF_GOOD;
+}
+
 /* RCU. */
 static enum map_result fault_walk(struct fault *f)
 {
@@ -356,6 +364,8 @@ static enum map_result fault_walk(struct fault *f)
 		u64 val = READ_ONCE(*entry);
 
 		if (!tdp_is_table(val, level)) {
+			if (leaf_serves(f, val, level))
+				return MAP_SPURIOUS;
 			res = fault_make_table(f, entry, &val, level);
 			if (res != MAP_DONE)
 				return res;
@@ -380,6 +390,11 @@ static enum fault_result fault_install(struct fault *f)
 		} else if (res != MAP_AGAIN) {
 			break;
 		}
+	}
+	if (res == MAP_SPURIOUS && !f->prefault) {
+		/* The CPU used a translation that is no longer so: let it look again. */
+		f->vcpu->stats.pf_spurious++;
+		vcpu_request(f->vcpu, REQ_TLB_FLUSH);
 	}
 	return res == MAP_RETRY ? FAULT_RETRY : FAULT_FIXED;
 }
@@ -417,22 +432,6 @@ static enum fault_result fault_ask_host(struct fault *f)
 	f->level = fault_level(f);
 	res = fault_install(f);
 	host_page_put(&f->host);
-	return res;
-}
-
-/* Is there a leaf that only wants a bit, or nothing at all (the vCPU's TLB was behind)? */
-static enum map_result fault_in_place(struct fault *f)
-{
-	enum map_result res = MAP_RETRY;
-	u64 *entry, val;
-	int level;
-
-	rcu_read_lock();
-	entry = tdp_leaf(f->mmu, f->gfn, &level, &val);
-	f->level = level;
-	if (entry)
-		res = leaf_fix(f, entry, val, level);
-	rcu_read_unlock();
 	return res;
 }
 
@@ -475,19 +474,10 @@ static enum fault_result fault_find_slot(struct fault *f)
 static enum fault_result fault_handle(struct fault *f)
 {
 	enum fault_result res = fault_find_slot(f);
-	enum map_result in_place;
 	int i;
 
 	if (res != FAULT_FIXED)
 		return res;
-	in_place = fault_in_place(f);
-	if (in_place == MAP_SPURIOUS && !f->prefault) {
-		/* The CPU used a translation that is no longer so: let it look again. */
-		f->vcpu->stats.pf_spurious++;
-		vcpu_request(f->vcpu, REQ_TLB_FLUSH);
-	}
-	if (in_place == MAP_SPURIOUS || in_place == MAP_DONE)
-		return FAULT_FIXED;
 	for (i = 0; i < FAULT_TRIES; i++) {
 		res = fault_ask_host(f);
 		if (res != FAULT_RETRY)

@@ -5,7 +5,7 @@
  * Memory is borrowed: the reference that get_user_pages() gives is kept only until the page is mapped or given up. After
  * that the MMU notifier says when the page must go.
  *
- * The page counts as dirty from the moment at which a writable leaf is made (host_page_dirty()), before the leaf is
+ * The page counts as dirty from the moment at which a writable leaf is made (host_page_dirty(), host_page_written()), before the leaf is
  * visible. Whoever cleans a page later write-protects it in the host's page tables first, which removes our leaf; so
  * nothing has to be handed back when a leaf goes, at a time when the page may already be someone else's.
  */
@@ -20,6 +20,84 @@
 #include <asm/io.h>
 #include "core/compat.h"
 #include "mmu/tdp.h"
+
+/* ------------------------------------------------------------------ the host's page tables */
+
+/* An entry as the processor reads it, whatever its level: the bits below are at the same place in all of them. */
+struct host_entry {
+	u64 val;
+	int level;		/* TDP_4K, 2M, 1G */
+};
+
+/*
+ * Page tables of the host are freed only after an IPI to, or a grace period of, every CPU that might be reading them
+ * with IRQs off: that is what get_user_pages_fast() rests on, too. The answer may be stale at once; the fault that asked
+ * compares the invalidation count before it uses it.
+ */
+static struct host_entry host_walk(struct mm_struct *mm, hva_t hva)
+{
+	const struct host_entry nothing = { 0, TDP_4K };
+	pgd_t pgd = READ_ONCE(*pgd_offset(mm, hva));
+	p4d_t p4d;
+	pud_t pud;
+	pmd_t pmd;
+
+	if (pgd_none(pgd))
+		return nothing;
+	p4d = READ_ONCE(*p4d_offset(&pgd, hva));
+	if (p4d_none(p4d) || !p4d_present(p4d))
+		return nothing;
+	pud = READ_ONCE(*pud_offset(&p4d, hva));
+	if (pud_none(pud) || !pud_present(pud))
+		return nothing;
+	if (pud_leaf(pud))
+		return (struct host_entry){ pud_val(pud), TDP_1G };
+	pmd = READ_ONCE(*pmd_offset(&pud, hva));
+	if (pmd_none(pmd) || !pmd_present(pmd))
+		return nothing;
+	if (pmd_leaf(pmd))
+		return (struct host_entry){ pmd_val(pmd), TDP_2M };
+	return (struct host_entry){ pte_val(READ_ONCE(*pte_offset_kernel(&pmd, hva))), TDP_4K };
+}
+
+int host_map_level(struct mm_struct *mm, hva_t hva)
+{
+	unsigned long flags;
+	int level;
+
+	local_irq_save(flags);
+	level = host_walk(mm, hva).level;
+	local_irq_restore(flags);
+	return level;
+}
+
+#define HOST_WRITTEN	(_PAGE_PRESENT | _PAGE_RW | _PAGE_USER | _PAGE_DIRTY)
+#define HOST_ODD	(_PAGE_SPECIAL | COMPAT_PAGE_DEVMAP)
+
+/*
+ * Memory that the VMM has written, and may write: the usual case is found without a reference to the page. Nobody needs one, since who takes the page
+ * away invalidates it first, and as long as it isn't invalidated the host's own entry says that it is dirty. Only what swap or nothing stands behind
+ * is taken here: who may use other pages, the kernel knows.
+ */
+static bool host_page_written(hva_t hva, struct host_page *host)
+{
+	struct host_entry e;
+	unsigned long flags;
+	bool good;
+
+	local_irq_save(flags);
+	e = host_walk(current->mm, hva);
+	good = (e.val & (HOST_WRITTEN | HOST_ODD)) == HOST_WRITTEN;
+	if (good) {
+		u64 offset = hva & (tdp_level_size(e.level) - 1);
+
+		host->pfn = ((e.val & PTE_PFN_MASK & ~(tdp_level_size(e.level) - 1)) | offset) >> PAGE_SHIFT;
+		good = folio_test_swapbacked(page_folio(pfn_to_page(host->pfn)));
+	}
+	local_irq_restore(flags);
+	host->level = e.level;
+	return good;
+}
 
 /* ------------------------------------------------------------------ memory with struct page */
 
@@ -145,6 +223,12 @@ enum host_result host_page_get(hva_t hva, bool write, bool try_write, struct hos
 	enum host_result res = HOST_OK;
 
 	host->page = NULL;
+	if ((write || try_write) && host_page_written(hva, host)) {
+		host->writable = true;
+		host->type = HW_MEM_WB;
+		return HOST_OK;
+	}
+	host->level = 0;
 	if (!host_page_mapped(hva, write, try_write, host))
 		res = host_page_fault_in(hva, write, host);
 	if (res == HOST_BAD_HVA) {
@@ -166,45 +250,4 @@ void host_page_put(struct host_page *host)
 	if (host->page)
 		put_page(host->page);
 	host->page = NULL;
-}
-
-/* ------------------------------------------------------------------ how large is the host's mapping */
-
-/*
- * Page tables of the host are freed only after an IPI to, or a grace period of, every CPU that might be reading them
- * with IRQs off: that is what get_user_pages_fast() rests on, too. The answer may be stale at once; the fault that asked
- * compares the invalidation count before it uses it.
- */
-static int host_walk(struct mm_struct *mm, hva_t hva)
-{
-	pgd_t pgd = READ_ONCE(*pgd_offset(mm, hva));
-	p4d_t p4d;
-	pud_t pud;
-	pmd_t pmd;
-
-	if (pgd_none(pgd))
-		return TDP_4K;
-	p4d = READ_ONCE(*p4d_offset(&pgd, hva));
-	if (p4d_none(p4d) || !p4d_present(p4d))
-		return TDP_4K;
-	pud = READ_ONCE(*pud_offset(&p4d, hva));
-	if (pud_none(pud) || !pud_present(pud))
-		return TDP_4K;
-	if (pud_leaf(pud))
-		return TDP_1G;
-	pmd = READ_ONCE(*pmd_offset(&pud, hva));
-	if (pmd_none(pmd) || !pmd_present(pmd))
-		return TDP_4K;
-	return pmd_leaf(pmd) ? TDP_2M : TDP_4K;
-}
-
-int host_map_level(struct mm_struct *mm, hva_t hva)
-{
-	unsigned long flags;
-	int level;
-
-	local_irq_save(flags);
-	level = host_walk(mm, hva);
-	local_irq_restore(flags);
-	return level;
 }

@@ -123,8 +123,9 @@ void tdp_bury(struct mmu *mmu, struct llist_head *dead);
 
 struct host_page {
 	kvm_pfn_t pfn;
-	struct page *page;		/* a reference is held; NULL: not ours to count (VM_PFNMAP) */
+	struct page *page;		/* a reference is held; NULL: none is (VM_PFNMAP, or it isn't needed) */
 	bool writable;
+	int level;			/* how large the host has mapped it; 0: not known yet */
 	enum hw_memtype type;
 };
 

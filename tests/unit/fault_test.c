@@ -81,6 +81,79 @@ TEST(read_then_write)
 	vm_unmake();
 }
 
+static void unmap(gfn_t gfn, u64 pages)
+{
+	const hva_t hva = HOST_HVA + ((gfn - BASE) << 12);
+
+	mmu_invalidate_begin(&test_mmu, hva, hva + (pages << 12), true);
+	mmu_invalidate_end(&test_mmu, hva, hva + (pages << 12));
+	host_slow_gups = host_fast_gups = 0;
+}
+
+/* How often the kernel was asked for a page when @gfn is accessed the next time. */
+static int gups(gfn_t gfn, u32 access)
+{
+	unmap(gfn, 1);
+	CHECK_EQ(fault(gfn, access), FAULT_FIXED);
+	CHECK_EQ(leaf_pfn(gfn), host_pte(HOST_HVA + ((gfn - BASE) << 12))->pfn);
+	return host_slow_gups + host_fast_gups;
+}
+
+/* Memory that the VMM has written is mapped by a look at the host's entry; all else goes by the kernel. */
+TEST(written_memory)
+{
+	make(0);
+	host_map(HOST_HVA, 8, 1, true);
+	CHECK_EQ(gups(BASE, ACCESS_READ), 1);		/* that it is dirty nobody has said yet */
+	CHECK_EQ(gups(BASE, ACCESS_READ), 0);
+	CHECK_EQ(state_of(BASE), TDP_RW);
+	CHECK_EQ(gups(BASE, ACCESS_WRITE), 0);
+	CHECK_EQ(state_of(BASE), TDP_RW);
+	CHECK_EQ(page_count(host_page(BASE)), 1);
+	host_page(BASE)->file = true;
+	CHECK_EQ(gups(BASE, ACCESS_WRITE), 1);
+	host_page(BASE)->file = false;
+	host_page(BASE)->dirty = false;
+	CHECK_EQ(gups(BASE, ACCESS_WRITE), 1);
+	CHECK(host_page(BASE)->dirty);
+	host_pte(HOST_HVA)->writable = false;
+	CHECK(gups(BASE, ACCESS_READ) > 0);
+	CHECK_EQ(state_of(BASE), TDP_RO);
+	host_pte(HOST_HVA)->writable = true;
+	host_pte(HOST_HVA)->poisoned = true;
+	unmap(BASE, 1);
+	CHECK_EQ(fault(BASE, ACCESS_WRITE), FAULT_HWPOISON);
+	host_pte(HOST_HVA)->poisoned = false;
+	/* a large page, from its middle */
+	host_remap(HOST_HVA, 512, 2, true);
+	CHECK_EQ(fault(BASE, ACCESS_WRITE), FAULT_FIXED);
+	CHECK_EQ(gups(BASE + 300, ACCESS_WRITE), 0);
+	CHECK_EQ(leaf_pfn(BASE), host_pte(HOST_HVA)->pfn);
+	vm_unmake();
+}
+
+/* The page goes between the look and the leaf. */
+static void take_away(u64 from, u64 to, int level)
+{
+	if (tdp_state(to, level) != TDP_CLAIMED)
+		return;
+	watch_hook = NULL;
+	host_remap(HOST_HVA, 1, 1, true);
+}
+
+TEST(written_memory_is_taken_away)
+{
+	make(0);
+	host_map(HOST_HVA, 1, 1, true);
+	host_page(BASE)->dirty = true;
+	watch_hook = take_away;
+	CHECK_EQ(fault(BASE, ACCESS_WRITE), FAULT_FIXED);
+	CHECK(!watch_hook);
+	CHECK_EQ(leaf_pfn(BASE), host_pte(HOST_HVA)->pfn);
+	CHECK(host_page(BASE)->dirty);
+	vm_unmake();
+}
+
 TEST(nothing_stays_pinned)
 {
 	make(0);

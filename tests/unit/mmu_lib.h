@@ -26,7 +26,7 @@ static struct host_pte *host_ptes;
 static unsigned long host_next_pfn = 0x100000;
 static long host_gup_error;		/* the next slow get_user_pages() returns this */
 static void (*host_gup_hook)(void);	/* runs after a slow or fast get_user_pages(), once */
-static int host_slow_gups;
+static int host_slow_gups, host_fast_gups;
 static bool host_has_e820_ram;
 
 /* The host's own lock of its page tables. */
@@ -68,6 +68,7 @@ static int host_gup_fast(unsigned long hva, int n, unsigned int flags, struct pa
 	int got = 0;
 
 	pthread_mutex_lock(&host_lock);
+	host_fast_gups++;
 	if (pte && pte->pfn && !pte->forbidden && !pte->poisoned && (!(flags & FOLL_WRITE) || pte->writable))
 		got = host_give(pte, pages);
 	pthread_mutex_unlock(&host_lock);
@@ -131,11 +132,15 @@ static struct page *host_head(struct page *page)
 #define get_user_pages_unlocked		host_gup
 
 /* The host's page tables, as host_walk() reads them: present and leaf, by level. */
-typedef struct { unsigned long v; } pgd_t, p4d_t, pud_t, pmd_t;
+typedef struct { unsigned long v; } pgd_t, p4d_t, pud_t, pmd_t, pte_t;
 static __thread pgd_t host_pgd;
 static __thread p4d_t host_p4d;
 static __thread pud_t host_pud;
 static __thread pmd_t host_pmd;
+static __thread pte_t host_leaf;
+
+#define _PAGE_SPECIAL	0x200ul
+#define PTE_PFN_MASK	0xffffffffff000ull
 
 static void host_walk_tables(unsigned long hva)
 {
@@ -144,6 +149,10 @@ static void host_walk_tables(unsigned long hva)
 
 	pthread_mutex_lock(&host_lock);
 	level = pte && pte->pfn ? pte->level : 0;
+	host_leaf.v = 0;
+	if (level && !pte->forbidden && !pte->poisoned)
+		host_leaf.v = pte->pfn << 12 | _PAGE_PRESENT | _PAGE_USER | (pte->writable ? _PAGE_RW : 0) |
+			      (PageDirty(pfn_to_page(pte->pfn)) ? _PAGE_DIRTY : 0);
 	pthread_mutex_unlock(&host_lock);
 
 	host_pgd.v = host_p4d.v = !!pte;
@@ -155,6 +164,12 @@ static void host_walk_tables(unsigned long hva)
 #define p4d_offset(p, a)	(&host_p4d)
 #define pud_offset(p, a)	(&host_pud)
 #define pmd_offset(p, a)	(&host_pmd)
+#define pte_offset_kernel(p, a)	(&host_leaf)
+#define pud_val(x)		host_leaf.v
+#define pmd_val(x)		host_leaf.v
+#define pte_val(x)		((x).v)
+#define page_folio(p)		(p)
+#define folio_test_swapbacked(p) (!(p)->file)
 #define pgd_none(x)		(!(x).v)
 #define p4d_none(x)		(!(x).v)
 #define pud_none(x)		(!(x).v)
@@ -229,7 +244,7 @@ static void vm_make(void)
 	host_ptes = calloc(HOST_PAGES, sizeof(*host_ptes));
 	host_gup_error = 0;
 	host_gup_hook = NULL;
-	host_slow_gups = 0;
+	host_slow_gups = host_fast_gups = 0;
 	host_has_e820_ram = false;
 	watch_hook = NULL;
 	memset(&test_vm, 0, sizeof(test_vm));
