@@ -79,24 +79,35 @@ int host_map_level(struct mm_struct *mm, hva_t hva)
  * away invalidates it first, and as long as it isn't invalidated the host's own entry says that it is dirty. Only what swap or nothing stands behind
  * is taken here: who may use other pages, the kernel knows.
  */
-static bool host_page_written(hva_t hva, struct host_page *host)
+static bool host_entry_written(const struct host_entry *e, hva_t hva, struct host_page *host)
 {
+	const u64 offset = tdp_level_size(e->level) - 1;
+
+	if ((e->val & (HOST_WRITTEN | HOST_ODD)) != HOST_WRITTEN)
+		return false;
+	host->pfn = ((e->val & PTE_PFN_MASK & ~offset) | (hva & offset)) >> PAGE_SHIFT;
+	return folio_test_swapbacked(page_folio(pfn_to_page(host->pfn)));
+}
+
+enum host_look { HOST_ABSENT, HOST_PRESENT, HOST_TAKEN };
+
+/* What does the host have at @hva? HOST_TAKEN: memory that may be written, and @host says which. */
+static enum host_look host_look(hva_t hva, bool try_write, struct host_page *host)
+{
+	enum host_look found = HOST_ABSENT;
 	struct host_entry e;
-	unsigned long flags;
-	bool good;
 
-	local_irq_save(flags);
+	local_irq_disable();
 	e = host_walk(current->mm, hva);
-	good = (e.val & (HOST_WRITTEN | HOST_ODD)) == HOST_WRITTEN;
-	if (good) {
-		u64 offset = hva & (tdp_level_size(e.level) - 1);
-
-		host->pfn = ((e.val & PTE_PFN_MASK & ~(tdp_level_size(e.level) - 1)) | offset) >> PAGE_SHIFT;
-		good = folio_test_swapbacked(page_folio(pfn_to_page(host->pfn)));
-	}
-	local_irq_restore(flags);
+	if (e.val & _PAGE_PRESENT)
+		found = try_write && host_entry_written(&e, hva, host) ? HOST_TAKEN : HOST_PRESENT;
+	local_irq_enable();
+	if (found != HOST_TAKEN)
+		return found;
+	host->writable = true;
+	host->type = HW_MEM_WB;
 	host->level = e.level;
-	return good;
+	return found;
 }
 
 /* ------------------------------------------------------------------ memory with struct page */
@@ -222,14 +233,14 @@ enum host_result host_page_get(hva_t hva, bool write, bool try_write, struct hos
 {
 	enum host_result res = HOST_OK;
 
+	enum host_look found;
+
 	host->page = NULL;
-	if ((write || try_write) && host_page_written(hva, host)) {
-		host->writable = true;
-		host->type = HW_MEM_WB;
-		return HOST_OK;
-	}
 	host->level = 0;
-	if (!host_page_mapped(hva, write, try_write, host))
+	found = host_look(hva, write || try_write, host);
+	if (found == HOST_TAKEN)
+		return HOST_OK;
+	if (found == HOST_ABSENT || !host_page_mapped(hva, write, try_write, host))
 		res = host_page_fault_in(hva, write, host);
 	if (res == HOST_BAD_HVA) {
 		host->page = NULL;
