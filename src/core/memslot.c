@@ -276,10 +276,10 @@ void memslot_publish(struct vm *vm, struct memslot_update *up)
 	/* Readers that may sleep: a fault that found the old slot has installed its page, or will find the new one. */
 	synchronize_srcu_expedited(&vm->srcu);
 	/*
-	 * And those that can't: a fast fault that found the slot without a log has set its bit in the page table before
-	 * logging takes it away. The other changes remove or add translations, which the fast path can't.
+	 * And those that can't: a fast fault that found the old slot has set its bit in the page table, or put its page there, before
+	 * logging takes the bit away, or the end of the slot the page.
 	 */
-	if (up->change == MEMSLOT_FLAGS)
+	if (up->old)
 		synchronize_rcu_expedited();
 }
 

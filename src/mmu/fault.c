@@ -30,6 +30,7 @@ struct fault {
 	hva_t hva;
 	u32 access;
 	bool prefault;			/* nobody has accessed the page yet */
+	bool atomic;			/* IRQs are off: only where nothing is yet */
 	int level;			/* of the leaf to be made */
 	unsigned long inv_done;		/* as read in step 1 */
 	struct host_page host;
@@ -328,6 +329,13 @@ static enum map_result fault_leaf(struct fault *f, u64 *entry)
 		return fault_claim(f, entry, 0);
 	case TDP_CLAIMED:
 		return MAP_RETRY;
+	default:
+		break;
+	}
+	/* What follows may have to wait for other CPUs. */
+	if (f->atomic)
+		return MAP_RETRY;
+	switch (tdp_state(val, f->level)) {
 	case TDP_TABLE:
 		/* Here small pages may be what execution needs: mmu_recover() tries large ones again. */
 		if (f->mmu->vm->params.nx_huge_pages) {
@@ -496,6 +504,21 @@ enum fault_result mmu_fault(struct mmu *mmu, struct vcpu *vcpu, gpa_t gpa, u32 a
 	if (f.spare)
 		tdp_table_free(f.spare);
 	return res;
+}
+
+/*
+ * No SRCU: as in mmu_fault_fast(), whoever takes a slot away lets an RCU grace period pass before it removes what the slot had mapped.
+ */
+bool mmu_fault_written(struct mmu *mmu, struct vcpu *vcpu, gpa_t gpa, u32 access)
+{
+	struct fault f = { .mmu = mmu, .vcpu = vcpu, .gfn = gpa_to_gfn(gpa), .access = access, .atomic = true };
+
+	if (fault_find_slot(&f) != FAULT_FIXED || (f.slot->flags & KVM_MEM_READONLY))
+		return false;
+	if (inv_busy(mmu, f.hva, f.hva + PAGE_SIZE, &f.inv_done) || !host_page_written(f.hva, &f.host))
+		return false;
+	f.level = fault_level(&f);
+	return fault_walk(&f) == MAP_DONE;
 }
 
 static long prefault_error(enum fault_result res)

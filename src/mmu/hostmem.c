@@ -86,6 +86,9 @@ static bool host_entry_written(const struct host_entry *e, hva_t hva, struct hos
 	if ((e->val & (HOST_WRITTEN | HOST_ODD)) != HOST_WRITTEN)
 		return false;
 	host->pfn = ((e->val & PTE_PFN_MASK & ~offset) | (hva & offset)) >> PAGE_SHIFT;
+	host->writable = true;
+	host->type = HW_MEM_WB;
+	host->level = e->level;
 	return folio_test_swapbacked(page_folio(pfn_to_page(host->pfn)));
 }
 
@@ -102,12 +105,15 @@ static enum host_look host_look(hva_t hva, bool try_write, struct host_page *hos
 	if (e.val & _PAGE_PRESENT)
 		found = try_write && host_entry_written(&e, hva, host) ? HOST_TAKEN : HOST_PRESENT;
 	local_irq_enable();
-	if (found != HOST_TAKEN)
-		return found;
-	host->writable = true;
-	host->type = HW_MEM_WB;
-	host->level = e.level;
 	return found;
+}
+
+bool host_page_written(hva_t hva, struct host_page *host)
+{
+	struct host_entry e = host_walk(current->mm, hva);
+
+	host->page = NULL;
+	return host_entry_written(&e, hva, host);
 }
 
 /* ------------------------------------------------------------------ memory with struct page */
@@ -236,10 +242,10 @@ enum host_result host_page_get(hva_t hva, bool write, bool try_write, struct hos
 	enum host_look found;
 
 	host->page = NULL;
-	host->level = 0;
 	found = host_look(hva, write || try_write, host);
 	if (found == HOST_TAKEN)
 		return HOST_OK;
+	host->level = 0;
 	if (found == HOST_ABSENT || !host_page_mapped(hva, write, try_write, host))
 		res = host_page_fault_in(hva, write, host);
 	if (res == HOST_BAD_HVA) {

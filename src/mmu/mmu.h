@@ -38,6 +38,8 @@ enum fault_result {
 enum fault_result mmu_fault(struct mmu *mmu, struct vcpu *vcpu, gpa_t gpa, u32 access);
 /** mmu_fault_fast() - set an accessed, dirty or writable bit that dirty or access tracking took away, without any lock. true: handled. IRQs off. */
 bool mmu_fault_fast(struct mmu *mmu, struct vcpu *vcpu, gpa_t gpa, u32 access);
+/** mmu_fault_written() - map a page that isn't mapped yet, if the VMM has written it and a table is there to put it in. true: handled. IRQs off. */
+bool mmu_fault_written(struct mmu *mmu, struct vcpu *vcpu, gpa_t gpa, u32 access);
 /**
  * mmu_prefault() - KVM_PRE_FAULT_MEMORY: as if the guest had read @gpa, but the page doesn't count as accessed. Returns the bytes now mapped from gpa on,
  * or -ENOENT (no memslot), -EFAULT, -EHWPOISON, -ENOMEM, -EINTR, -EAGAIN (lost a race: drop vm->srcu and ask again). @error_code: kept for memory attributes; no bit means anything yet. vcpu->mutex and vm->srcu held; sleeps.

@@ -136,6 +136,8 @@ enum host_result { HOST_OK, HOST_BAD_HVA, HOST_HWPOISON, HOST_NOMEM, HOST_SIGNAL
  * out whether it is, when @try_write. Sleeps; gives up on signals where the kernel can.
  */
 enum host_result host_page_get(hva_t hva, bool write, bool try_write, struct host_page *host);
+/** host_page_written() - the same if it is memory that the VMM has written and may write: no sleep, no reference. false: look closer. IRQs off. */
+bool host_page_written(hva_t hva, struct host_page *host);
 /** host_page_put() - after the page was mapped, or not: nothing stays pinned. */
 void host_page_put(struct host_page *host);
 /** host_map_level() - how large is the host's mapping of @hva just now: TDP_4K, 2M, 1G? Any context. */

@@ -270,12 +270,17 @@ static bool is_stepping(struct vcpu_x86 *v)
 }
 
 /*
- * A page fault that only sets a bit, or makes a page writable whose dirty log says so: no instruction has ended. Or a MOV with a device. An entry that
+ * A page fault that only sets a bit, makes a page writable whose dirty log says so, or maps what the VMM has written: no instruction has ended. Or a
+ * MOV with a device. An entry that
  * isn't present has nothing to be set, but where the processor keeps no accessed bits and aging takes the present bits away.
  */
 static noinline bool fast_npf(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
 	if ((exit->npf.present || !hw_caps.tdp_ad) && mmu_fault_fast(&v_vm(v)->mmu, &v->vcpu, exit->npf.gpa, exit->npf.access)) {
+		v->vcpu.stats.pf_fast++;
+		return true;
+	}
+	if (!exit->npf.present && mmu_fault_written(&v_vm(v)->mmu, &v->vcpu, exit->npf.gpa, exit->npf.access)) {
 		v->vcpu.stats.pf_fast++;
 		return true;
 	}

@@ -132,6 +132,61 @@ TEST(written_memory)
 	vm_unmake();
 }
 
+/* An invalidation begins on another CPU as soon as there is a claim. */
+static void take_away_atomic(u64 from, u64 to, int level)
+{
+	if (tdp_state(to, level) != TDP_CLAIMED)
+		return;
+	watch_hook = NULL;
+	local_irq_enable();	/* this CPU's are off, not that one's */
+	mmu_invalidate_begin(&test_mmu, HOST_HVA, HOST_HVA + 4096, false);
+	local_irq_disable();
+}
+
+static bool fault_written(gfn_t gfn, u32 access)
+{
+	bool r;
+
+	local_irq_disable();
+	r = mmu_fault_written(&test_mmu, &test_vcpus[0], gfn_to_gpa(gfn), access);
+	local_irq_enable();
+	return r;
+}
+
+/* With IRQs off only what needs no table, no page of the kernel's, and no other CPU. */
+TEST(written_memory_with_irqs_off)
+{
+	make(0);
+	host_map(HOST_HVA, 8, 1, true);
+	CHECK(!fault_written(BASE, ACCESS_WRITE));	/* not dirty */
+	host_page(BASE)->dirty = true;
+	CHECK(!fault_written(BASE, ACCESS_WRITE));	/* no table */
+	CHECK_EQ(fault(BASE + 1, ACCESS_WRITE), FAULT_FIXED);
+	CHECK(fault_written(BASE, ACCESS_READ));
+	CHECK_EQ(state_of(BASE), TDP_RW);
+	CHECK_EQ(leaf_pfn(BASE), host_pte(HOST_HVA)->pfn);
+	CHECK(!fault_written(BASE, ACCESS_READ));	/* it is there already */
+	CHECK(!fault_written(BASE - 1, ACCESS_READ));
+	/* the host is taking it away */
+	mmu_invalidate_begin(&test_mmu, HOST_HVA, HOST_HVA + 4096, true);
+	CHECK(!fault_written(BASE, ACCESS_WRITE));
+	mmu_invalidate_end(&test_mmu, HOST_HVA, HOST_HVA + 4096);
+	CHECK(fault_written(BASE, ACCESS_WRITE));
+	/* or does so meanwhile */
+	unmap(BASE, 1);
+	watch_hook = take_away_atomic;
+	CHECK(!fault_written(BASE, ACCESS_WRITE));
+	CHECK_EQ(state_of(BASE), TDP_NONE);
+	mmu_invalidate_end(&test_mmu, HOST_HVA, HOST_HVA + 4096);
+	vm_unmake();
+	make(KVM_MEM_READONLY);
+	host_map(HOST_HVA, 2, 1, true);
+	host_page(BASE)->dirty = true;
+	CHECK_EQ(fault(BASE + 1, ACCESS_READ), FAULT_FIXED);
+	CHECK(!fault_written(BASE, ACCESS_READ));
+	vm_unmake();
+}
+
 /* The page goes between the look and the leaf. */
 static void take_away(u64 from, u64 to, int level)
 {

@@ -108,6 +108,11 @@ void mmu_drop_apic_page(struct mmu *mmu)
 	mmu->apic_page = 0;
 }
 
+bool mmu_fault_written(struct mmu *mmu, struct vcpu *vcpu, gpa_t gpa, u32 access)
+{
+	return world_fast_fault;
+}
+
 bool mmu_fault_fast(struct mmu *mmu, struct vcpu *vcpu, gpa_t gpa, u32 access)
 {
 	return world_fast_fault;
