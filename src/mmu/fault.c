@@ -511,8 +511,12 @@ enum fault_result mmu_fault(struct mmu *mmu, struct vcpu *vcpu, gpa_t gpa, u32 a
  */
 bool mmu_fault_written(struct mmu *mmu, struct vcpu *vcpu, gpa_t gpa, u32 access)
 {
-	struct fault f = { .mmu = mmu, .vcpu = vcpu, .gfn = gpa_to_gfn(gpa), .access = access, .atomic = true };
+	struct fault f;
 
+	/* Devices are mostly there; and clearing all of @f first would cost as much as the rest of a doorbell. */
+	if (gpa_to_gfn(gpa) >= mmu->end_gfn)
+		return false;
+	f = (struct fault){ .mmu = mmu, .vcpu = vcpu, .gfn = gpa_to_gfn(gpa), .access = access, .atomic = true };
 	if (fault_find_slot(&f) != FAULT_FIXED || (f.slot->flags & KVM_MEM_READONLY))
 		return false;
 	if (inv_busy(mmu, f.hva, f.hva + PAGE_SIZE, &f.inv_done) || !host_page_written(f.hva, &f.host))

@@ -253,6 +253,8 @@ enum host_result host_page_get(hva_t hva, bool write, bool try_write, struct hos
 		res = host_pfnmap(hva, write, host);
 	} else if (res == HOST_OK) {
 		host->pfn = page_to_pfn(host->page);
+		if (!PageCompound(host->page))
+			host->level = TDP_4K;
 	}
 	if (res != HOST_OK)
 		return res;

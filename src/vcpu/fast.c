@@ -281,7 +281,8 @@ static noinline bool fast_npf(struct vcpu_x86 *v, const struct hw_exit *exit)
 		return true;
 	}
 	if (!exit->npf.present && mmu_fault_written(&v_vm(v)->mmu, &v->vcpu, exit->npf.gpa, exit->npf.access)) {
-		v->vcpu.stats.pf_fast++;
+		v->vcpu.stats.pf_taken++;
+		v->vcpu.stats.pf_fixed++;
 		return true;
 	}
 	return !is_stepping(v) && fast_mov(v, exit);

@@ -169,6 +169,8 @@ static void host_walk_tables(unsigned long hva)
 #define pmd_val(x)		host_leaf.v
 #define pte_val(x)		((x).v)
 #define page_folio(p)		(p)
+#undef PageCompound
+#define PageCompound(p)		((p)->compound)
 #define folio_test_swapbacked(p) (!(p)->file)
 #define pgd_none(x)		(!(x).v)
 #define p4d_none(x)		(!(x).v)
@@ -381,6 +383,8 @@ static void host_map(hva_t hva, u64 pages, int level, bool writable)
 		*host_pte(hva + (i << 12)) = (struct host_pte){ .pfn = host_next_pfn + i, .writable = writable, .level = level };
 	for (i = 0; level == 2 && i < pages; i++)
 		pfn_to_page(host_next_pfn + i)->mapping = pfn_to_page((host_next_pfn + i) & ~511ul);
+	for (i = 0; level > 1 && i < pages; i++)
+		pfn_to_page(host_next_pfn + i)->compound = true;
 	host_next_pfn += pages;
 }
 

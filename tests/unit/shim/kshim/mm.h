@@ -75,7 +75,7 @@ struct kmem_cache *shim_cache(size_t size, size_t align);
 #define kmem_cache_zalloc(c, g)	shim_alloc((c)->size, (g) | __GFP_ZERO, (c)->align)
 #define kmem_cache_free(c, p)	((void)(c), kfree(p))
 
-struct page { unsigned long flags, private, pfn; atomic_t refs; bool dirty, accessed, reserved, file; void *mapping; struct list_head lru; };
+struct page { unsigned long flags, private, pfn; atomic_t refs; bool dirty, accessed, reserved, file, compound; void *mapping; struct list_head lru; };
 struct page *pfn_to_page(unsigned long pfn);	/* made when first asked for */
 #define page_to_pfn(p)	((p)->pfn)
 #define page_to_phys(p)	PFN_PHYS((p)->pfn)
