@@ -10,7 +10,8 @@
 #define AREA	0x50040u
 #define STOP	0x51000u
 
-GUEST64(spin, mov $MSR_KVM_STEAL_TIME, %ecx; mov $AREA + 1, %eax; xor %edx, %edx; wrmsr; rdmsr; REPORT_EAX;
+GUEST64(spin, sti;			/* or Bochs takes no interrupt of the host's */
+	mov $MSR_KVM_STEAL_TIME, %ecx; mov $AREA + 1, %eax; xor %edx, %edx; wrmsr; rdmsr; REPORT_EAX;
 	1: pause; cmpl $0, STOP; je 1b;
 	DONE);
 GUEST64(write_msr, mov $MSR_KVM_STEAL_TIME, %ecx; mov %edi, %eax; mov %esi, %edx; wrmsr; mov $0x600d, %eax; REPORT_EAX; over: DONE);
