@@ -48,6 +48,8 @@ SLOW = ["trace_eval_init", "load_system_certificate_list", "jent_mod_init", "bpf
         "bpf_dummy_struct_ops_init"]
 APPEND = (f"console=ttyS0,115200 quiet nokaslr panic=-1 oops=panic tsc=reliable tsc_early_khz={HZ // 1000} "
           f"cryptomgr.notests initcall_blacklist={','.join(SLOW)}")
+# Linux waits with MWAITX where there is one, and Bochs's doesn't end.
+APPEND_FOR = {"ryzen": "clearcpuid=mwaitx"}
 MEGABYTES = 1024
 
 CONFIGURATION = """\
@@ -99,14 +101,14 @@ def quote(path):
     return path.replace("\\", "\\\\").replace("=", "\\=")
 
 
-def boot_disc(disc, folder, series, mitigations):
+def boot_disc(disc, folder, series, more):
     """What a machine boots from: isolinux, the kernel, and the image whose init saves the state. Made in `folder`."""
     program = initramfs.Archive()
     program.file("bin/say", say().read_bytes(), 0o755)
     for name in ("/usr/lib/ISOLINUX/isolinux.bin", "/usr/lib/syslinux/modules/bios/ldlinux.c32"):
         shutil.copy(name, folder)
     (folder / "initrd").write_bytes(initramfs.base(INIT, BOOT_MODULES, series) + program.finish())
-    (folder / "isolinux.cfg").write_text(f"default l1\nlabel l1\n kernel /isolinux/vmlinuz\n append initrd=/isolinux/initrd {APPEND} mitigations={mitigations}\n")
+    (folder / "isolinux.cfg").write_text(f"default l1\nlabel l1\n kernel /isolinux/vmlinuz\n append initrd=/isolinux/initrd {APPEND} {more}\n")
     files = {f"/isolinux/{name}": folder / name for name in ("isolinux.bin", "ldlinux.c32", "isolinux.cfg", "initrd")}
     files["/isolinux/vmlinuz"] = paths.vmlinuz(series)
     write_disc(disc, files, "-b", "isolinux/isolinux.bin", "-c", "isolinux/boot.cat", "-no-emul-boot",
@@ -149,7 +151,7 @@ class Bochs:
 def state_of(model, smp, series, mitigations):
     """The folder with the saved state of a model and what the kernel's parameter "mitigations" says; boots it when there is none, or an older one."""
     key = hashlib.sha256()
-    key.update(repr((model, smp, paths.kver(series), APPEND, CONFIGURATION, MEGABYTES, HZ, BOOT_MODULES)).encode())
+    key.update(repr((model, smp, paths.kver(series), APPEND, APPEND_FOR.get(model), CONFIGURATION, MEGABYTES, HZ, BOOT_MODULES)).encode())
     for path in (INIT, initramfs.BUSYBOX, *sorted(SOURCES.iterdir())):
         key.update(path.read_bytes())
     CACHE.mkdir(parents=True, exist_ok=True)
@@ -178,7 +180,7 @@ class Boot(emulated.Host):
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir()
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
-            boot_disc(disc, pathlib.Path(folder), self.series, self.mitigations)
+            boot_disc(disc, pathlib.Path(folder), self.series, f"mitigations={self.mitigations} {APPEND_FOR.get(self.model, '')}")
         self.log.write_bytes(b"")
         (self.folder / "bochsrc").write_text(CONFIGURATION.format(
             megabytes=MEGABYTES, model=self.model, smp=self.smp, hz=HZ, disc=disc, log=self.log, bochs_log=self.folder / "bochs.log"))
