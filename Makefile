@@ -34,7 +34,11 @@ override GUEST_CMD := $(value GUEST_CMD)
 override APPEND := $(value APPEND)
 export GUEST_CMD APPEND
 
+# tools/ is Python; the rest of what a machine may lack these two install themselves.
+python = @command -v python3 >/dev/null || tools/setup
+
 run test:
+	$(python)
 	@tools/$@
 
 check-kernels:
@@ -49,6 +53,7 @@ check-floors check-abi check-spdx lines:
 	@tools/$@
 
 exits bench bench-host bench-record bench-trace:
+	$(python)
 	@tools/$@
 
 unload load:
