@@ -48,8 +48,8 @@ SLOW = ["trace_eval_init", "load_system_certificate_list", "jent_mod_init", "bpf
         "bpf_dummy_struct_ops_init"]
 APPEND = (f"console=ttyS0,115200 quiet nokaslr panic=-1 oops=panic tsc=reliable tsc_early_khz={HZ // 1000} "
           f"cryptomgr.notests initcall_blacklist={','.join(SLOW)}")
-# Linux waits with MWAITX where there is one, and Bochs's doesn't end.
-APPEND_FOR = {"ryzen": "clearcpuid=mwaitx"}
+# Linux waits with MWAITX where there is one, and Bochs's doesn't end; XRSTOR there refuses what a VM's FPU begins with, in the compacted format.
+APPEND_FOR = {"ryzen": "clearcpuid=mwaitx,xsavec"}
 MEGABYTES = 1024
 
 CONFIGURATION = """\
