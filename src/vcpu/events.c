@@ -425,6 +425,15 @@ static bool only_lapic_interrupt(struct vcpu_x86 *v)
 	       !extint_pending(v);
 }
 
+/* The LAPIC's vector that can go in at once, or -1. */
+static int vector_for_fast_injection(struct vcpu_x86 *v)
+{
+	if (!only_lapic_interrupt(v) || !hw_intr_allowed(&v->hw))
+		return -1;
+	lapic_sync_tpr(v);
+	return lapic_highest_pending(&v->apic);
+}
+
 /**
  * vcpu_inject_fast() - vcpu_inject_pending() inside of the inner loop, where REQ_EVENT is the only request: an interrupt of the LAPIC's that the guest
  * can take now is injected, and the guest is entered next. IRQs off. The last exit interrupted no delivery, so what earlier entries injected has been
@@ -434,12 +443,9 @@ bool vcpu_inject_fast(struct vcpu_x86 *v)
 {
 	int vector;
 
-	if (!only_lapic_interrupt(v) || !hw_intr_allowed(&v->hw))
-		return false;
-	lapic_sync_tpr(v);
-	/* Before the choice is made: what comes after it makes a new request. */
+	/* Before anything is looked at: what comes after it, an INIT too, makes a new request. */
 	vcpu_check_request(&v->vcpu, REQ_EVENT);
-	vector = lapic_highest_pending(&v->apic);
+	vector = vector_for_fast_injection(v);
 	if (unlikely(vector < 0)) {
 		vcpu_request(&v->vcpu, REQ_EVENT);
 		return false;

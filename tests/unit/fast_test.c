@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The exits that are answered with interrupts off, and how long an instruction is where the hardware doesn't say. */
+#include "hw/hw.h"
+
+/* What another CPU does while an injection is being decided. */
+static void (*while_deciding)(void);
+#define hw_intr_allowed(hw)	({ if (while_deciding) while_deciding(); hw_intr_allowed(hw); })
+
 #include "vcpu_world.h"
 
 static bool fast(struct hw_exit exit)
@@ -255,6 +261,29 @@ TEST(x2apic_registers)
 	V->hw.regs[REG_RCX] = 0x12345678;
 	CHECK(!fast(EXIT(EXIT_MSR_READ, 2)));
 	CHECK(!guest_wrmsr(MSR_STAR, 5));
+	world_end();
+}
+
+static void send_init(void)
+{
+	lapic_receive(&V->apic, NULL, &(struct apic_msg){ .delivery = APIC_INIT_IPI, .assert = true });
+}
+
+/* The request that is taken must not be that of what came too late to be seen. */
+TEST(init_during_a_fast_injection_is_not_lost)
+{
+	world_make(IRQCHIP_KERNEL);
+	x2apic();
+	V->hw.rflags = 0x202;
+	CHECK(guest_wrmsr(0x83f, 0x61));
+	V->vcpu.requests = BIT(REQ_EVENT);
+	while_deciding = send_init;
+	local_irq_disable();
+	vcpu_inject_fast(V);
+	local_irq_enable();
+	while_deciding = NULL;
+	CHECK(V->apic.pending_init_sipi);
+	CHECK(test_bit(REQ_EVENT, &V->vcpu.requests));
 	world_end();
 }
 
