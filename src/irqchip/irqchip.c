@@ -108,16 +108,22 @@ int irqchip_create_split(struct irqchip *chip, struct vm *vm, u8 pins)
 	return 0;
 }
 
-void irqchip_destroy(struct irqchip *chip)
+void irqchip_quiesce(struct irqchip *chip)
 {
-	/* Both reach the PIT and the IOAPIC. */
+	/* Both reach the PIT, so they go before it; only vCPUs queue them. */
 	cancel_delayed_work_sync(&chip->map_work);
 	cancel_work_sync(&chip->retry_work);
 	irqfd_destroy_all(chip);
 	pit_destroy(chip);
-	/* With no vCPU left, nobody can be looking. */
-	kfree(rcu_replace_pointer(chip->apic_map, NULL, true));
+}
+
+void irqchip_destroy(struct irqchip *chip)
+{
+	/* Again: the end of the last vCPU has queued what makes the table. */
+	irqchip_quiesce(chip);
 	irqchip_free(chip);
+	/* With no vCPU left, and the IOAPIC's pause over, nobody can be looking. */
+	kfree(rcu_replace_pointer(chip->apic_map, NULL, true));
 }
 
 /* ------------------------------------------------------------------ EOI and acknowledge */

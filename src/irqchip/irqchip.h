@@ -56,6 +56,9 @@ void irqchip_publish(struct irqchip *chip);
 /** irqchip_create_split() - KVM_CAP_SPLIT_IRQCHIP with @pins reserved for the VMM's IOAPIC routes. Same. */
 int irqchip_create_split(struct irqchip *chip, struct vm *vm, u8 pins);
 void irqchip_init(struct irqchip *chip, struct vm *vm);
+/** irqchip_quiesce() - the VM ends, no vCPU runs, no ioctl is under way: irqfds and the PIT go, which still reach LAPICs. Sleeps. */
+void irqchip_quiesce(struct irqchip *chip);
+/** irqchip_destroy() - the rest, after the LAPICs; or all of it. Sleeps. */
 void irqchip_destroy(struct irqchip *chip);
 
 /* ------------------------------------------------------------------ raising interrupts */

@@ -58,8 +58,7 @@ void vm_x86_destroy(struct vm_x86 *vm)
 	unsigned long i;
 
 	clock_vm_destroy(vm);
-	irqfd_destroy_all(&vm->irqchip);
-	pit_destroy(&vm->irqchip);
+	irqchip_quiesce(&vm->irqchip);
 	vm_for_each_vcpu(i, vcpu, &vm->vm)
 		vcpu_x86_destroy(vcpu);
 	irqchip_destroy(&vm->irqchip);

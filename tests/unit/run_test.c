@@ -7,6 +7,10 @@ static void (*while_vcpu_ends)(void);
 #undef irq_work_sync
 #define irq_work_sync(w)	({ if (while_vcpu_ends) while_vcpu_ends(); })
 
+/* ... and when a timer is stopped for good. */
+static void (*while_timer_ends)(struct hrtimer *t);
+#define hrtimer_cancel(t)	({ if (while_timer_ends) while_timer_ends(t); hrtimer_cancel(t); })
+
 #include "vcpu_world.h"
 
 TEST(runs_to_a_signal)
@@ -751,6 +755,35 @@ TEST(clocksource_changes_at_the_end)
 	while_vcpu_ends = clocksource_changes;
 	world_end();
 	while_vcpu_ends = NULL;
+}
+
+static unsigned int pits_ended;
+
+static void no_work_has_the_pit(struct hrtimer *t)
+{
+	struct irqchip *chip = &W->irqchip;
+
+	if (!chip->pit || t != &chip->pit->hrtimer)
+		return;
+	pits_ended++;
+	CHECK(!chip->map_work.work.pending && !chip->retry_work.pending);
+}
+
+/* What works of the irqchip's look at goes after they are over. */
+TEST(works_wait_at_the_end_of_a_vm)
+{
+	struct kvm_pit_config config = { };
+	struct pit *pit;
+
+	world_make(IRQCHIP_KERNEL);
+	pit = pit_create(&W->irqchip, &config);
+	pit_publish(pit);
+	apic_map_invalidate(&W->irqchip);
+	queue_work(irqchip_wq, &W->irqchip.retry_work);
+	while_timer_ends = no_work_has_the_pit;
+	world_end();
+	while_timer_ends = NULL;
+	CHECK_EQ(pits_ended, 1);
 }
 
 static struct memslots *slots_before;
