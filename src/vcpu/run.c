@@ -484,20 +484,23 @@ static bool completion_reads_guest(const struct vcpu_x86 *v)
 	}
 }
 
+static int complete_reading_guest(struct vcpu_x86 *v)
+{
+	struct vm *vm = v->vcpu.vm;
+	int idx = srcu_read_lock(&vm->srcu);
+	int r = complete_user_exit(v);
+
+	srcu_read_unlock(&vm->srcu, idx);
+	return r;
+}
+
 /* First the answer to what the VMM was asked, even when it only wants that (api.rst 5, KVM_EXIT_IO). */
 static int run_inside(struct vcpu_x86 *v)
 {
-	struct vm *vm = v->vcpu.vm;
-	int r = NEXT_GUEST, idx = 0;
+	int r;
 
 	if (v->completion != COMPLETE_NOTHING) {
-		bool reads_guest = completion_reads_guest(v);
-
-		if (reads_guest)
-			idx = srcu_read_lock(&vm->srcu);
-		r = complete_user_exit(v);
-		if (reads_guest)
-			srcu_read_unlock(&vm->srcu, idx);
+		r = completion_reads_guest(v) ? complete_reading_guest(v) : complete_user_exit(v);
 		if (r != NEXT_GUEST)
 			return r;
 	}

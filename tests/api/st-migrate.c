@@ -102,7 +102,8 @@ static void restore(struct vm *vm, struct state *s)
 	must_ioctl(vm->fd, KVM_SET_PIT2, &s->pit);
 	must_ioctl(fd, KVM_SET_SREGS, &s->sregs);
 	must_ioctl(fd, KVM_SET_REGS, &s->regs);
-	must_ioctl(fd, KVM_SET_XCRS, &s->xcrs);
+	if (vm_cap(vm, KVM_CAP_XCRS))
+		must_ioctl(fd, KVM_SET_XCRS, &s->xcrs);
 	must_ioctl(fd, KVM_SET_XSAVE, &s->xsave);
 	for (u32 i = 0; i < s->nmsrs; i++) {
 		if (set_msr(&vm->vcpu[0], s->msrs[i].index, s->msrs[i].value) != 1)

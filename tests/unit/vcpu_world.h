@@ -110,7 +110,7 @@ void mmu_drop_apic_page(struct mmu *mmu)
 
 bool mmu_fault_written(struct mmu *mmu, struct vcpu *vcpu, gpa_t gpa, u32 access)
 {
-	return world_fast_fault;
+	return false;
 }
 
 bool mmu_fault_fast(struct mmu *mmu, struct vcpu *vcpu, gpa_t gpa, u32 access)

@@ -354,11 +354,15 @@ class Intel:
     refused = {"refuse-no-unrestricted": "corei5_lynnfield_750"}
     # They fail there, and nobody has found out yet whether that is Bochs's SVM (debug-step and lm-entry end Bochs itself) or ours.
     not_on_ryzen = {"debug-step", "exc-inject", "hlt-wake", "irq-nmi", "irq-shadow", "lm-entry"}
+    # Whole guests, by their number of vCPUs: Debian's kernel under QEMU, as `make run` does it.
+    guests = {"guest-1": 1, "guest-2": 2}
+    guest_checks = ("set -e; [ $(nproc) = {} ]; cd /sys/devices/system/clocksource/clocksource0; cat current_clocksource; "
+                    "[ $(cat current_clocksource) = kvm-clock ]; sleep 1; ! dmesg | grep -E 'BUG:|WARNING:|Oops|soft lockup|rcu.*stall'")
     CHUNK = 24  # programs for one L1: beginning costs little, and two run at a time
 
     def names(self):
         there = [f"{name}@{short}" for short in self.models for name in self.differ if short != "ryzen" or name not in self.not_on_ryzen]
-        return [*listed(Api.folder), *there, *self.refused]
+        return [*listed(Api.folder), *there, *self.refused, *self.guests]
 
     def run(self, names, add):
         if not build("intel", add, "-s", "-j2", "-C", Api.folder, f"OUT={Api.out}"):
@@ -367,14 +371,15 @@ class Intel:
         complaints = []
         with concurrent.futures.ThreadPoolExecutor(LANES) as pool:
             lanes = [pool.submit(self._lane, *lane, runs) for lane in self._lanes(names, runs)]
-            refused = [pool.submit(self._refused, name) for name in names if name in self.refused]
+            single = [pool.submit(self._refused, name) for name in names if name in self.refused]
+            single += [pool.submit(self._guest, name) for name in names if name in self.guests]
             for lane in lanes:
                 found, log = lane.result()
                 complaints += found and [*found, f"log in {log}"]
-            for one in refused:
+            for one in single:
                 add(one.result())
         for name in names:
-            if name not in self.refused:
+            if name not in self.refused and name not in self.guests:
                 add(self._judge(name, runs))
         add(kernel_log("intel", complaints, "build/l1"))
 
@@ -386,7 +391,7 @@ class Intel:
         """(model, kvm, programs): ours, and what Linux hasn't answered yet."""
         wanted = collections.defaultdict(list)
         for name in names:
-            if name in self.refused:
+            if name in self.refused or name in self.guests:
                 continue
             program, model = self._where(name)
             ours = os.environ.get("KVM") or "kvmono"
@@ -431,6 +436,11 @@ class Intel:
         elif found := differences(reference, ours, [f"{program}.differs", f"{program}.{bochs.MODELS[model]}.differs"]):
             result.verdict, result.why = FAIL, found
         return result
+
+    def _guest(self, name):
+        vcpus = self.guests[name]
+        environment = ["VENDOR=intel", f"SMP={vcpus}", f"GUEST_CMD={self.guest_checks.format(vcpus)}", "TIMEOUT=900"]
+        return execute("intel", name, ["env", *environment, paths.TOP / "tools/run"], 1200)
 
     def _refused(self, name):
         """The module isn't loaded, and the kernel's log says why."""

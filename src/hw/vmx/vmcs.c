@@ -359,7 +359,8 @@ static void reset_segments(struct hw_vcpu *hw)
 		set_seg(hw, s, 0, 0, 0xffff, 0x93);
 	set_seg(hw, SEG_CS, 0xf000, 0xffff0000, 0xffff, 0x9b);
 	set_seg(hw, SEG_LDTR, 0, 0, 0xffff, 0x82);
-	set_seg(hw, SEG_TR, 0, 0, 0xffff, 0x83);
+	/* The manual has a TSS that isn't busy; VM entry wants a busy one (SDM 3C, 27.3.1.2), and in IA-32e mode takes none of 16 bits. */
+	set_seg(hw, SEG_TR, 0, 0, 0xffff, 0x8b);
 	vmcs_writen(GUEST_GDTR_BASE, 0);
 	vmcs_write32(GUEST_GDTR_LIMIT, 0xffff);
 	vmcs_writen(GUEST_IDTR_BASE, 0);
