@@ -118,8 +118,8 @@ class InL1:
     """Runs a script in L1 that writes frames (see results.py) until all names have a Run. When L1 dies in one,
     that one has failed and another L1 goes on behind it."""
 
-    def __init__(self, part, script, kvm=None, smp=1, sets=(), cpu="", series=paths.HOST):
-        self.part, self.script, self.cpu, self.series = part, script, cpu, series
+    def __init__(self, part, script, kvm=None, smp=1, sets=(), cpu="", series=paths.HOST, append=""):
+        self.part, self.script, self.cpu, self.series, self.append = part, script, cpu, series, append
         self.kvm = kvm or os.environ.get("KVM") or "kvmono"
         self.smp, self.sets = smp, list(sets)
 
@@ -145,6 +145,7 @@ class InL1:
     def _host(self, names):
         host = l1.Host(f"{self.part}-{self.kvm}", self.kvm, smp=self.smp, timeout=3600, series=self.series)
         host.cpu = self.cpu
+        host.append = self.append
         return host
 
     def _victim(self, name, result):
@@ -197,7 +198,9 @@ class Api:
         add(kernel_log("api", complaints, log))
 
     def _in_l1(self, kvm=None, series=paths.HOST):
-        return InL1("api", "tests/api/run-in-l1 -m kvm_amd build/api", kvm, smp=2, sets=["swap"], series=series)
+        # A page of 1 GB can't be had for sure but at boot.
+        return InL1("api", "tests/api/run-in-l1 -m kvm_amd build/api", kvm, smp=2, sets=["swap"], series=series,
+                    append="hugepagesz=1G hugepages=1")
 
     def _oracle(self, names, runs):
         """Linux's answers don't change, so they are kept for as long as the program and the kernel are the same. They are
@@ -357,7 +360,7 @@ class Intel:
     # Whole guests, by their number of vCPUs: Debian's kernel under QEMU, as `make run` does it.
     guests = {"guest-1": 1, "guest-2": 2}
     guest_checks = ("set -e; [ $(nproc) = {} ]; cd /sys/devices/system/clocksource/clocksource0; cat current_clocksource; "
-                    "[ $(cat current_clocksource) = kvm-clock ]; sleep 1; ! dmesg | grep -E 'BUG:|WARNING:|Oops|soft lockup|rcu.*stall'")
+                    "[ $(cat current_clocksource) = kvm-clock ]; sleep 1; ! dmesg | grep -E 'BUG:|WARNING: CPU|Oops|soft lockup|rcu.*stall'")
     CHUNK = 24  # programs for one L1: beginning costs little, and two run at a time
 
     def names(self):
