@@ -30,9 +30,9 @@ struct host_entry {
 };
 
 /*
- * Page tables of the host are freed only after an IPI to, or a grace period of, every CPU that might be reading them
- * with IRQs off: that is what get_user_pages_fast() rests on, too. The answer may be stale at once; the fault that asked
- * compares the invalidation count before it uses it.
+ * Page tables of the host are freed only after an IPI to every CPU where @mm is in use, or a grace period: with IRQs off, and @mm the task's own
+ * or kthread_use_mm()'s, they stay. That is what get_user_pages_fast() rests on, too. The answer may be stale at once; the fault that asked compares
+ * the invalidation count before it uses it.
  */
 static struct host_entry host_walk(struct mm_struct *mm, hva_t hva)
 {

@@ -6,6 +6,7 @@
  * with nx_huge_pages has no executable large pages, so that no translation for instructions ever changes its size: what is executed from is split
  * (fault.c). Code comes and goes; so now and then such tables are dropped, and faults decide anew.
  */
+#include <linux/kthread.h>
 #include <linux/sched/mm.h>
 #include <linux/workqueue.h>
 #include "mmu/tdp.h"
@@ -57,10 +58,12 @@ static void mmu_recover(struct work_struct *work)
 {
 	struct mmu *mmu = container_of(to_delayed_work(work), struct mmu, recover);
 
-	/* The host's mappings are looked at, and a process that is ending has none. */
+	/* The host's mappings are looked at, which only their own process may; and one that is ending has none. */
 	if (!mmget_not_zero(mmu->vm->mm))
 		return;
+	kthread_use_mm(mmu->vm->mm);
 	recover_slots(mmu);
+	kthread_unuse_mm(mmu->vm->mm);
 	mmput(mmu->vm->mm);
 }
 

@@ -140,7 +140,7 @@ enum host_result host_page_get(hva_t hva, bool write, bool try_write, struct hos
 bool host_page_written(hva_t hva, struct host_page *host);
 /** host_page_put() - after the page was mapped, or not: nothing stays pinned. */
 void host_page_put(struct host_page *host);
-/** host_map_level() - how large is the host's mapping of @hva just now: TDP_4K, 2M, 1G? Any context. */
+/** host_map_level() - how large is the host's mapping of @hva just now: TDP_4K, 2M, 1G? Any context where @mm is in use. */
 int host_map_level(struct mm_struct *mm, hva_t hva);
 
 /* ------------------------------------------------------------------ large.c */

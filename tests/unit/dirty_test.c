@@ -658,7 +658,10 @@ TEST(executed_large_pages_become_small)
 	CHECK(tdp_allows(leaf_at(4096, &level), ACCESS_FETCH) && level == TDP_4K);
 	/* After a while large pages come back, not executable again. */
 	atomic_set(&test_mm.mm_users, 1);
+	host_foreign_thread = true;
 	shim_run_works();
+	host_foreign_thread = false;
+	CHECK(!shim_used_mm);
 	atomic_set(&test_mm.mm_users, 0);
 	CHECK(!leaf_at(7, &level) && !leaf_at(4096, &level));
 	CHECK(leaf_at(512, &level) && level == TDP_2M);

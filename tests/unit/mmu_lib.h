@@ -160,7 +160,10 @@ static void host_walk_tables(unsigned long hva)
 	host_pmd.v = level ? 1 | (level == 2) << 1 : 0;
 }
 
-#define pgd_offset(mm, a)	({ SHIM_ASSERT(irqs_disabled()); host_walk_tables(a); &host_pgd; })
+/* This thread is none of the VMM's: no TLB flush of its waits for us, so its tables may go at any time. */
+static bool host_foreign_thread;
+
+#define pgd_offset(mm, a)	({ SHIM_ASSERT(irqs_disabled() && (!host_foreign_thread || shim_used_mm == (mm))); host_walk_tables(a); &host_pgd; })
 #define p4d_offset(p, a)	(&host_p4d)
 #define pud_offset(p, a)	(&host_pud)
 #define pmd_offset(p, a)	(&host_pmd)

@@ -1039,6 +1039,8 @@ __poll_t vfs_poll(struct file *f, poll_table *p)
 	return f->eventfd->count ? EPOLLIN : 0;
 }
 
+struct mm_struct *shim_used_mm;
+
 /* ---- work */
 
 static LIST_HEAD(works);

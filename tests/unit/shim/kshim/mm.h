@@ -144,6 +144,9 @@ struct mm_struct { atomic_t mm_count, mm_users; struct rw_semaphore mmap_lock; s
 #define mmdrop(m)	atomic_dec(&(m)->mm_count)
 #define mmget_not_zero(m)	atomic_inc_not_zero(&(m)->mm_users)
 #define mmput(m)	atomic_dec(&(m)->mm_users)
+extern struct mm_struct *shim_used_mm;
+#define kthread_use_mm(m)	(shim_used_mm = (m))
+#define kthread_unuse_mm(m)	do { SHIM_ASSERT(shim_used_mm == (m)); shim_used_mm = NULL; } while (0)
 #define mmap_read_lock(m)	do { (void)(m); } while (0)
 #define mmap_read_unlock(m)	do { (void)(m); } while (0)
 #define mmap_read_trylock(m)	((void)(m), true)
