@@ -283,8 +283,13 @@ void lapic_set_tsc(struct lapic *apic, const struct apic_tsc *tsc)
 {
 	apic->tsc = *tsc;
 	if (lapic_timer_mode(apic) == TIMER_TSC_DEADLINE && apic->timer.deadline &&
-	    !atomic_read(&apic->timer.pending))
+	    !atomic_read(&apic->timer.pending)) {
 		timer_arm_deadline(apic);
+	} else if (apic->timer.hw) {
+		/* It counts by the host's TSC, which may have begun anew. */
+		timer_leave_hw(apic);
+		timer_arm(apic, apic->timer.expires);
+	}
 }
 
 /* ------------------------------------------------------------------ ticks */

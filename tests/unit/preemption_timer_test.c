@@ -177,6 +177,22 @@ TEST(deadline)
 	end();
 }
 
+/* The host slept, and its TSC counts from 0 again: what was left of the period is still left. */
+TEST(host_tsc_begins_anew)
+{
+	make();
+	shim_advance(1000 * (u64)PERIOD);
+	write_reg(APIC_TMICT, PERIOD);
+	CHECK_RAN(0);
+	clock_suspend();
+	shim_tsc = 5;
+	clock_resume();
+	vcpu_load_cpu(&V->vcpu, 0);
+	CHECK_RAN(0);
+	CHECK(V->hw.timer > rdtsc() && V->hw.timer < rdtsc() + PERIOD + 100);
+	end();
+}
+
 /* The VMM looks while the vCPU doesn't run. */
 TEST(state)
 {
