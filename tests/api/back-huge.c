@@ -54,6 +54,10 @@ void test(void)
 	/* The VM's own memory would have a large page or not, as it happens to lie. */
 	must(prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) == 0);
 	vm_init(&vm);
+	/* The other slot's memory may be a large page or not, as the host had one: not here. */
+	must(madvise(vm.mem, vm.size, MADV_NOHUGEPAGE) == 0);
+	must(madvise(vm.mem, vm.size, MADV_DONTNEED) == 0);
+	vm_load_guest(&vm);
 	need_cap(&vm, KVM_CAP_BINARY_STATS_FD);
 	v = vcpu_create(&vm, 0);
 	vcpu_long(v, touch_all);
