@@ -238,7 +238,6 @@ static void host_page_dirty(struct page *page)
 enum host_result host_page_get(hva_t hva, bool write, bool try_write, struct host_page *host)
 {
 	enum host_result res = HOST_OK;
-
 	enum host_look found;
 
 	host->page = NULL;

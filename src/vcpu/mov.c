@@ -11,6 +11,7 @@
  * so an access that begins in the page before is left to the emulator.
  */
 #include <linux/uaccess.h>
+#include "vcpu/fast_inline.h"
 #include "vcpu/mov.h"
 #include "vcpu/vcpu.h"
 
@@ -177,12 +178,6 @@ static void mov_load(struct vcpu_x86 *v, const struct emu_mov *m, u64 val)
 		hw_set_reg(&v->hw, m->reg, (hw_reg(&v->hw, m->reg) & ~(mask << shift)) | (val & mask) << shift);
 }
 
-static void mov_done(struct vcpu_x86 *v, const struct emu_mov *m)
-{
-	hw_set_rip(&v->hw, hw_rip(&v->hw) + m->insn_len);
-	hw_set_shadow(&v->hw, SHADOW_NONE);
-}
-
 /* ------------------------------------------------------------------ IRQs off */
 
 /* All of the LAPIC but what an EOI must tell others, which waits until IRQs are on. */
@@ -231,7 +226,7 @@ bool fast_mov(struct vcpu_x86 *v, const struct hw_exit *exit)
 		return false;
 	}
 	v->vcpu.stats.pf_mmio_emulate++;
-	mov_done(v, m);
+	vcpu_advance_rip(v, m->insn_len);
 	return true;
 }
 
@@ -267,7 +262,7 @@ int mov_complete(struct vcpu_x86 *v)
 		memcpy(&val, v->vcpu.run->mmio.data, sizeof(val));
 		mov_load(v, &v->mov, val);
 	}
-	mov_done(v, &v->mov);
+	vcpu_advance_rip(v, v->mov.insn_len);
 	return NEXT_GUEST;
 }
 
@@ -297,7 +292,7 @@ bool vcpu_mov(struct vcpu_x86 *v, const struct hw_exit *exit, int *next)
 	}
 	if (!m->store)
 		mov_load(v, m, val);
-	mov_done(v, m);
+	vcpu_advance_rip(v, m->insn_len);
 	*next = NEXT_GUEST;
 	return true;
 }

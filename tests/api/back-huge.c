@@ -13,31 +13,12 @@ GUEST64(touch_all, mov $BASE, %ebx; mov $PAGES, %ecx; 1: incl (%rbx); add $0x100
 
 static struct vm vm;
 static struct vcpu *v;
-static int stats;
-
-static u64 stat_of(const char *name)
-{
-	struct kvm_stats_header h;
-	u64 value = 0;
-
-	must(pread(stats, &h, sizeof(h), 0) == sizeof(h));
-	for (u32 i = 0; i < h.num_desc; i++) {
-		size_t size = sizeof(struct kvm_stats_desc) + h.name_size;
-		struct kvm_stats_desc *d = calloc(1, size);
-
-		must(pread(stats, d, size, h.desc_offset + i * size) == (ssize_t)size);
-		if (strcmp(d->name, name) == 0)
-			must(pread(stats, &value, 8, h.data_offset + d->offset) == 8);
-		free(d);
-	}
-	return value;
-}
 
 /* Beside these there is the VM's own memory: some small pages. */
 static void see_pages(const char *when)
 {
-	see("%s: %llu large pages, %s", when, (unsigned long long)stat_of("pages_2m"),
-	    stat_of("pages_4k") >= PAGES ? "all small ones" : "few small ones");
+	see("%s: %llu large pages, %s", when, (unsigned long long)stat_of(vm.fd, "pages_2m"),
+	    stat_of(vm.fd, "pages_4k") >= PAGES ? "all small ones" : "few small ones");
 }
 
 static void run(void)
@@ -62,8 +43,6 @@ void test(void)
 	v = vcpu_create(&vm, 0);
 	vcpu_long(v, touch_all);
 	must(prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0) == 0);
-	stats = ioctl(vm.fd, KVM_GET_STATS_FD, 0);
-	must(stats >= 0);
 	madvise(mem, SIZE, MADV_HUGEPAGE);
 	memset(mem, 0, SIZE);
 	must(vm_slot(&vm, SLOT, 0, BASE, SIZE, mem) == 0);

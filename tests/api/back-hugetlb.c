@@ -15,25 +15,6 @@ GUEST64(guest, mov $GUEST_A, %ebx; mov %edi, %ecx; 1: incl (%rbx); add $STEP, %e
 
 static struct vm vm;
 static struct vcpu *v;
-static int stats;
-
-static u64 stat_of(const char *name)
-{
-	struct kvm_stats_header h;
-	u64 value = 0;
-
-	must(pread(stats, &h, sizeof(h), 0) == sizeof(h));
-	for (u32 i = 0; i < h.num_desc; i++) {
-		size_t size = sizeof(struct kvm_stats_desc) + h.name_size;
-		struct kvm_stats_desc *d = calloc(1, size);
-
-		must(pread(stats, d, size, h.desc_offset + i * size) == (ssize_t)size);
-		if (strcmp(d->name, name) == 0)
-			must(pread(stats, &value, 8, h.data_offset + d->offset) == 8);
-		free(d);
-	}
-	return value;
-}
 
 static bool pool(u64 page, int pages)
 {
@@ -66,8 +47,8 @@ static void run(const char *name, u8 *mem, u64 size, u32 count)
 	check_eq(see_guest(v), GO_DONE);
 	for (u64 at = 0; at < size; at += STEP)
 		right += *(u32 *)(mem + at) == count;
-	see("%s: %u right; mapped: %llu of 1 GB, %llu of 2 MB", name, right, (unsigned long long)stat_of("pages_1g"),
-	    (unsigned long long)stat_of("pages_2m"));
+	see("%s: %u right; mapped: %llu of 1 GB, %llu of 2 MB", name, right, (unsigned long long)stat_of(vm.fd, "pages_1g"),
+	    (unsigned long long)stat_of(vm.fd, "pages_2m"));
 }
 
 static void forked(u8 *mem, u64 size)
@@ -136,8 +117,6 @@ void test(void)
 	vm_init(&vm);
 	need_cap(&vm, KVM_CAP_BINARY_STATS_FD);
 	v = vcpu_create(&vm, 0);
-	stats = ioctl(vm.fd, KVM_GET_STATS_FD, 0);
-	must(stats >= 0);
 	with(M2, 1, 21);
 	with(M2, 4, 21);
 	copied();

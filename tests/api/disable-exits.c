@@ -24,34 +24,14 @@ GUEST64(waits, sti; 1: hlt; cmpl $0, %gs:(4 * 0x41); je 1b; cli; mov $0x600d, %e
 static struct vm vm;
 static struct vcpu *v;
 
-static u64 stat_of(const char *name)
-{
-	struct kvm_stats_header h;
-	u64 value = 0;
-	int fd = ioctl(v->fd, KVM_GET_STATS_FD, 0);
-
-	must(fd >= 0 && pread(fd, &h, sizeof(h), 0) == sizeof(h));
-	for (u32 i = 0; i < h.num_desc; i++) {
-		size_t size = sizeof(struct kvm_stats_desc) + h.name_size;
-		struct kvm_stats_desc *d = calloc(1, size);
-
-		must(pread(fd, d, size, h.desc_offset + i * size) == (ssize_t)size);
-		if (strcmp(d->name, name) == 0)
-			must(pread(fd, &value, 8, h.data_offset + d->offset) == 8);
-		free(d);
-	}
-	close(fd);
-	return value;
-}
-
 static u64 run(const char *entry, const char *stat)
 {
-	u64 before = stat_of(stat);
+	u64 before = stat_of(v->fd, stat);
 
 	vcpu_long(v, entry);
 	v->nreports = 0;
 	check_eq(see_guest(v), GO_DONE);
-	return stat_of(stat) - before;
+	return stat_of(v->fd, stat) - before;
 }
 
 /* Waits for an MSI that another thread sends, and without one until a signal comes. */

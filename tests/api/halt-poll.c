@@ -14,26 +14,6 @@ GUEST64(guest,
 	movl $0, 0x380(%rbx);
 	DONE);
 
-static u64 stat_of(struct vcpu *v, const char *name)
-{
-	struct kvm_stats_header h;
-	u64 value = 0;
-	int fd = ioctl(v->fd, KVM_GET_STATS_FD, 0);
-
-	must(fd >= 0 && pread(fd, &h, sizeof(h), 0) == sizeof(h));
-	for (u32 i = 0; i < h.num_desc; i++) {
-		size_t size = sizeof(struct kvm_stats_desc) + h.name_size;
-		struct kvm_stats_desc *d = calloc(1, size);
-
-		must(pread(fd, d, size, h.desc_offset + i * size) == (ssize_t)size);
-		if (strcmp(d->name, name) == 0)
-			must(pread(fd, &value, 8, h.data_offset + d->offset) == 8);
-		free(d);
-	}
-	close(fd);
-	return value;
-}
-
 static void run(u64 ns)
 {
 	struct vm vm;
@@ -47,9 +27,9 @@ static void run(u64 ns)
 	vcpu_long(v, guest);
 	shared(&vm)->eoi = EOI_LAPIC;
 	check_eq(see_guest(v), GO_DONE);
-	see("polled: %s", stat_of(v, "halt_attempted_poll") ? "yes" : "no");
-	see("polled with success: %s", stat_of(v, "halt_successful_poll") ? "yes" : "no");
-	see("slept: %s", stat_of(v, "halt_wakeup") ? "yes" : "no");
+	see("polled: %s", stat_of(v->fd, "halt_attempted_poll") ? "yes" : "no");
+	see("polled with success: %s", stat_of(v->fd, "halt_successful_poll") ? "yes" : "no");
+	see("slept: %s", stat_of(v->fd, "halt_wakeup") ? "yes" : "no");
 	vm_destroy(&vm);
 }
 

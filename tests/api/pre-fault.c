@@ -20,34 +20,14 @@ static void pre_fault(const char *name, u64 gpa, u64 size, u64 flags)
 	see("  left: gpa=0x%llx size=0x%llx", (unsigned long long)r.gpa, (unsigned long long)r.size);
 }
 
-static u64 stat_of(const char *name)
-{
-	struct kvm_stats_header h;
-	u64 value = 0;
-	int fd = ioctl(v->fd, KVM_GET_STATS_FD, 0);
-
-	must(fd >= 0 && pread(fd, &h, sizeof(h), 0) == sizeof(h));
-	for (u32 i = 0; i < h.num_desc; i++) {
-		size_t size = sizeof(struct kvm_stats_desc) + h.name_size;
-		struct kvm_stats_desc *d = calloc(1, size);
-
-		must(pread(fd, d, size, h.desc_offset + i * size) == (ssize_t)size);
-		if (strcmp(d->name, name) == 0)
-			must(pread(fd, &value, 8, h.data_offset + d->offset) == 8);
-		free(d);
-	}
-	close(fd);
-	return value;
-}
-
 /* How many faults the guest takes to write each page once. */
 static void run(const char *name)
 {
-	u64 before = stat_of("pf_taken");
+	u64 before = stat_of(v->fd, "pf_taken");
 
 	vcpu_long(v, touch_all);
 	check_eq(see_guest(v), GO_DONE);
-	see("%s: the guest faulted %s", name, stat_of("pf_taken") - before >= PAGES ? "on each page" : "less often");
+	see("%s: the guest faulted %s", name, stat_of(v->fd, "pf_taken") - before >= PAGES ? "on each page" : "less often");
 }
 
 void test(void)

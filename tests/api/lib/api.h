@@ -146,6 +146,7 @@ int vm_cap(struct vm *vm, int cap);
 int vm_enable(struct vm *vm, u32 cap, u64 arg);	/* KVM_ENABLE_CAP's result */
 struct vcpu *vcpu_create(struct vm *vm, int id);
 int vcpu_run(struct vcpu *v);			/* KVM_RUN: 0 or -errno */
+u64 stat_of(int fd, const char *name);		/* of a VM or a vCPU; 0 when there is none of that name */
 void *gpa_ptr(struct vm *vm, u64 gpa);
 static inline struct guest_shared *shared(struct vm *vm) { return gpa_ptr(vm, GUEST_SHARED); }
 static inline u32 *counts(struct vcpu *v) { return gpa_ptr(v->vm, GUEST_COUNTS + v->id * 0x400); }

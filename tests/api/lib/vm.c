@@ -231,3 +231,23 @@ int quiet_exits(struct vcpu *v)
 {
 	return exits(v, QUIET);
 }
+
+u64 stat_of(int fd, const char *name)
+{
+	struct kvm_stats_header h;
+	u64 value = 0;
+	int stats = ioctl(fd, KVM_GET_STATS_FD, 0);
+
+	must(stats >= 0 && pread(stats, &h, sizeof(h), 0) == sizeof(h));
+	for (u32 i = 0; i < h.num_desc; i++) {
+		size_t size = sizeof(struct kvm_stats_desc) + h.name_size;
+		struct kvm_stats_desc *d = calloc(1, size);
+
+		must(pread(stats, d, size, h.desc_offset + i * size) == (ssize_t)size);
+		if (strcmp(d->name, name) == 0)
+			must(pread(stats, &value, 8, h.data_offset + d->offset) == 8);
+		free(d);
+	}
+	close(stats);
+	return value;
+}
