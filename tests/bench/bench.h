@@ -28,12 +28,12 @@ struct op {
 };
 
 /*
- * NOPs that only a tracer knows (trace.c): what is between MARK_BEGIN + n and MARK_END + n is an operation. n is 0 in guests; a VMM
- * program that times several things gives each its own.
+ * NOPs that only a tracer knows (trace.c, and Bochs's debugger, which can stop at the first): what is between MARK_BEGIN + n and
+ * MARK_END + n is an operation. n is 0 in guests; a VMM program that times several things gives each its own.
  */
 #define MARK_BEGIN	0x6b6d0100
 #define MARK_END	0x6b6d0200
-#define MARK(what)	nopl (what)(%rax, %rax)
+#define MARK(what)	xchg %bx, %bx; nopl (what)(%rax, %rax)
 
 /*
  * A guest's loop: TOP, preparation, STAMP, the operation, STORE, what is not counted, AGAIN. The operation finds in RAX and RDX what
@@ -44,7 +44,7 @@ struct op {
 #define STORE	MARK(MARK_END); lfence; rdtsc; sub %r8d, %eax; mov %eax, (%rdi); add $4, %rdi
 #define AGAIN	dec %r9d; jnz 9b; out %al, $PORT_DONE
 
-#define mark(what)	asm volatile("nopl %c0(%%rax, %%rax)" : : "i"(what) : "memory")
+#define mark(what)	asm volatile("xchg %%bx, %%bx; nopl %c0(%%rax, %%rax)" : : "i"(what) : "memory")
 
 static inline u64 rdtsc(void)
 {

@@ -69,9 +69,10 @@ static struct kind *kind_of(uint32_t n)
 	return NULL;
 }
 
+/* The last instruction is the mark's own XCHG. */
 static void end_pass(void)
 {
-	struct kind *k = length < MAX_PASS ? kind_of(length) : NULL;
+	struct kind *k = length < MAX_PASS ? kind_of(--length) : NULL;
 
 	within = false;
 	if (!length || !k)

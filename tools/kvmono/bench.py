@@ -10,6 +10,7 @@ from .make import make, module
 PROGRAM = paths.BUILD / "bench/bench"
 VENDORS = ("amd", "intel")
 MITIGATIONS = {"default": "auto", "off": "off"}     # the words of the kernel's parameter
+LIMITED = {"amd": "default", "intel": "off"}        # the setting for which the limits were made
 KVMS = ("linux", "ours")
 TWO_CPUS = {"x2apic_ipi", "x2apic_ipi_halted"}
 
@@ -200,7 +201,7 @@ def rows_of(vendor, mitigations, figures):
     for op, linux in figures["linux"].items():
         ours = figures["ours"].get(op, Figure(why="not reported"))
         floor, limit = known.get(op, (None, None))
-        if (vendor, mitigations) not in (("amd", "default"), ("intel", "off")):
+        if mitigations != LIMITED[vendor]:
             limit = None
         yield Row(vendor, mitigations, op, linux.median, ours.median, ours.why or linux.why, floor, limit)
 

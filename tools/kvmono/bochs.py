@@ -118,8 +118,8 @@ def boot_disc(disc, folder, series, more):
 class Bochs:
     """A running Bochs. It draws on a terminal that it opens itself, and waits until that is read."""
 
-    def __init__(self, folder, arguments, save=None):
-        (folder / "go").write_text("c\n")
+    def __init__(self, folder, arguments, save=None, commands="c\n"):
+        (folder / "go").write_text(commands)
         env = dict(os.environ, LD_PRELOAD=str(shim()), TERM="linux")
         if save:
             env["BOCHS_SAVE"] = str(save)
@@ -212,6 +212,7 @@ class Host(emulated.Host):
             raise SystemExit(f"{model}: not one of {' '.join(MODELS)}")
         self.model, self.smp, self.vendor = model, smp, MODELS[model]
         self.mitigations = "off"    # or "auto", the kernel's default
+        self.commands = None    # for Bochs's debugger, which then stops at each XCHG BX, BX; what it says comes with what the job writes
         self.files = []         # that the job needs, each at its own path; of a program its libraries come along
         self._status = None     # what L1 told in the end
         self._up = False        # between the first record and the last; what Bochs itself writes comes before or behind
@@ -226,7 +227,7 @@ class Host(emulated.Host):
         self._job(disc, script)
         keys, inside = os.openpty()  # L1's second serial line
         tty.setraw(inside)
-        bochs = Bochs(self.folder, ["-r", self._own_state(state, disc, os.ttyname(inside))])
+        bochs = Bochs(self.folder, ["-r", self._own_state(state, disc, os.ttyname(inside))], commands=self.commands or "c\n")
         lines = {bochs.out: emulated.Stream(self._data, self._record).feed}
         others = {bochs.screen: ignore, keys: emulated.Stream(self.on_data, self.on_record).feed}
         try:
@@ -263,6 +264,8 @@ class Host(emulated.Host):
         config = re.sub(r"^(plugin_ctrl:.*?) usb_uhci=true,(.*)$", r"\1\2, usb_uhci=true", config, flags=re.M)
         config = re.sub(r'^(ata0-master:.* path=)"[^"]*"', rf'\1"{disc}"', config, flags=re.M)
         config = re.sub(r'^(com1:.* dev=).*$', rf'\1"{self.log}"', config, flags=re.M)
+        if self.commands:
+            config = re.sub(r"^magic_break: .*$", "magic_break: enabled=1", config, flags=re.M)
         if self.tty:
             config = re.sub(r"^com2:.*$", f'com2: enabled=true, mode=term, dev="{line}"', config, flags=re.M)
         config = re.sub(r'^log: .*$', f"log: {self.folder / 'bochs.log'}", config, flags=re.M)

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Reads what the plugin tests/bench/trace.c wrote: instructions, their classes, and the calls that they make up."""
+"""Reads what the plugin tests/bench/trace.c or Bochs's debugger wrote: instructions, their classes, and the calls that they make up."""
 
 import bisect
 import collections
 import dataclasses
 import functools
+import re
 import struct
 
 INSN = struct.Struct("<QB15s")
@@ -30,6 +31,7 @@ BRANCHES = {"calls", "returns", "conditional jumps", "jumps", "indirect calls", 
 class Insn:
     address: int
     data: bytes
+    text: str = ""      # in words, when the tracer says so
 
     @property
     def after(self):
@@ -75,6 +77,35 @@ def _opcode(data):
 def read(path):
     """The Insns of a pass."""
     return [Insn(address, data[:size]) for address, size, data in INSN.iter_unpack(path.read_bytes())]
+
+
+# An instruction, as Bochs's debugger shows it, and the marks of tests/bench/bench.h.
+BOCHS = re.compile(rb"^\(\d+\)\.\[\d+\] \[\S+\] [0-9a-f]{4}:([0-9a-f]{16}) \([^)]*\): (.*\S) +; ([0-9a-f]+)$")
+MARK_BEGIN, MARK_END = 0x6b6d0100, 0x6b6d0200
+
+
+def _mark(what):
+    return bytes.fromhex("0f1f8400") + struct.pack("<I", what)
+
+
+def read_bochs(lines, number):
+    """Of the passes between the marks of a number the Insns of the most frequent; of several, one of the middle length."""
+    begin, end = _mark(MARK_BEGIN + number), _mark(MARK_END + number)
+    passes, current = collections.defaultdict(list), None
+    for line in lines:
+        if not (found := BOCHS.match(line.rstrip())):
+            continue
+        data = bytes.fromhex(found[3].decode())
+        if data == begin:
+            current = []
+        elif data == end and current:
+            passes[len(current)].append(current[:-1])       # without the mark's own XCHG
+            current = None
+        elif current is not None:
+            current.append(Insn(int(found[1], 16), data, found[2].decode()))
+    most = max(map(len, passes.values()), default=0)
+    lengths = sorted(length for length in passes if len(passes[length]) == most)
+    return passes[lengths[len(lengths) // 2]][0] if lengths else []
 
 
 class Symbols:
