@@ -184,4 +184,11 @@ static inline int compat_follow_pfn(struct vm_area_struct *vma, unsigned long ad
 #define COMPAT_PAGE_DEVMAP 0
 #endif
 
+/* Since 6.6. */
+#ifdef VM_SHADOW_STACK
+#define COMPAT_VM_SHADOW_STACK VM_SHADOW_STACK
+#else
+#define COMPAT_VM_SHADOW_STACK 0
+#endif
+
 #endif

@@ -30,6 +30,17 @@ struct host_entry {
 };
 
 /*
+ * The entry below the table that @val points to. The bits themselves, and not the kernel's accessors: those call into Xen for guests of its own that
+ * have page tables of another kind, and such guests have no virtualization.
+ */
+static __always_inline u64 host_below(u64 val, hva_t hva, int shift)
+{
+	const u64 *table = __va(val & PTE_PFN_MASK);
+
+	return READ_ONCE(table[(hva >> shift) & (PTRS_PER_PTE - 1)]);
+}
+
+/*
  * Page tables of the host are freed only after an IPI to every CPU where @mm is in use, or a grace period: with IRQs off, and @mm the task's own
  * or kthread_use_mm()'s, they stay. That is what get_user_pages_fast() rests on, too. The answer may be stale at once; the fault that asked compares
  * the invalidation count before it uses it.
@@ -37,27 +48,23 @@ struct host_entry {
 static struct host_entry host_walk(struct mm_struct *mm, hva_t hva)
 {
 	const struct host_entry nothing = { 0, TDP_4K };
-	pgd_t pgd = READ_ONCE(*pgd_offset(mm, hva));
-	p4d_t p4d;
-	pud_t pud;
-	pmd_t pmd;
+	u64 val = READ_ONCE(*(const u64 *)pgd_offset(mm, hva));
 
-	if (pgd_none(pgd))
+	if (pgtable_l5_enabled() && (val & _PAGE_PRESENT))
+		val = host_below(val, hva, P4D_SHIFT);
+	if (!(val & _PAGE_PRESENT))
 		return nothing;
-	p4d = READ_ONCE(*p4d_offset(&pgd, hva));
-	if (p4d_none(p4d) || !p4d_present(p4d))
+	val = host_below(val, hva, PUD_SHIFT);
+	if (!(val & _PAGE_PRESENT))
 		return nothing;
-	pud = READ_ONCE(*pud_offset(&p4d, hva));
-	if (pud_none(pud) || !pud_present(pud))
+	if (val & _PAGE_PSE)
+		return (struct host_entry){ val, TDP_1G };
+	val = host_below(val, hva, PMD_SHIFT);
+	if (!(val & _PAGE_PRESENT))
 		return nothing;
-	if (pud_leaf(pud))
-		return (struct host_entry){ pud_val(pud), TDP_1G };
-	pmd = READ_ONCE(*pmd_offset(&pud, hva));
-	if (pmd_none(pmd) || !pmd_present(pmd))
-		return nothing;
-	if (pmd_leaf(pmd))
-		return (struct host_entry){ pmd_val(pmd), TDP_2M };
-	return (struct host_entry){ pte_val(READ_ONCE(*pte_offset_kernel(&pmd, hva))), TDP_4K };
+	if (val & _PAGE_PSE)
+		return (struct host_entry){ val, TDP_2M };
+	return (struct host_entry){ host_below(val, hva, PAGE_SHIFT), TDP_4K };
 }
 
 int host_map_level(struct mm_struct *mm, hva_t hva)
@@ -78,6 +85,10 @@ int host_map_level(struct mm_struct *mm, hva_t hva)
  * Memory that the VMM has written, and may write: the usual case is found without a reference to the page. Nobody needs one, since who takes the page
  * away invalidates it first, and as long as it isn't invalidated the host's own entry says that it is dirty. Only what swap or nothing stands behind
  * is taken here: who may use other pages, the kernel knows.
+ *
+ * The folio, too, is looked at without a reference. It isn't split or freed before the entry is out of every TLB of the VMM's, which takes an IPI to this
+ * CPU, where IRQs are off. Were a kernel to flush without one, we might see another folio's flag; but then the entry has been invalidated, and the answer is
+ * thrown away.
  */
 static bool host_entry_written(const struct host_entry *e, hva_t hva, struct host_page *host)
 {
@@ -92,18 +103,36 @@ static bool host_entry_written(const struct host_entry *e, hva_t hva, struct hos
 	return folio_test_swapbacked(page_folio(pfn_to_page(host->pfn)));
 }
 
+/* The kernel's page of zeros, which is never freed. */
+static bool host_entry_zero(const struct host_entry *e, struct host_page *host)
+{
+	if (e->level != TDP_4K || !(e->val & _PAGE_USER) || (e->val & _PAGE_RW))
+		return false;
+	host->pfn = (e->val & PTE_PFN_MASK) >> PAGE_SHIFT;
+	host->writable = false;
+	host->type = HW_MEM_WB;
+	host->level = TDP_4K;
+	return is_zero_pfn(host->pfn);
+}
+
+/* HOST_ABSENT: nothing that could be read, or written. HOST_TAKEN: no reference is needed. */
 enum host_look { HOST_ABSENT, HOST_PRESENT, HOST_TAKEN };
 
-/* What does the host have at @hva? HOST_TAKEN: memory that may be written, and @host says which. */
-static enum host_look host_look(hva_t hva, bool try_write, struct host_page *host)
+/* What does the host have at @hva? HOST_TAKEN: @host says what. */
+static enum host_look host_look(hva_t hva, bool write, bool try_write, struct host_page *host)
 {
-	enum host_look found = HOST_ABSENT;
+	const u64 wanted = _PAGE_PRESENT | (write ? _PAGE_RW : 0);
+	enum host_look found = HOST_PRESENT;
 	struct host_entry e;
 
 	local_irq_disable();
 	e = host_walk(current->mm, hva);
-	if (e.val & _PAGE_PRESENT)
-		found = try_write && host_entry_written(&e, hva, host) ? HOST_TAKEN : HOST_PRESENT;
+	if ((e.val & wanted) != wanted)
+		found = HOST_ABSENT;
+	else if ((write || try_write) && host_entry_written(&e, hva, host))
+		found = HOST_TAKEN;
+	else if (!write && host_entry_zero(&e, host))
+		found = HOST_TAKEN;
 	local_irq_enable();
 	return found;
 }
@@ -128,6 +157,35 @@ static bool host_page_mapped(hva_t hva, bool write, bool try_write, struct host_
 {
 	host->writable = (write || try_write) && get_page_now(hva, FOLL_WRITE, host);
 	return host->writable || (!write && get_page_now(hva, 0, host));
+}
+
+/* Shadow stacks are written by the processor only. */
+static bool vma_may_fault(const struct vm_area_struct *vma, bool write)
+{
+	const unsigned long never = VM_IO | VM_PFNMAP | (write ? COMPAT_VM_SHADOW_STACK : 0);
+
+	return (vma->vm_flags & (write ? VM_WRITE : VM_READ)) && !(vma->vm_flags & never);
+}
+
+/*
+ * Have the kernel do what an access of the VMM's own would: half the work of get_user_pages(), whose reference and walks the usual page doesn't need.
+ * Nothing is waited for: then, and on every error, get_user_pages() shall find out what to do, interruptible by signals. So mmap_lock stays ours
+ * (FAULT_FLAG_RETRY_NOWAIT). false: it isn't there. May sleep for memory.
+ */
+static bool host_fault_in(hva_t hva, bool write)
+{
+	const unsigned int flags = FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_RETRY_NOWAIT | (write ? FAULT_FLAG_WRITE : 0);
+	struct mm_struct *mm = current->mm;
+	struct vm_area_struct *vma;
+	vm_fault_t fault = VM_FAULT_RETRY;
+
+	if (!mmap_read_trylock(mm))
+		return false;
+	vma = vma_lookup(mm, hva);
+	if (vma && vma_may_fault(vma, write))
+		fault = handle_mm_fault(vma, hva, flags, NULL);
+	mmap_read_unlock(mm);
+	return !(fault & (VM_FAULT_ERROR | VM_FAULT_RETRY));
 }
 
 /* BUS_MCEERR_AR wants to know how much memory around the address is lost. */
@@ -241,7 +299,9 @@ enum host_result host_page_get(hva_t hva, bool write, bool try_write, struct hos
 	enum host_look found;
 
 	host->page = NULL;
-	found = host_look(hva, write || try_write, host);
+	found = host_look(hva, write, try_write, host);
+	if (found == HOST_ABSENT && host_fault_in(hva, write))
+		found = host_look(hva, write, try_write, host);
 	if (found == HOST_TAKEN)
 		return HOST_OK;
 	host->level = 0;

@@ -75,8 +75,11 @@ TEST(read_then_write)
 	CHECK(!(leaf_of(BASE, NULL) & HW_TDP_DIRTY));
 	CHECK(host_page(BASE)->dirty);			/* before it could be written */
 	CHECK_EQ(host_slow_gups, 0);
-	CHECK_EQ(fault(BASE + 1, ACCESS_WRITE), FAULT_FIXED);	/* not there yet: faulted in */
-	CHECK_EQ(host_slow_gups, 1);
+	CHECK_EQ(host_faults, 0);
+	CHECK_EQ(fault(BASE + 1, ACCESS_WRITE), FAULT_FIXED);	/* not there yet: faulted in, and no reference is needed */
+	CHECK_EQ(host_faults, 1);
+	CHECK_EQ(host_slow_gups, 0);
+	CHECK_EQ(host_fast_gups, 1);			/* of the first page */
 	CHECK(leaf_of(BASE + 1, NULL) & HW_TDP_DIRTY);
 	vm_unmake();
 }
@@ -129,6 +132,57 @@ TEST(written_memory)
 	CHECK_EQ(fault(BASE, ACCESS_WRITE), FAULT_FIXED);
 	CHECK_EQ(gups(BASE + 300, ACCESS_WRITE), 0);
 	CHECK_EQ(leaf_pfn(BASE), host_pte(HOST_HVA)->pfn);
+	vm_unmake();
+}
+
+/* Nobody has written here yet: the page of zeros, which needs no reference, and then a page of its own. */
+TEST(page_of_zeros)
+{
+	const int refs = page_count(pfn_to_page(HOST_ZERO_PFN));
+
+	make(0);
+	*host_pte(HOST_HVA) = (struct host_pte){ .pfn = HOST_ZERO_PFN, .level = 1 };
+	CHECK_EQ(fault(BASE, ACCESS_READ), FAULT_FIXED);
+	CHECK_EQ(host_faults + host_slow_gups + host_fast_gups, 0);
+	CHECK_EQ(state_of(BASE), TDP_RO);
+	CHECK_EQ(leaf_pfn(BASE), HOST_ZERO_PFN);
+	CHECK_EQ(page_count(pfn_to_page(HOST_ZERO_PFN)), refs);
+	CHECK(!pfn_to_page(HOST_ZERO_PFN)->dirty);
+	CHECK_EQ(fault(BASE, ACCESS_WRITE), FAULT_FIXED);
+	CHECK_EQ(host_faults, 1);
+	CHECK_EQ(host_slow_gups + host_fast_gups, 0);
+	CHECK_EQ(state_of(BASE), TDP_RW);
+	CHECK(leaf_pfn(BASE) != HOST_ZERO_PFN);
+	CHECK_EQ(leaf_pfn(BASE), host_pte(HOST_HVA)->pfn);
+	CHECK(!pfn_to_page(HOST_ZERO_PFN)->dirty);
+	vm_unmake();
+}
+
+/* What the fault handler may not be asked for, or can't do at once, get_user_pages() finds out. */
+TEST(who_is_asked)
+{
+	static const struct { unsigned long flags; u32 access; int faults, gups; } t[] = {
+		{ VM_READ | VM_WRITE, ACCESS_READ, 1, 0 }, { VM_READ | VM_WRITE, ACCESS_WRITE, 1, 0 },
+		{ VM_READ, ACCESS_READ, 1, 0 }, { VM_READ, ACCESS_WRITE, 0, 1 },
+		{ VM_WRITE, ACCESS_READ, 0, 1 }, { 0, ACCESS_READ, 0, 1 },
+		{ VM_READ | VM_WRITE | VM_IO, ACCESS_READ, 0, 1 }, { VM_READ | VM_WRITE | VM_PFNMAP, ACCESS_WRITE, 0, 1 },
+		{ VM_READ | VM_WRITE | VM_SHADOW_STACK, ACCESS_READ, 1, 0 }, { VM_READ | VM_WRITE | VM_SHADOW_STACK, ACCESS_WRITE, 0, 1 },
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(t); i++) {
+		make(0);
+		shim_vma[0].vm_flags = t[i].flags;
+		CHECK_EQ(fault(BASE, t[i].access), FAULT_FIXED);
+		CHECK_EQ(host_faults, t[i].faults);
+		CHECK_EQ(host_slow_gups, t[i].gups);
+		vm_unmake();
+	}
+	/* It would have to wait: interruptible. */
+	make(0);
+	host_gup_error = -EINTR;
+	CHECK_EQ(fault(BASE, ACCESS_READ), FAULT_SIGNAL);
+	CHECK_EQ(host_faults, 1);
+	CHECK_EQ(host_slow_gups, 1);
 	vm_unmake();
 }
 

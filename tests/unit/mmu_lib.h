@@ -26,7 +26,7 @@ static struct host_pte *host_ptes;
 static unsigned long host_next_pfn = 0x100000;
 static long host_gup_error;		/* the next slow get_user_pages() returns this */
 static void (*host_gup_hook)(void);	/* runs after a slow or fast get_user_pages(), once */
-static int host_slow_gups, host_fast_gups;
+static int host_slow_gups, host_fast_gups, host_faults;
 static bool host_has_e820_ram;
 
 /* The host's own lock of its page tables. */
@@ -78,7 +78,7 @@ static int host_gup_fast(unsigned long hva, int n, unsigned int flags, struct pa
 }
 
 /* The slow way faults the page in: a new frame if there is none. */
-static long host_fault_in(struct host_pte *pte, unsigned int flags)
+static long host_bring_in(struct host_pte *pte, unsigned int flags)
 {
 	if (!pte || pte->forbidden)
 		return -EFAULT;
@@ -107,7 +107,7 @@ static long host_gup(unsigned long hva, unsigned long n, struct page **pages, un
 	pthread_mutex_lock(&host_lock);
 	host_slow_gups++;
 	if (!err)
-		err = host_fault_in(pte, flags);
+		err = host_bring_in(pte, flags);
 	if (!err)
 		host_give(pte, pages);
 	pthread_mutex_unlock(&host_lock);
@@ -131,59 +131,77 @@ static struct page *host_head(struct page *page)
 #define get_user_pages_fast_only	host_gup_fast
 #define get_user_pages_unlocked		host_gup
 
-/* The host's page tables, as host_walk() reads them: present and leaf, by level. */
-typedef struct { unsigned long v; } pgd_t, p4d_t, pud_t, pmd_t, pte_t;
+/* The host's own fault handler: its page is dirty when it was for a write. */
+#define HOST_ZERO_PFN	0x77ul
+#undef is_zero_pfn
+#define is_zero_pfn(pfn) ((pfn) == HOST_ZERO_PFN)
+
+static void host_replace(unsigned long hva, struct host_pte *pte);
+
+static vm_fault_t host_handle_fault(struct vm_area_struct *vma, unsigned long hva, unsigned int flags, void *regs)
+{
+	struct host_pte *pte = host_pte(hva);
+	const bool write = flags & FAULT_FLAG_WRITE;
+	long err;
+
+	might_sleep();
+	SHIM_ASSERT(flags & FAULT_FLAG_RETRY_NOWAIT);
+	SHIM_ASSERT(hva >= vma->vm_start && hva < vma->vm_end && !regs);
+	host_faults++;
+	if (host_gup_error)
+		return host_gup_error == -EINTR ? VM_FAULT_RETRY : VM_FAULT_SIGBUS;
+	if (write && pte && pte->pfn == HOST_ZERO_PFN)
+		host_replace(hva, pte);
+	pthread_mutex_lock(&host_lock);
+	err = host_bring_in(pte, write ? FOLL_WRITE : 0);
+	if (!err && write)
+		set_page_dirty(pfn_to_page(pte->pfn));
+	pthread_mutex_unlock(&host_lock);
+	if (err)
+		return VM_FAULT_SIGBUS;
+	host_hook();
+	return 0;
+}
+
+#define handle_mm_fault		host_handle_fault
+
+/* The host's page tables, as host_walk() reads them: on the way to one address, all entries of a table are the same. */
+typedef struct { u64 v; } pgd_t;
 static __thread pgd_t host_pgd;
-static __thread p4d_t host_p4d;
-static __thread pud_t host_pud;
-static __thread pmd_t host_pmd;
-static __thread pte_t host_leaf;
+static __thread u64 host_tables[3][512] __attribute__((aligned(4096)));
 
 #define _PAGE_SPECIAL	0x200ul
 #define PTE_PFN_MASK	0xffffffffff000ull
+#define PTRS_PER_PTE	512
+#define P4D_SHIFT	39
+#define pgtable_l5_enabled() false
 
 static void host_walk_tables(unsigned long hva)
 {
 	struct host_pte *pte = host_pte(hva);
-	int level;
+	u64 val = 0;
+	int level, i;
 
 	pthread_mutex_lock(&host_lock);
 	level = pte && pte->pfn ? pte->level : 0;
-	host_leaf.v = 0;
 	if (level && !pte->forbidden && !pte->poisoned)
-		host_leaf.v = pte->pfn << 12 | _PAGE_PRESENT | _PAGE_USER | (pte->writable ? _PAGE_RW : 0) |
-			      (PageDirty(pfn_to_page(pte->pfn)) ? _PAGE_DIRTY : 0);
+		val = pte->pfn << 12 | _PAGE_PRESENT | _PAGE_USER | (pte->writable ? _PAGE_RW : 0) | (level > 1 ? _PAGE_PSE : 0) |
+		      (PageDirty(pfn_to_page(pte->pfn)) ? _PAGE_DIRTY : 0);
 	pthread_mutex_unlock(&host_lock);
 
-	host_pgd.v = host_p4d.v = !!pte;
-	host_pud.v = level ? 1 | (level == 3) << 1 : 0;
-	host_pmd.v = level ? 1 | (level == 2) << 1 : 0;
+	host_pgd.v = pte ? __pa(host_tables[0]) | _PAGE_PRESENT : 0;
+	for (i = 0; i < 3; i++)
+		host_tables[i][(hva >> (30 - 9 * i)) & 511] = i == 3 - level ? val : i < 2 && level ? __pa(host_tables[i + 1]) | _PAGE_PRESENT : 0;
 }
 
 /* This thread is none of the VMM's: no TLB flush of its waits for us, so its tables may go at any time. */
 static bool host_foreign_thread;
 
 #define pgd_offset(mm, a)	({ SHIM_ASSERT(irqs_disabled() && (!host_foreign_thread || shim_used_mm == (mm))); host_walk_tables(a); &host_pgd; })
-#define p4d_offset(p, a)	(&host_p4d)
-#define pud_offset(p, a)	(&host_pud)
-#define pmd_offset(p, a)	(&host_pmd)
-#define pte_offset_kernel(p, a)	(&host_leaf)
-#define pud_val(x)		host_leaf.v
-#define pmd_val(x)		host_leaf.v
-#define pte_val(x)		((x).v)
 #define page_folio(p)		(p)
 #undef PageCompound
 #define PageCompound(p)		((p)->compound)
 #define folio_test_swapbacked(p) (!(p)->file)
-#define pgd_none(x)		(!(x).v)
-#define p4d_none(x)		(!(x).v)
-#define pud_none(x)		(!(x).v)
-#define pmd_none(x)		(!(x).v)
-#define p4d_present(x)		((x).v & 1)
-#define pud_present(x)		((x).v & 1)
-#define pmd_present(x)		((x).v & 1)
-#define pud_leaf(x)		(((x).v & 2) != 0)
-#define pmd_leaf(x)		(((x).v & 2) != 0)
 #define vma_kernel_pagesize(v)	PAGE_SIZE
 #define E820_TYPE_RAM		1
 #define e820__mapped_raw_any(s, e, t)	((void)(s), host_has_e820_ram)
@@ -249,11 +267,12 @@ static void vm_make(void)
 	host_ptes = calloc(HOST_PAGES, sizeof(*host_ptes));
 	host_gup_error = 0;
 	host_gup_hook = NULL;
-	host_slow_gups = host_fast_gups = 0;
+	host_slow_gups = host_fast_gups = host_faults = 0;
 	host_has_e820_ram = false;
 	watch_hook = NULL;
 	memset(&test_vm, 0, sizeof(test_vm));
 	memset(shim_vma, 0, sizeof(shim_vma));
+	shim_vma[0] = (struct vm_area_struct){ .vm_start = HOST_HVA, .vm_end = HOST_HVA + ((u64)HOST_PAGES << 12), .vm_flags = VM_READ | VM_WRITE, .vm_mm = &test_mm };
 	test_vm.mm = &test_mm;
 	test_vm.params.huge_pages = true;
 	refcount_set(&test_vm.users, 1);
@@ -265,6 +284,14 @@ static void vm_make(void)
 		test_vcpus[i] = (struct vcpu){ .vm = &test_vm, .index = i, .id = i };
 	current->signal = false;
 	test_flushes = 0;
+}
+
+/* The host puts a frame of the VMM's own in the place of the page of zeros. */
+static void host_replace(unsigned long hva, struct host_pte *pte)
+{
+	mmu_invalidate_begin(&test_mmu, hva, hva + PAGE_SIZE, true);
+	pte->pfn = 0;
+	mmu_invalidate_end(&test_mmu, hva, hva + PAGE_SIZE);
 }
 
 static void vm_unmake(void)

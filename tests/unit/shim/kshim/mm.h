@@ -132,6 +132,8 @@ struct vm_fault { unsigned long pgoff, address; struct page *page; struct vm_are
 typedef int vm_fault_t;
 struct vm_operations_struct { vm_fault_t (*fault)(struct vm_fault *); };
 #define VM_FAULT_SIGBUS	2
+#define VM_FAULT_RETRY	0x400
+#define VM_FAULT_ERROR	0x73
 #define VM_READ		1ul
 #define VM_WRITE	2ul
 #define VM_EXEC		4ul
@@ -139,6 +141,7 @@ struct vm_operations_struct { vm_fault_t (*fault)(struct vm_fault *); };
 #define VM_PFNMAP	0x400ul
 #define VM_IO		0x4000ul
 #define VM_MIXEDMAP	0x10000000ul
+#define VM_SHADOW_STACK	0x2000000000ul
 struct mm_struct { atomic_t mm_count, mm_users; struct rw_semaphore mmap_lock; struct list_head notifiers; void *pgd; };
 #define mmgrab(m)	atomic_inc(&(m)->mm_count)
 #define mmdrop(m)	atomic_dec(&(m)->mm_count)
@@ -231,6 +234,7 @@ int follow_pfnmap_start(struct follow_pfnmap_args *args);
 int fixup_user_fault(struct mm_struct *mm, unsigned long address, unsigned int flags, bool *unlocked);
 #define FAULT_FLAG_WRITE	1u
 #define FAULT_FLAG_ALLOW_RETRY	4u
+#define FAULT_FLAG_RETRY_NOWAIT	8u
 
 struct mmu_notifier_ops;
 struct mmu_notifier { const struct mmu_notifier_ops *ops; struct mm_struct *mm; struct list_head node; };
