@@ -50,6 +50,8 @@ APPEND = (f"console=ttyS0,115200 quiet nokaslr panic=-1 oops=panic tsc=reliable 
           f"cryptomgr.notests initcall_blacklist={','.join(SLOW)}")
 # Linux waits with MWAITX where there is one, and Bochs's doesn't end; XRSTOR there refuses what a VM's FPU begins with, in the compacted format.
 APPEND_FOR = {"ryzen": "clearcpuid=mwaitx,xsavec"}
+# A CPU that was offline and waits with MWAIT isn't woken any more.
+APPEND_SMP = "clearcpuid=monitor"
 MEGABYTES = 1024
 
 CONFIGURATION = """\
@@ -148,10 +150,17 @@ class Bochs:
         os.close(self.screen)
 
 
+def kernel_parameters(model, smp, mitigations):
+    """Those that depend on the machine."""
+    words = [f"mitigations={mitigations}", APPEND_FOR.get(model, ""), APPEND_SMP if smp > 1 else ""]
+    return " ".join(filter(None, words))
+
+
 def state_of(model, smp, series, mitigations):
     """The folder with the saved state of a model and what the kernel's parameter "mitigations" says; boots it when there is none, or an older one."""
     key = hashlib.sha256()
-    key.update(repr((model, smp, paths.kver(series), APPEND, APPEND_FOR.get(model), CONFIGURATION, MEGABYTES, HZ, BOOT_MODULES)).encode())
+    key.update(repr((model, smp, paths.kver(series), APPEND, kernel_parameters(model, smp, mitigations), CONFIGURATION, MEGABYTES, HZ,
+                     BOOT_MODULES)).encode())
     for path in (INIT, initramfs.BUSYBOX, *sorted(SOURCES.iterdir())):
         key.update(path.read_bytes())
     CACHE.mkdir(parents=True, exist_ok=True)
@@ -180,7 +189,7 @@ class Boot(emulated.Host):
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir()
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
-            boot_disc(disc, pathlib.Path(folder), self.series, f"mitigations={self.mitigations} {APPEND_FOR.get(self.model, '')}")
+            boot_disc(disc, pathlib.Path(folder), self.series, kernel_parameters(self.model, self.smp, self.mitigations))
         self.log.write_bytes(b"")
         (self.folder / "bochsrc").write_text(CONFIGURATION.format(
             megabytes=MEGABYTES, model=self.model, smp=self.smp, hz=HZ, disc=disc, log=self.log, bochs_log=self.folder / "bochs.log"))
