@@ -14,6 +14,9 @@ GUEST16(guest,
 	prot:
 	mov $SEL_DATA, %ax; mov %ax, %ds; mov %ax, %es; mov %ax, %ss;
 	mov $0x31000, %esp;
+	/* The TSS of RESET is a 16-bit one, and there is no way into long mode with that (SDM 3A, 9.8.5). */
+	movb $0x89, GUEST_GDT + SEL_TSS + 5;
+	mov $SEL_TSS, %ax; ltr %ax;
 	mov %cr4, %eax; or $0x20, %al; mov %eax, %cr4;
 	mov $GUEST_PML4, %eax; mov %eax, %cr3;
 	mov $0xc0000080, %ecx; rdmsr; or $0x900, %eax; wrmsr;

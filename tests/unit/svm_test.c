@@ -951,6 +951,17 @@ TEST(tsc_ratio)
 
 /* ------------------------------------------------------------------ state */
 
+/* Bochs changes LMA before a write to CR0.PG exits. */
+TEST(efer_is_what_was_set)
+{
+	begin(NO_FEATURES);
+	hw_set_efer(&hw, EFER_LME);
+	s->efer |= EFER_LMA;
+	exit_with(SVM_EXIT_WRITE_CR0, 0, 0);
+	CHECK_EQ(hw_efer(&hw), EFER_LME);
+	end();
+}
+
 TEST(reset_and_init)
 {
 	struct kvm_segment cs;

@@ -190,7 +190,7 @@ class Api:
             return
         reference, ours = {}, {}
         with concurrent.futures.ThreadPoolExecutor(LANES) as pool:
-            oracle = pool.submit(self._oracle, names, reference)
+            oracle = pool.submit(self.oracle, names, reference)
             complaints, log = self._in_l1().run(names, lambda run: ours.__setitem__(run.name, run))
             oracle.result()
         for name in names:
@@ -202,7 +202,7 @@ class Api:
         return InL1("api", "tests/api/run-in-l1 -m kvm_amd build/api", kvm, smp=2, sets=["swap"], series=series,
                     append="hugepagesz=1G hugepages=1")
 
-    def _oracle(self, names, runs):
+    def oracle(self, names, runs):
         """Linux's answers don't change, so they are kept for as long as the program and the kernel are the same. They are
         those of the newer kernel whichever one ours runs on: that is what the .differs files are about."""
         missing = []
@@ -355,8 +355,11 @@ class Intel:
               "run-control", "smp-run", "smp-sipi", "st-fpu", "st-msrs", "st-sregs", "st-xsave", "tpr"]
     models = {"haswell": "corei7_haswell_4770", "ivy": "corei7_ivy_bridge_3770k", "icelake": "corei7_icelake_u", "ryzen": "ryzen"}
     refused = {"refuse-no-unrestricted": "corei5_lynnfield_750"}
-    # They fail there, and nobody has found out yet whether that is Bochs's SVM (debug-step and lm-entry end Bochs itself) or ours.
-    not_on_ryzen = {"debug-step", "exc-inject", "hlt-wake", "irq-nmi", "irq-shadow", "lm-entry"}
+    # Bochs's SVM: TF in the guest at an exit of another kind than #DB leaves a trap behind, which the host takes before its segments are
+    # back (with any module); and DR6 in the VMCB doesn't tell of a step.
+    not_on_ryzen = {"debug-step"}
+    # Linux loses events there, as Bochs's SVM looks at V_IRQ only when the guest sets IF: its answers on QEMU's processor count.
+    misled_on_ryzen = {"hlt-wake", "irq-nmi", "irq-shadow"}
     # Whole guests, by their number of vCPUs: Debian's kernel under QEMU, as `make run` does it.
     guests = {"guest-1": 1, "guest-2": 2}
     guest_checks = ("set -e; [ $(nproc) = {} ]; cd /sys/devices/system/clocksource/clocksource0; cat current_clocksource; "
@@ -381,6 +384,7 @@ class Intel:
                 complaints += found and [*found, f"log in {log}"]
             for one in single:
                 add(one.result())
+        self._answers_of_qemu(names, runs)
         for name in names:
             if name not in self.refused and name not in self.guests:
                 add(self._judge(name, runs))
@@ -400,6 +404,8 @@ class Intel:
             ours = os.environ.get("KVM") or "kvmono"
             wanted[model, ours].append(program)
             kept = self._kept(program, model)
+            if self._misled(program, model):
+                continue
             if kept.exists():
                 status, _, out = kept.read_text().partition("\n")
                 runs[model, "linux", program] = Run(program, int(status), 0, out, "")
@@ -408,6 +414,15 @@ class Intel:
         for (model, kvm), programs in wanted.items():
             for i in range(0, len(programs), self.CHUNK):
                 yield model, kvm, programs[i:i + self.CHUNK]
+
+    def _misled(self, program, model):
+        return model == "ryzen" and program in self.misled_on_ryzen
+
+    def _answers_of_qemu(self, names, runs):
+        programs = [program for program, model in map(self._where, names) if self._misled(program, model)]
+        answers = {}
+        PARTS["api"].oracle(programs, answers)
+        runs.update(((self.models["ryzen"], "linux", program), answers[program]) for program in programs)
 
     def _lane(self, model, kvm, programs, runs):
         def took(run):
@@ -436,7 +451,9 @@ class Intel:
             return result
         if reference.status:
             result.note = f"nothing to compare with: Linux's own KVM ended with status {reference.status}"
-        elif found := differences(reference, ours, [f"{program}.differs", f"{program}.{bochs.MODELS[model]}.differs"]):
+            return result
+        lists = [f"{program}{where}.differs" for where in ("", f".{bochs.MODELS[model]}", f".{model}")]
+        if found := differences(reference, ours, lists):
             result.verdict, result.why = FAIL, found
         return result
 

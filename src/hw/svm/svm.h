@@ -81,7 +81,7 @@ struct hw_vcpu {
 	u64 tsc_ratio;
 
 	/* As the guest has them; in the VMCB some bits differ (vmcb.c). */
-	u64 cr0, cr4;
+	u64 cr0, cr4, efer;
 
 	u64 id;			/* never given twice */
 	int last_cpu;

@@ -272,12 +272,14 @@ void hw_vcpu_reset(struct hw_vcpu *hw, enum hw_reset how)
 /* ------------------------------------------------------------------ control registers */
 
 /*
- * The guest's CR0 and CR4 are hw->cr0 and hw->cr4, since every write exits. What the CPU runs with
- * is different in a few bits; while it is, reads exit too.
+ * The guest's CR0, CR4 and EFER are hw->cr0, hw->cr4 and hw->efer, since every write exits. (In the
+ * VMCB at the exit of a write to CR0.PG, Bochs has changed EFER.LMA already.) What the CPU runs
+ * with is different in a few bits; while it is, reads exit too.
  *
  *	CR0.CD, NW	never set: the guest's memory is the host's, and cached
  *	CR0.ET		always set, as on every CPU
  *	CR4.MCE		as the host's: with it clear a machine check is a shutdown, not #MC
+ *	EFER.SVME	always set: VMRUN wants it (APM 2, 15.5.1)
  */
 static void cr_set_real(struct hw_vcpu *hw, u64 *field, u64 real, u64 guest, u32 read_intercept)
 {
@@ -338,14 +340,14 @@ void hw_set_pdptrs(struct hw_vcpu *hw, const u64 pdptrs[4])
 {
 }
 
-/* VMRUN wants SVME set (APM 2, 15.5.1); the guest, whose accesses all exit, doesn't see it. */
 u64 hw_efer(struct hw_vcpu *hw)
 {
-	return hw->vmcb->save.efer & ~(u64)EFER_SVME;
+	return hw->efer;
 }
 
 void hw_set_efer(struct hw_vcpu *hw, u64 efer)
 {
+	hw->efer = efer;
 	hw->vmcb->save.efer = efer | EFER_SVME;
 	vmcb_changed(hw, CLEAN_CR);
 }
