@@ -48,6 +48,8 @@ check-branches:
 	@mkdir -p build
 	@tools/check-branches --selftest >build/branches.log || { cat build/branches.log; exit 1; }
 	@tools/check-branches 6.12 6.1
+	@tools/check-returns --selftest >>build/branches.log || { cat build/branches.log; exit 1; }
+	@tools/check-returns 6.12 6.1
 
 check-floors check-abi check-spdx lines:
 	@tools/$@

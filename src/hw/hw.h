@@ -150,6 +150,11 @@ void hw_set_tdp_root(struct hw_vcpu *hw, hpa_t root, int levels);
  * Through a pointer, not as a return value: GCC makes two copies of a returned struct of this size, though everything is inlined.
  */
 static inline void hw_enter_guest(struct hw_vcpu *hw, struct hw_exit *exit);
+/**
+ * hw_end_turn() - behind the last hw_enter_guest() of a turn, in the same function: before that returns. What the guest has left in the processor to steer returns
+ * is gone then; functions called in between may return. IRQs off.
+ */
+static inline void hw_end_turn(struct hw_vcpu *hw);
 /** hw_handle_host_event() - serve what EXIT_INTR announced before IRQs are on, where the CPU has acknowledged it (VMX); nothing on SVM. IRQs off. */
 static inline void hw_handle_host_event(struct hw_vcpu *hw, const struct hw_exit *exit);
 /** hw_cut_guest_time() - make the next entry exit at once, after injecting. VMX: timer to zero. Returns false when the caller must send itself an IPI (folds to a constant on SVM). IRQs off. */

@@ -210,7 +210,7 @@ static noinline bool served_in_loop(struct vcpu_x86 *v)
  *
  * @once: the first exit ends the loop, whatever it is. Host breakpoints must be back, or a debugger looks, before anything is done about it.
  */
-static __always_inline void guest_loop(struct vcpu_x86 *v, struct hw_exit *exit, bool once)
+static noinline void guest_loop(struct vcpu_x86 *v, struct hw_exit *exit, bool once)
 {
 	u32 turns;
 
@@ -226,6 +226,7 @@ static __always_inline void guest_loop(struct vcpu_x86 *v, struct hw_exit *exit,
 			break;
 		}
 	}
+	hw_end_turn(&v->hw);
 	v->vcpu.stats.exits += turns;
 	v->vcpu.stats.fast_exits += turns - 1;
 }

@@ -58,6 +58,10 @@ static inline void hw_enter_guest(struct hw_vcpu *hw, struct hw_exit *exit)
 	*exit = hw->script(hw, &delivered);
 }
 
+static inline void hw_end_turn(struct hw_vcpu *hw)
+{
+}
+
 static inline void hw_handle_host_event(struct hw_vcpu *hw, const struct hw_exit *exit)
 {
 	(void)hw, (void)exit;

@@ -16,6 +16,13 @@ static unsigned long vmsaves, stgis, invlpgas;
 #define svm_invlpga(gva, asid) ((void)(gva), (void)(asid), invlpgas++)
 #define svm_stgi() (stgis++)
 
+/* hw/svm/enter.h */
+#define HW_SVM_ENTER_H
+struct hw_vcpu;
+static void svm_enter(struct hw_vcpu *hw, u64 host_save);
+static unsigned long returns_forgotten;
+#define svm_forget_returns() (returns_forgotten++)
+
 /* The rest of the host, as far as only this backend asks for it. */
 static unsigned long ibpbs, machine_checks, virt_spec_ctrls, host_cr4 = BIT(6);
 static bool x86_ibpb_exit_to_user[64];
@@ -59,7 +66,7 @@ static struct {
 	u64 rip, rflags, next_rip;
 } seen;
 
-void svm_enter(struct hw_vcpu *v, hpa_t host_save)
+static void svm_enter(struct hw_vcpu *v, u64 host_save)
 {
 	struct vmcb *vmcb = v->vmcb;
 

@@ -65,6 +65,11 @@ static unsigned long gs_loads, tss_invalidations;
 /* ------------------------------------------------------------------ the processor: hw/vmx/ops.h and enter.S */
 
 #define HW_VMX_OPS_H
+#define HW_VMX_ENTER_H
+struct hw_vcpu;
+static bool vmx_enter(struct hw_vcpu *hw);
+static unsigned long returns_forgotten;
+#define vmx_forget_returns() (returns_forgotten++)
 void vmcs_error(u32 field, bool write);
 bool vmx_is_on(void);
 
@@ -214,10 +219,6 @@ enum vmx_l1d_flush_state l1tf_vmx_mitigation;
 static struct hw_vm vm;
 static struct hw_vcpu hw;
 
-void vmx_exit_point(void)
-{
-}
-
 /* What a VM exit leaves, given before the entry. */
 static struct {
 	u32 reason, insn_len, intr_info, intr_error, vectoring, vectoring_error, insn_info;
@@ -242,9 +243,10 @@ static bool cpu_fails(u32 error)
 	return false;
 }
 
-bool vmx_enter(struct hw_vcpu *v, bool launched)
+static bool vmx_enter(struct hw_vcpu *v)
 {
 	struct cpu_vmcs *c = current_vmcs[shim_cpu];
+	bool launched = !(v->work & WORK_LAUNCH);
 
 	SHIM_ASSERT(vmx_on[shim_cpu] && c);
 	if (c->launched != launched)
@@ -559,7 +561,7 @@ TEST(enable_disable)
 	exit_with(EXIT_REASON_CPUID, 0);
 	/* The VMCS goes to memory first; vmxoff() checks that none is active. */
 	hw_disable_cpu();
-	CHECK(!vmx_on[0] && !(host_cr4 & BIT(13)) && hw.cpu == -1 && !hw.launched);
+	CHECK(!vmx_on[0] && !(host_cr4 & BIT(13)) && hw.cpu == -1 && (hw.work & WORK_LAUNCH));
 	/* Twice, as in a crash after a reboot: nothing that would be #UD. */
 	hw_disable_cpu();
 	end();

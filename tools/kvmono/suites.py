@@ -104,6 +104,9 @@ class Static:
         "branches-selftest": ["tools/check-branches", "--selftest"],
         "branches-6.12": ["tools/check-branches", "6.12"],
         "branches-6.1": ["tools/check-branches", "6.1"],
+        "returns-selftest": ["tools/check-returns", "--selftest"],
+        "returns-6.12": ["tools/check-returns", "6.12"],
+        "returns-6.1": ["tools/check-returns", "6.1"],
     }
 
     def names(self):

@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * svm_enter(): into the guest and back.
+ * The assembly of svm_enter() (enter.h), as macros: it is inlined into the loop that enters the
+ * guest again and again, so that no RET stands between #VMEXIT and the next VMRUN (flaws.h). The
+ * kernel's own macros for the flaws of processors are for assembly only; Kbuild runs the
+ * preprocessor over this file, and enter.h includes what comes out.
  *
- *	%rdi	struct hw_vcpu *hw: regs[] are loaded and stored here, but for RAX and RSP
- *	%rsi	physical address of the CPU's host VMSAVE area
+ * SVM_ENTER: into the guest and back.
+ *
+ *	%rdi	struct hw_vcpu *hw: regs[] are loaded and stored here, but for RAX and RSP. Kept
+ *	%rsi	physical address of the CPU's host VMSAVE area. Kept
  *
  * In:  IRQs off, GIF set. RAX, RSP, RIP, RFLAGS and all else of the guest is in the VMCB.
- * Out: IRQs off, GIF set, host state as before; the host's DR7 is disabled (APM 2, 15.6).
+ * Out: IRQs off, GIF set, host state as before; the host's DR7 is disabled (APM 2, 15.6). RBP and
+ *	RSP are kept, all other registers 0 or the host's.
  *
  * With V_INTR_MASKING the host's IF says whether interrupts end the guest's time (APM 2, 15.21.1),
  * so it must be set at VMRUN; CLGI keeps them, and NMIs, away in between. An interrupt then ends
@@ -35,15 +41,8 @@
 #define REGS_R14	(HW_REGS + 14 * 8)
 #define REGS_R15	(HW_REGS + 15 * 8)
 
-	.text
-
-SYM_FUNC_START(svm_enter)
+.macro SVM_ENTER
 	push	%rbp
-	push	%r15
-	push	%r14
-	push	%r13
-	push	%r12
-	push	%rbx
 	push	%rsi
 	push	%rdi
 
@@ -95,36 +94,32 @@ SYM_FUNC_START(svm_enter)
 	mov	%r13, REGS_R13(%rax)
 	mov	%r14, REGS_R14(%rax)
 	mov	%r15, REGS_R15(%rax)
-	mov	%rax, %rdi
+	pop	%rdi
+	pop	%rsi
+	pop	%rbp
 
 	/* Before the first RET: no prediction that the guest made is followed. */
-	FILL_RETURN_BUFFER %rax, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT
 	SWITCH_TO_HOST_SPEC_CTRL %rdi
 	UNTRAIN_RETURNS
 
-	/*
-	 * What the guest left in registers that the next code may use speculatively. RBX, RBP,
-	 * R12-R15 are popped.
-	 */
+	/* What the guest left in registers that the next code may use speculatively. */
+	xor	%ebx, %ebx
 	xor	%ecx, %ecx
 	xor	%edx, %edx
-	xor	%esi, %esi
 	xor	%r8d, %r8d
 	xor	%r9d, %r9d
 	xor	%r10d, %r10d
 	xor	%r11d, %r11d
+	xor	%r12d, %r12d
+	xor	%r13d, %r13d
+	xor	%r14d, %r14d
+	xor	%r15d, %r15d
 
 	cli
 	stgi
+.endm
 
-	add	$16, %rsp
-	pop	%rbx
-	pop	%r12
-	pop	%r13
-	pop	%r14
-	pop	%r15
-	pop	%rbp
-	RET
-SYM_FUNC_END(svm_enter)
-/* The RSB fill moves the stack in a way that objtool can't follow. */
-STACK_FRAME_NON_STANDARD svm_enter
+/* What the guest has put into the return stack buffer is not there any more. Clobbers RAX. */
+.macro SVM_FORGET_RETURNS
+	FILL_RETURN_BUFFER %rax, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT
+.endm

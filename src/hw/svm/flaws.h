@@ -22,8 +22,8 @@
  *	Guest- and user-controlled indices are bounded by array_index_nospec() where they are used;
  *	guest registers are cleared at exit.
  * spectre_v2
- *	RSB fill at exit; the host's SPEC_CTRL is back before the first RET; IBPB when another vCPU
- *	gets the CPU (flaws_switch_vcpu()).
+ *	RSB fill when the loop is left that enters the guest (below); the host's SPEC_CTRL is back
+ *	before the first RET; IBPB when another vCPU gets the CPU (flaws_switch_vcpu()).
  * tsa
  *	CLEAR_BUFFERS (VERW), the last thing before VMRUN.
  * vmscape
@@ -32,6 +32,25 @@
  *	A division before entry (flaws_before_entry()).
  *
  * BHI is said of Intel only by the kernel, and has no file of its own.
+ *
+ * The return stack buffer. A guest leaves addresses in it that it chose. A RET takes the newest
+ * entry, the one that the newest CALL without a RET has put there; so only a RET whose CALL was
+ * before the guest ran, an unbalanced one, meets a guest's. Linux fills the buffer at each exit. Here
+ * svm_enter() is inlined into the loop that enters the guest again and again, which fills it once,
+ * when it is left (hw_end_turn()), because there is no unbalanced RET before:
+ *
+ * - The loop's function has none between VMRUN and the fill, on any way that its branches allow, be
+ *   they predicted well or badly, patched or not: tools/check-returns follows them all in the built
+ *   module. A mispredicted way out of the loop meets the fill like any other.
+ * - What it calls returns once per call, on every way through it: C functions do. No indirect branch
+ *   of ours leads elsewhere, and the kernel's have their own mitigation.
+ * - NMIs, machine checks and page faults push and pop what is theirs, and end with IRET, which takes
+ *   nothing. IRQs are off: no other interrupt, no other thread.
+ * - What makes the CPU predict a RET from something else than the buffer has been untrained, or an
+ *   IBPB was issued, before the first RET of any kind: at each exit.
+ *
+ * The exception: a return probe (kretprobe) of the host's on a function that a fast exit calls. Its
+ * trampoline has a RET of its own without a CALL.
  */
 #ifndef HW_SVM_FLAWS_H
 #define HW_SVM_FLAWS_H

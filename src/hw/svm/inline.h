@@ -11,6 +11,7 @@
 #include <asm/processor-flags.h>
 #include "hw/svm/svm.h"
 #include "hw/svm/flaws.h"
+#include "hw/svm/enter.h"
 
 /* ------------------------------------------------------------------ nested page-table entries */
 
@@ -249,6 +250,11 @@ static __always_inline void hw_enter_guest(struct hw_vcpu *hw, struct hw_exit *e
 		svm_decode(hw, exit);
 	if (unlikely(hw->work))
 		svm_exit_work(hw, exit);
+}
+
+static __always_inline void hw_end_turn(struct hw_vcpu *hw)
+{
+	svm_forget_returns();
 }
 
 /* #VMEXIT(INTR) leaves the interrupt pending (APM 2, 15.13.1): it is taken when IRQs come on. */

@@ -157,7 +157,4 @@ struct hw_event event_interrupted(struct hw_vcpu *hw, u8 exit_kind);
 void step_arm(struct hw_vcpu *hw);
 void step_disarm(struct hw_vcpu *hw, struct hw_exit *exit);
 
-/* enter.S: host state to guest state, VMRUN, and back. IRQs off. @host_save: the CPU's. */
-asmlinkage void svm_enter(struct hw_vcpu *hw, hpa_t host_save);
-
 #endif

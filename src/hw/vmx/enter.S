@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * vmx_enter(): into the guest and back.
+ * The assembly of vmx_enter() (enter.h), as macros: it is inlined into the loop that enters the guest again and again, so that no RET stands between a
+ * VM exit and the next entry (flaws.h). The kernel's own macros for the flaws of processors are for assembly only; Kbuild runs the preprocessor over
+ * this file, and enter.h includes what comes out.
  *
- *	%rdi	struct hw_vcpu *hw: regs[] are loaded and stored here, but for RSP, which the VMCS holds
- *	%sil	VMRESUME rather than VMLAUNCH
+ * VMX_ENTER failed: into the guest and back.
  *
- * In:  IRQs off, the VMCS current and complete.
- * Out: IRQs off, host state as the VMCS says. %al: 1 after a VM exit, 0 when the instruction failed (SDM 3C, 31.2).
+ *	%rdi	struct hw_vcpu *hw: regs[] are loaded and stored here, but for RSP, which the VMCS holds. Kept
+ *	failed	where to go when VMLAUNCH or VMRESUME failed (SDM 3C, 31.2): nothing of the guest ran
  *
- * The guest is left at vmx_exit_point, with RSP as written to HOST_RSP here: written only when the stack is another than last time.
+ * In:  IRQs off, the VMCS current and complete, but for what is written here.
+ * Out: IRQs off, host state as the VMCS says. RBP and RSP are kept, all other registers 0 or the host's.
+ *
+ * HOST_RSP and HOST_RIP belong to the place where this stands: written only when the stack is another than last time (host.rsp 0: never was).
  */
 #include <linux/linkage.h>
 #include <linux/objtool.h>
@@ -17,6 +21,7 @@
 #include "hw/vmx/flaws.h"
 
 #define VMCS_HOST_RSP	0x6c14
+#define VMCS_HOST_RIP	0x6c16
 
 /* enum reg's numbers, times 8 */
 #define REGS_RAX	(HW_REGS + 0 * 8)
@@ -35,27 +40,48 @@
 #define REGS_R14	(HW_REGS + 14 * 8)
 #define REGS_R15	(HW_REGS + 15 * 8)
 
-	.text
+/* The guest's registers are stored, or still in regs[]: the CPU's become the host's. */
+.macro VMX_REGISTERS_BACK
+	pop	%rdi
+	pop	%rbp
+	/* Before the first RET: no prediction that the guest made is followed. */
+	SWITCH_TO_HOST_SPEC_CTRL %rdi
+	CLEAR_HISTORY
+	/* What the guest left in registers that the next code may use speculatively. */
+	xor	%eax, %eax
+	xor	%ebx, %ebx
+	xor	%ecx, %ecx
+	xor	%edx, %edx
+	xor	%esi, %esi
+	xor	%r8d, %r8d
+	xor	%r9d, %r9d
+	xor	%r10d, %r10d
+	xor	%r11d, %r11d
+	xor	%r12d, %r12d
+	xor	%r13d, %r13d
+	xor	%r14d, %r14d
+	xor	%r15d, %r15d
+.endm
 
-SYM_FUNC_START(vmx_enter)
+.macro VMX_ENTER failed:req
 	push	%rbp
-	push	%r15
-	push	%r14
-	push	%r13
-	push	%r12
-	push	%rbx
 	push	%rdi
 
-	cmp	HW_HOST_RSP(%rdi), %rsp
-	je	1f
-	mov	%rsp, HW_HOST_RSP(%rdi)
-	mov	$VMCS_HOST_RSP, %eax
-	vmwrite	%rsp, %rax
-1:
 	SWITCH_TO_GUEST_SPEC_CTRL %rdi
 
+	cmp	HW_HOST_RSP(%rdi), %rsp
+	je	.Lhost_written_\@
+	mov	%rsp, HW_HOST_RSP(%rdi)
+	mov	$VMCS_HOST_RSP, %eax
+.Lvmwrite_rsp_\@:
+	vmwrite	%rsp, %rax
+	lea	.Lexit_\@(%rip), %rcx
+	mov	$VMCS_HOST_RIP, %eax
+.Lvmwrite_rip_\@:
+	vmwrite	%rcx, %rax
+.Lhost_written_\@:
 	/* ZF now, kept by MOV, decides at the end. */
-	testb	%sil, %sil
+	testl	$HW_WORK_LAUNCH, HW_WORK(%rdi)
 
 	mov	REGS_RAX(%rdi), %rax
 	mov	REGS_RCX(%rdi), %rcx
@@ -73,70 +99,49 @@ SYM_FUNC_START(vmx_enter)
 	mov	REGS_R15(%rdi), %r15
 	mov	REGS_RDI(%rdi), %rdi
 
-	jz	2f
+	jnz	.Llaunch_\@
 	CLEAR_BUFFERS
-.Lvmresume:
+.Lvmresume_\@:
 	vmresume
-	jmp	.Lfailed
-2:
+.Lfailed_\@:
+	/* The guest's registers are in the CPU, and in regs[] as they were. */
+	VMX_REGISTERS_BACK
+	jmp	\failed
+.Llaunch_\@:
 	CLEAR_BUFFERS
-.Lvmlaunch:
+.Lvmlaunch_\@:
 	vmlaunch
-.Lfailed:
-	/* #UD, when reboot has turned VMX off, comes here too. */
-	_ASM_EXTABLE(.Lvmresume, .Lfailed)
-	_ASM_EXTABLE(.Lvmlaunch, .Lfailed)
-	/* The instruction failed: nothing of the guest ran. The guest's registers are in the CPU, and in regs[] as they were. */
-	mov	(%rsp), %rdi
-	xor	%ebx, %ebx
-	jmp	4f
-
-SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
+	/* Always, when it comes to that. Conditional, so that objtool finds what comes next. */
+	jbe	.Lfailed_\@
+.Lexit_\@:
 	ANNOTATE_NOENDBR
-	push	%rax
-	mov	8(%rsp), %rax
-	mov	%rcx, REGS_RCX(%rax)
-	pop	%rcx
-	mov	%rcx, REGS_RAX(%rax)
-	mov	%rdx, REGS_RDX(%rax)
-	mov	%rbx, REGS_RBX(%rax)
-	mov	%rbp, REGS_RBP(%rax)
-	mov	%rsi, REGS_RSI(%rax)
-	mov	%rdi, REGS_RDI(%rax)
-	mov	%r8, REGS_R8(%rax)
-	mov	%r9, REGS_R9(%rax)
-	mov	%r10, REGS_R10(%rax)
-	mov	%r11, REGS_R11(%rax)
-	mov	%r12, REGS_R12(%rax)
-	mov	%r13, REGS_R13(%rax)
-	mov	%r14, REGS_R14(%rax)
-	mov	%r15, REGS_R15(%rax)
-	mov	%rax, %rdi
-	mov	$1, %ebx
-4:
-	/* Before the first RET: no prediction that the guest made is followed. */
+	push	%rdi
+	mov	8(%rsp), %rdi
+	mov	%rax, REGS_RAX(%rdi)
+	mov	%rcx, REGS_RCX(%rdi)
+	mov	%rdx, REGS_RDX(%rdi)
+	mov	%rbx, REGS_RBX(%rdi)
+	mov	%rbp, REGS_RBP(%rdi)
+	mov	%rsi, REGS_RSI(%rdi)
+	popq	REGS_RDI(%rdi)
+	mov	%r8, REGS_R8(%rdi)
+	mov	%r9, REGS_R9(%rdi)
+	mov	%r10, REGS_R10(%rdi)
+	mov	%r11, REGS_R11(%rdi)
+	mov	%r12, REGS_R12(%rdi)
+	mov	%r13, REGS_R13(%rdi)
+	mov	%r14, REGS_R14(%rdi)
+	mov	%r15, REGS_R15(%rdi)
+	VMX_REGISTERS_BACK
+
+	/* #UD, when reboot has turned VMX off. */
+	_ASM_EXTABLE(.Lvmwrite_rsp_\@, .Lhost_written_\@)
+	_ASM_EXTABLE(.Lvmwrite_rip_\@, .Lhost_written_\@)
+	_ASM_EXTABLE(.Lvmresume_\@, .Lfailed_\@)
+	_ASM_EXTABLE(.Lvmlaunch_\@, .Lfailed_\@)
+.endm
+
+/* What the guest has put into the return stack buffer is not there any more. Clobbers RAX. */
+.macro VMX_FORGET_RETURNS
 	FILL_RETURN_BUFFER %rax, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT, X86_FEATURE_RSB_VMEXIT_LITE
-	SWITCH_TO_HOST_SPEC_CTRL %rdi
-	CLEAR_HISTORY
-
-	mov	%ebx, %eax
-	/* What the guest left in registers that the next code may use speculatively. RBX, RBP, R12-R15 are popped. */
-	xor	%ecx, %ecx
-	xor	%edx, %edx
-	xor	%esi, %esi
-	xor	%r8d, %r8d
-	xor	%r9d, %r9d
-	xor	%r10d, %r10d
-	xor	%r11d, %r11d
-
-	pop	%rdi
-	pop	%rbx
-	pop	%r12
-	pop	%r13
-	pop	%r14
-	pop	%r15
-	pop	%rbp
-	RET
-SYM_FUNC_END(vmx_enter)
-/* Entered in the middle, with a stack that objtool can't follow. */
-STACK_FRAME_NON_STANDARD vmx_enter
+.endm

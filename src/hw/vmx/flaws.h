@@ -13,15 +13,33 @@
  *	mmio_stale_data			VERW before entry, where the kernel does not ask for it anyhow (flaws_before_entry())
  *	meltdown			the guest's own business; the host's page tables are not those of the guest
  *	old_microcode			advice only. Nothing
- *	retbleed			host's SPEC_CTRL back before the first RET; RSB fill
+ *	retbleed			host's SPEC_CTRL back before the first RET; RSB fill, where the kernel counts calls with the credit for it
  *	spec_rstack_overflow, tsa	AMD only. Nothing
  *	spec_store_bypass		SPEC_CTRL.SSBD as the guest set it
  *	spectre_v1			bounds of guest- and user-controlled indices: array_index_nospec() where they are used;
  *					guest registers are cleared at exit
- *	spectre_v2			RSB fill at exit; host's SPEC_CTRL back before the first RET; IBPB when another vCPU gets
- *					the CPU (flaws_switch_vcpu()); branch history cleared at exit (BHI)
+ *	spectre_v2			RSB fill when the loop is left that enters the guest (below); host's SPEC_CTRL back before the first RET;
+ *					IBPB when another vCPU gets the CPU (flaws_switch_vcpu()); branch history cleared at exit (BHI)
  *	srbds				microcode. Nothing
  *	vmscape				IBPB before this thread goes on in user space (flaws_after_exit())
+ *
+ * The return stack buffer. A guest leaves addresses in it that it chose. A RET takes the newest entry, the one that the newest CALL without a RET has put
+ * there; so only a RET whose CALL was before the guest ran, an unbalanced one, meets a guest's. (Where the CPU itself keeps the guest's entries
+ * from the host, but for the one of CVE-2022-26373, that too serves an unbalanced RET only: Intel, "Post-barrier Return Stack Buffer Predictions".)
+ * Linux fills the buffer at each exit. Here vmx_enter() is inlined into the loop that enters the guest again and again, which fills it once, when it is
+ * left (hw_end_turn()), because there is no unbalanced RET before:
+ *
+ * - The loop's function has none between VMLAUNCH or VMRESUME and the fill, on any way that its branches allow, be they predicted well or badly,
+ *   patched or not: tools/check-returns follows them all in the built module. A mispredicted way out of the loop meets the fill like any other.
+ * - What it calls returns once per call, on every way through it: C functions do. No indirect branch of ours leads elsewhere, and the kernel's have
+ *   their own mitigation.
+ * - NMIs, machine checks and page faults push and pop what is theirs, and end with IRET, which takes nothing. IRQs are off: no other interrupt, no
+ *   other thread.
+ * - A RET that finds the buffer empty is predicted otherwise: after more calls within calls than the buffer is long, as anywhere in the kernel, which
+ *   runs with IBRS then or counts calls. Its count may be too high at an exit, for the guest has used the buffer up; but it ends at a number
+ *   (12) that is reached by as many calls in the buffer, so that what is refilled when it is used up is refilled in time.
+ *
+ * The exception: a return probe (kretprobe) of the host's on a function that a fast exit calls. Its trampoline has a RET of its own without a CALL.
  */
 #ifndef HW_VMX_FLAWS_H
 #define HW_VMX_FLAWS_H

@@ -14,6 +14,7 @@
 #include <asm/tlbflush.h>
 #include "hw/vmx/vmx.h"
 #include "hw/vmx/flaws.h"
+#include "hw/vmx/enter.h"
 
 /* ------------------------------------------------------------------ EPT entries (SDM 3C, 29.3.2) */
 
@@ -242,7 +243,7 @@ static __always_inline void hw_enter_guest(struct hw_vcpu *hw, struct hw_exit *e
 		native_write_cr2(hw->cr2);
 
 	flaws_before_entry(hw);
-	if (unlikely(!vmx_enter(hw, hw->launched))) {
+	if (unlikely(!vmx_enter(hw))) {
 		flaws_after_exit(hw);
 		vmx_entry_refused(hw, exit);
 		return;
@@ -252,9 +253,6 @@ static __always_inline void hw_enter_guest(struct hw_vcpu *hw, struct hw_exit *e
 	hw->cr2 = native_read_cr2();
 	hw->known = 0;
 	reason = vmcs_read32(VM_EXIT_REASON);
-	/* An entry that failed leaves the VMCS clear (SDM 3C, 27.8). */
-	if (unlikely(!hw->launched))
-		hw->launched = !(reason & VMX_EXIT_REASONS_FAILED_VMENTRY);
 	vectoring = vmcs_read32(IDT_VECTORING_INFO_FIELD);
 	exit->hw_reason = reason;
 	kind = vmx_exit_kind(reason & 0xffff);
@@ -270,6 +268,11 @@ static __always_inline void hw_enter_guest(struct hw_vcpu *hw, struct hw_exit *e
 		vmx_injection_done(hw);
 	if (unlikely(hw->work))
 		vmx_exit_work(hw, exit);
+}
+
+static __always_inline void hw_end_turn(struct hw_vcpu *hw)
+{
+	vmx_forget_returns();
 }
 
 /* External interrupts are not acknowledged at exit: they are taken when IRQs come on, without a call of ours. */

@@ -25,7 +25,7 @@ void vmcs_clear_here(struct hw_vcpu *hw)
 	if (cpu->current_vmcs == hw)
 		cpu->current_vmcs = NULL;
 	list_del(&hw->link);
-	hw->launched = false;
+	hw->work |= WORK_LAUNCH;
 	/* Whoever sees -1 may make it active somewhere else: pairs with the acquire in vmx_unload(). */
 	smp_store_release(&hw->cpu, -1);
 }
@@ -65,7 +65,7 @@ static void vmcs_activate(struct hw_vcpu *hw, int cpu)
 	vmclear(virt_to_phys(hw->vmcs));
 	list_add(&hw->link, &vmx_cpu(cpu)->loaded);
 	hw->cpu = cpu;
-	hw->launched = false;
+	hw->work |= WORK_LAUNCH;
 	vmptrld(virt_to_phys(hw->vmcs));
 	vmx_cpu(cpu)->current_vmcs = hw;
 	local_irq_restore(flags);
@@ -237,6 +237,9 @@ void vmx_entry_work(struct hw_vcpu *hw)
 
 void vmx_exit_work(struct hw_vcpu *hw, struct hw_exit *exit)
 {
+	/* An entry that failed leaves the VMCS clear (SDM 3C, 27.8). */
+	if (exit->kind != EXIT_ENTRY_FAILED && !(exit->hw_reason & VMX_EXIT_REASONS_FAILED_VMENTRY))
+		hw->work &= ~WORK_LAUNCH;
 	if (hw->work & WORK_DEBUGCTL)
 		wrmsrl(MSR_IA32_DEBUGCTLMSR, hw->host.debugctl);
 	if (hw->work & WORK_CUT) {

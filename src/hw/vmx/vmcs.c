@@ -318,7 +318,6 @@ static void vmcs_init_host(struct hw_vcpu *hw)
 	vmcs_write16(HOST_TR_SELECTOR, GDT_ENTRY_TSS * 8);
 	store_idt(&idt);
 	vmcs_writen(HOST_IDTR_BASE, idt.address);
-	vmcs_writen(HOST_RIP, (unsigned long)vmx_exit_point);
 	rdmsrl(MSR_IA32_SYSENTER_CS, val);
 	vmcs_write32(HOST_IA32_SYSENTER_CS, val);
 	rdmsrl(MSR_IA32_SYSENTER_EIP, val);

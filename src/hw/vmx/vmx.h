@@ -44,6 +44,7 @@ enum vmx_work {
 	WORK_FLUSH = BIT(3),		/* INVEPT and INVVPID of this vCPU */
 	WORK_DEBUGCTL = BIT(5),		/* the host uses DEBUGCTL, which an exit clears (SDM 3C, 28.5.1) */
 	WORK_DR6 = BIT(4),		/* the guest reads and writes its debug registers without an exit */
+	WORK_LAUNCH = BIT(6),		/* VMLAUNCH rather than VMRESUME: there was none since VMCLEAR */
 };
 
 /* Host state in the VMCS, as it was written last: written again only when it changed. */
@@ -75,7 +76,6 @@ struct hw_vcpu {
 	u32 shadow, cs_ar, ss_ar;
 	u32 known, changed;
 	u32 work;
-	bool launched;
 	bool l1d_dirty;			/* the host ran more than a fast handler since the last flush (L1TF) */
 	bool spec_ctrl_open;		/* the guest writes SPEC_CTRL without exit */
 	u64 spec_ctrl;
@@ -174,9 +174,5 @@ void vmx_injection_done(struct hw_vcpu *hw);
 struct hw_event event_interrupted(struct hw_vcpu *hw, u32 info);
 void step_arm(struct hw_vcpu *hw);
 void step_disarm(struct hw_vcpu *hw, struct hw_exit *exit);
-
-/* enter.S: guest registers in, VMLAUNCH or VMRESUME, and back. IRQs off. false: the instruction failed. */
-asmlinkage bool vmx_enter(struct hw_vcpu *hw, bool launched);
-void vmx_exit_point(void);	/* HOST_RIP */
 
 #endif
