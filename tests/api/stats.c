@@ -5,7 +5,10 @@
  */
 #include "lib/api.h"
 
-GUEST64(guest, 1: out %al, $0x80; jmp 1b);
+/* A slot of one page, which can't be mapped large, whatever the kernel does with the rest. */
+#define SMALL	0x40000000u
+
+GUEST64(guest, mov $SMALL, %ebx; mov (%rbx), %eax; 1: out %al, $0x80; jmp 1b);
 
 static void whole(int fd, void *p, size_t n, u64 offset)
 {
@@ -65,6 +68,7 @@ void test(void)
 
 	vm_init(&vm);
 	need_cap(&vm, KVM_CAP_BINARY_STATS_FD);
+	must(vm_slot(&vm, 1, 0, SMALL, PAGE_SIZE, aligned_alloc(PAGE_SIZE, PAGE_SIZE)) == 0);
 	v = vcpu_create(&vm, 0);
 	vcpu_long(v, guest);
 	for (int i = 0; i < 5; i++)
