@@ -4,14 +4,18 @@
  *
  *     bench <operation> <median> <first quartile> <third quartile> <samples>
  *
- * in units of the TSC: instructions on an emulated host, cycles on a real one. When the host cannot do the operation or it fails:
+ * in units of the TSC: instructions on an emulated host, cycles on a real one. When the host cannot do the operation, or when it fails:
  *
  *     bench <operation> - <why>
+ *     bench <operation> ! <why>
+ *
+ * LIST=1 only writes the names of all operations.
  */
 #include <ctype.h>
 #include "bench.h"
 
 #define TIMEOUT_S	600
+#define SKIP_STATUS	77
 
 /* Two stamps with nothing between: what every sample has too much. */
 GUEST64(guest_empty, TOP; STAMP; STORE; AGAIN);
@@ -161,14 +165,14 @@ bool wanted(const char *name)
 }
 
 /* Why an operation has no figure: for each of its names. */
-static void report_missing(const char *names, const char *why)
+static void report_missing(const char *names, char how, const char *why)
 {
 	char buf[256], *save, *name;
 
 	snprintf(buf, sizeof(buf), "%s", names);
 	for (name = strtok_r(buf, " ", &save); name; name = strtok_r(NULL, " ", &save)) {
 		if (wanted(name))
-			printf("bench %s - %s\n", name, why);
+			printf("bench %s %c %s\n", name, how, why);
 	}
 }
 
@@ -216,13 +220,25 @@ static void run_op(const struct op *op)
 	if (WIFSIGNALED(status))
 		snprintf(why, sizeof(why), "signal %d", WTERMSIG(status));
 	if (status)
-		report_missing(op->names, why);
-	check(!status || WEXITSTATUS(status) == 77);
+		report_missing(op->names, WEXITSTATUS(status) == SKIP_STATUS ? '-' : '!', why);
+	check(!status || WEXITSTATUS(status) == SKIP_STATUS);
+}
+
+static void list(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
+		for (const struct op *op = tables[i]; op->names; op++)
+			printf("%s\n", op->names);
+	}
 }
 
 void test(void)
 {
 	alarm(0);
+	if (getenv("LIST")) {
+		list();
+		return;
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
 		for (const struct op *op = tables[i]; op->names; op++) {
 			if (any_wanted(op->names))

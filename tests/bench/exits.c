@@ -4,7 +4,6 @@
 
 #define PORT		0x500			/* nobody's, but for an ioeventfd */
 #define MSR_TSC_ADJUST	0x3b
-#define PAUSES		10000		/* more than fits into a window */
 
 GUEST64(guest_cpuid, TOP; xor %r10d, %r10d; xor %ecx, %ecx; STAMP; cpuid; STORE; AGAIN);
 /* KVM_HC_VAPIC_POLL_IRQ, which does nothing. */
@@ -16,7 +15,6 @@ GUEST64(guest_in, TOP; mov $PORT, %r11d; STAMP; in %dx, %eax; STORE; AGAIN);
 GUEST64(guest_mmio_w, TOP; mov $MMIO_BASE, %ebx; STAMP; mov %eax, (%rbx); STORE; AGAIN);
 GUEST64(guest_mmio_r, TOP; mov $MMIO_BASE, %ebx; STAMP; mov (%rbx), %eax; STORE; AGAIN);
 GUEST64(guest_cr8, TOP; xor %r10d, %r10d; STAMP; mov %rax, %cr8; STORE; AGAIN);
-GUEST64(guest_pause, TOP; mov $PAUSES, %ecx; STAMP; 1: pause; dec %ecx; jnz 1b; STORE; AGAIN);
 
 static void run_guest(const struct op *op, struct bench *b, const char *guest)
 {
@@ -80,13 +78,6 @@ static void run_coalesced(const struct op *op)
 	report(op->names);
 }
 
-static void run_pause(const struct op *op)
-{
-	if (!host_flag("pausefilter") && !host_flag("ple"))
-		cannot("PAUSE does not exit: no pause filter in this processor");
-	run_exit(op);
-}
-
 const struct op exit_ops[] = {
 	{ "cpuid", run_exit, guest_cpuid, 0 },
 	{ "hypercall", run_hypercall, NULL, 0 },
@@ -100,6 +91,5 @@ const struct op exit_ops[] = {
 	{ "pio_ioeventfd", run_ioeventfd, guest_out, 4 },
 	{ "coalesced_mmio", run_coalesced, guest_mmio_w, 0 },
 	{ "cr8_write", run_exit, guest_cr8, 0 },
-	{ "pause_loop", run_pause, guest_pause, 0 },
 	{}
 };

@@ -12,6 +12,7 @@
 #define FAR		100000000		/* a deadline that doesn't come */
 #define NEAR		20000			/* one that comes after the WRMSR is through */
 #define SETTLE		50000			/* until a vCPU that halts is asleep */
+#define PAUSES		10000			/* more than fit into the window of a vCPU that has slept */
 
 #define X2APIC_EOI	mov $MSR_EOI, %ecx; xor %eax, %eax; xor %edx, %edx; wrmsr
 /* Every handler ran as often as there were rounds, or the loop hangs. */
@@ -48,6 +49,14 @@ GUEST64(guest_deadline, TOP; rdtsc; add $NEAR, %eax; adc $0, %edx; mov %eax, %r8
 	HANDLED; STORE; AGAIN);
 /* Says that it runs, then sleeps until the next interrupt; STI holds it back until HLT has begun. */
 GUEST64(guest_sleeper, mov $PORT_AWAKE, %ebx; 1: cli; mov %ebx, %edx; out %al, %dx; sti; hlt; jmp 1b);
+
+/*
+ * Each exit makes the window larger, until a loop as long doesn't exit; a sleep makes it small again. So after each sleep one loop
+ * exits and the next doesn't: the difference is what the exits cost.
+ */
+#define PAUSE_LOOP	mov $PAUSES, %ecx; STAMP; 1: pause; dec %ecx; jnz 1b; STORE
+GUEST64(guest_pause, TOP; cli; rdtsc; add $SETTLE, %eax; adc $0, %edx; mov $MSR_DEADLINE, %ecx; wrmsr; sti; hlt;
+	PAUSE_LOOP; PAUSE_LOOP; AGAIN);
 
 static void run_interrupt(const struct op *op, enum mode mode, const char *handler)
 {
@@ -94,6 +103,26 @@ static void no_halt_polling(struct vm *vm)
 
 	if (vm_cap(vm, KVM_CAP_HALT_POLL) > 0)
 		must_ioctl(vm->fd, KVM_ENABLE_CAP, &cap);
+}
+
+static void run_pause(const struct op *op)
+{
+	struct bench b;
+
+	if (!host_flag("pausefilter") && !host_flag("ple"))
+		cannot("PAUSE does not exit: no pause filter in this processor");
+	begin(&b, X2APIC);
+	no_halt_polling(&b.vm);
+	idt_gate(&b.vm, VECTOR, eoi_x2, 0x8e);
+	set_lapic_reg(b.v, 0x320, op->arg);
+	for (int i = 0; i < 3; i++) {		/* the first warms */
+		const u32 *took = gpa_ptr(&b.vm, GUEST_SAMPLES);
+
+		run_loop(b.v, op->guest, 0, 0, COUNT / 2);
+		for (int j = 0; i && j < COUNT; j += 2)
+			sample(took[j] > took[j + 1] ? took[j] - took[j + 1] : 0);
+	}
+	report(op->names);
 }
 
 static void run_ipi(const struct op *op)
@@ -176,6 +205,7 @@ static void run_hlt_irqfd(const struct op *op)
 #define LVT_DEADLINE	(0x40000 | VECTOR)
 
 const struct op interrupt_ops[] = {
+	{ "pause_loop", run_pause, guest_pause, LVT_DEADLINE },
 	{ "xapic_self_ipi", run_xapic, guest_xapic_self, 0 },
 	{ "x2apic_self_ipi", run_x2apic, guest_x2apic_self, 0 },
 	{ "eoi", run_eoi, guest_eoi, 0 },

@@ -2,37 +2,41 @@
 """Runs the benchmark (tests/bench) in an emulated host, on Linux's own KVM and on ours, and reads its figures."""
 
 import dataclasses
+import functools
 import shlex
+import subprocess
 
 from . import bochs, initramfs, l1, l2, paths
 from .make import make, module
 
 PROGRAM = paths.BUILD / "bench/bench"
+GUEST_INITRD, GUEST_TIMER = PROGRAM.parent / "boot.cpio", PROGRAM.parent / "boot-time.so"
+TIMEOUT = 3600      # seconds for a host: Bochs on a busy machine
 VENDORS = ("amd", "intel")
 MITIGATIONS = {"default": "auto", "off": "off"}     # the words of the kernel's parameter
 LIMITED = {"amd": "default", "intel": "off"}        # the setting for which the limits were made
 KVMS = ("linux", "ours")
 TWO_CPUS = {"x2apic_ipi", "x2apic_ipi_halted"}
 
-# In L1: load <module…> unload <module…>, then the program, once for each KVM.
+# In L1: load <module…> unload <module…>, then the program, once for each KVM. An operation that fails has a line that says so.
 SCRIPT = """
 run() {{
     echo "=== kvm $1"
     for ko in $2; do
         [ -d "/sys/module/$(basename "$ko" .ko | tr - _)" ] || insmod "$ko" || return
     done
-    OP={ops} {program} || return
+    OP={ops} {program}
     {boot}
     for name in $3; do rmmod "$name" || return; done
 }}
 """
 
-
 # A whole guest under QEMU, once. What it reads is in memory before.
 BOOT = """
     cat {kernel} {initrd} >/dev/null; {vmm} -version >/dev/null
+    rm -f /tmp/boot
     BOOT_TIME=/tmp/boot LD_PRELOAD={shim} {command} </dev/null >/tmp/vmm 2>&1
-    cat /tmp/boot || {{ echo "bench boot_debian - $(tail -n 1 /tmp/vmm)"; return 1; }}
+    cat /tmp/boot || echo "bench boot_debian ! $(tail -n 1 /tmp/vmm)"
 """
 
 
@@ -43,17 +47,42 @@ class Figure:
     low: int | None = None      # first quartile
     high: int | None = None     # third
     why: str = ""
+    failed: bool = False        # not only that the host cannot do it
 
 
 class Failed(Exception):
     pass
 
 
+@dataclasses.dataclass(frozen=True)
+class Boot:
+    """One emulated host, in which some operations are measured on some KVMs."""
+    vendor: str
+    mitigations: str
+    smp: int
+    ops: tuple
+    kvms: tuple = KVMS
+
+    def __str__(self):
+        return f"{self.vendor}, mitigations {self.mitigations}, CPUs: {self.smp}"
+
+
 def build():
+    """All that the hosts share."""
     make("-s", "-C", paths.TOP / "tests/bench", f"OUT={PROGRAM.parent}")
     module()
+    guest_initrd()
+    for name in ("irqbypass", *(f"kvm-{vendor}" for vendor in VENDORS)):
+        unpacked(name)
 
 
+def operations():
+    """The names of all, in the order in which they are shown. After build()."""
+    listed = subprocess.run([PROGRAM], env={"LIST": "1"}, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+    return [*listed, "boot_debian"]
+
+
+@functools.cache
 def unpacked(name):
     """The files of a module of Linux's and of what it needs, without their packing, in the order in which they load."""
     folder = PROGRAM.parent / "modules"
@@ -72,78 +101,101 @@ def modules(kvm, vendor):
     return [*unpacked("irqbypass"), paths.module(vendor)], [f"kvm_{vendor}"]
 
 
-def boot():
-    """The lines of the script that boot Debian's kernel to a first process that makes QEMU exit."""
+def guest_initrd():
+    """Its first process makes QEMU exit."""
     image = initramfs.Archive()
     image.file("init", (PROGRAM.parent / "boot-init").read_bytes(), 0o755)
-    initrd = PROGRAM.parent / "boot.cpio"
-    initrd.write_bytes(image.finish())
-    command = l2.qemu("pc", 1, 512, paths.vmlinuz(paths.GUEST), initrd, "",
+    GUEST_INITRD.write_bytes(image.finish())
+
+
+def guest():
+    """The lines of the script that boot Debian's kernel."""
+    command = l2.qemu("pc", 1, 512, paths.vmlinuz(paths.GUEST), GUEST_INITRD, "",
                       ["-serial", "null", "-no-reboot", "-device", "isa-debug-exit"])
-    return BOOT.format(kernel=paths.vmlinuz(paths.GUEST), initrd=initrd, vmm=l2.VMM.split()[0],
-                       shim=PROGRAM.parent / "boot-time.so", command=command)
+    return BOOT.format(kernel=paths.vmlinuz(paths.GUEST), initrd=GUEST_INITRD, vmm=l2.VMM.split()[0], shim=GUEST_TIMER, command=command)
 
 
-def script(vendor, kvms, ops):
-    """In Bochs a boot would take minutes, and there is no QEMU."""
-    with_boot = (not ops or "boot_debian" in ops) and vendor == "amd"
-    text = SCRIPT.format(ops=shlex.quote(" ".join(ops)), program=PROGRAM, boot=boot() if with_boot else "")
-    for kvm in kvms:
-        load, unload = modules(kvm, vendor)
+def script(boot):
+    with_guest = "boot_debian" in boot.ops
+    text = SCRIPT.format(ops=shlex.quote(" ".join(boot.ops)), program=PROGRAM, boot=guest() if with_guest else "")
+    for kvm in boot.kvms:
+        load, unload = modules(kvm, boot.vendor)
         text += f"run {kvm} {shlex.quote(' '.join(map(str, load)))} {shlex.quote(' '.join(unload))} || exit\n"
     return text
 
 
-def parse(output):
-    """{kvm: {operation: Figure}} of what the script wrote."""
-    found, current = {}, None
-    for line in output.splitlines():
+class Reader:
+    """Reads what the script writes: {kvm: {operation: Figure}} in `figures`. Calls on_kvm with each KVM that begins."""
+
+    def __init__(self, on_kvm=lambda kvm: None):
+        self.figures, self.on_kvm, self.rest, self.text = {}, on_kvm, b"", []
+
+    def feed(self, data):
+        *lines, self.rest = (self.rest + data).split(b"\n")
+        for line in lines:
+            self.line(line.decode(errors="replace"))
+
+    def line(self, line):
+        self.text.append(line)
         words = line.split(None, 3)
         if line.startswith("=== kvm "):
-            current = found[words[2]] = {}
-        elif words[:1] == ["bench"] and words[2] == "-":
-            current[words[1]] = Figure(why=words[3] if len(words) > 3 else "failed")
-        elif words[:1] == ["bench"]:
+            self.current = self.figures[words[2]] = {}
+            self.on_kvm(words[2])
+        elif words[:1] == ["bench"] and len(words) > 2 and words[2] in "-!":
+            self.current[words[1]] = Figure(why=words[3] if len(words) > 3 else "failed", failed=words[2] == "!")
+        elif words[:1] == ["bench"] and len(words) == 4:
             low, high, _ = words[3].split()
-            current[words[1]] = Figure(int(words[2]), int(low), int(high))
-    return found
+            self.current[words[1]] = Figure(int(words[2]), int(low), int(high))
 
 
-def host_of(vendor, mitigations, smp, kvms):
+def host_of(boot):
     """The emulated host whose TSC counts instructions."""
-    if vendor == "intel":
-        host = bochs.Host(f"bench-{mitigations}", "none", smp=smp, timeout=1800)
-        host.mitigations = MITIGATIONS[mitigations]
-        host.files = [PROGRAM, *(module for kvm in kvms for module in modules(kvm, vendor)[0])]
+    if boot.vendor == "intel":
+        host = bochs.Host(f"bench-{boot.mitigations}", "none", smp=boot.smp, timeout=TIMEOUT)
+        host.mitigations = MITIGATIONS[boot.mitigations]
+        host.files = [PROGRAM, *(module for kvm in boot.kvms for module in modules(kvm, boot.vendor)[0])]
+        if "boot_debian" in boot.ops:
+            host.files += [*l2.FILES, paths.vmlinuz(paths.GUEST), GUEST_INITRD, GUEST_TIMER]
     else:
-        host = l1.Host(f"bench-{mitigations}", "none", smp=smp, icount=True, timeout=1800)
-        host.append = f"mitigations={MITIGATIONS[mitigations]}"
+        host = l1.Host(f"bench-{boot.mitigations}", "none", smp=boot.smp, icount=True, timeout=TIMEOUT)
+        host.append = f"mitigations={MITIGATIONS[boot.mitigations]}"
     return host
 
 
-def run(vendor, mitigations, smp, ops, kvms):
-    """Boots one emulated host; {kvm: {operation: Figure}}. Raises Failed with what the host said."""
-    host = host_of(vendor, mitigations, smp, kvms)
-    output = bytearray()
-    host.on_data = output.extend
-    result = host.run(script(vendor, kvms, ops))
-    text = output.decode(errors="replace")
+def run(boot, on_kvm=lambda kvm: None):
+    """Boots an emulated host. ({kvm: {operation: Figure}}, what went wrong or ""); what has no figure then has a reason."""
+    reader = Reader(on_kvm)
+    words = script(boot)
+    host = host_of(boot)
+    host.on_data = reader.feed
+    result = host.run(words)
+    wrong = ""
     if result.status:
-        raise Failed("\n".join([*text.splitlines()[-10:], *result.complaints, f"status {result.status}, log {result.log}"]))
-    return parse(text)
+        wrong = "\n".join([*reader.text[-10:], *result.complaints, f"status {result.status}, log {result.log}"])
+    figures = {kvm: reader.figures.get(kvm, {}) for kvm in boot.kvms}
+    for found in figures.values():
+        for op in boot.ops:
+            found.setdefault(op, Figure(why="not reported: the host broke", failed=True))
+    return figures, wrong
 
 
-def measure(vendor, mitigations, ops=(), kvms=KVMS):
-    """{kvm: {operation: Figure}}. A second CPU makes Bochs much slower: it is there for what needs it."""
+def boots(vendor, mitigations, ops, kvms=KVMS):
+    """The hosts to boot. A second CPU makes Bochs much slower: it is there for what needs it."""
     if vendor == "amd":
-        figures = run(vendor, mitigations, 2, ops, kvms)
-    else:
-        figures = run(vendor, mitigations, 1, ops, kvms) if set(ops) - TWO_CPUS or not ops else {kvm: {} for kvm in kvms}
-        if two := TWO_CPUS & set(ops or TWO_CPUS):
-            more = run(vendor, mitigations, 2, sorted(two), kvms)
-            figures = {kvm: figures[kvm] | more[kvm] for kvm in kvms}
-    if unknown := set(ops) - set(figures[kvms[0]]):
-        raise Failed(f"no such operation: {' '.join(sorted(unknown))}")
+        return [Boot(vendor, mitigations, 2, tuple(ops), tuple(kvms))]
+    sets = {2: tuple(op for op in ops if op in TWO_CPUS), 1: tuple(op for op in ops if op not in TWO_CPUS)}
+    return [Boot(vendor, mitigations, smp, some, tuple(kvms)) for smp, some in sets.items() if some]
+
+
+def measure(vendor, mitigations, ops, kvms=KVMS):
+    """{kvm: {operation: Figure}}. Raises Failed with what a host said."""
+    figures = {kvm: {} for kvm in kvms}
+    for boot in boots(vendor, mitigations, ops, kvms):
+        found, wrong = run(boot)
+        if wrong:
+            raise Failed(wrong)
+        for kvm in kvms:
+            figures[kvm] |= found[kvm]
     return figures
 
 
@@ -174,8 +226,13 @@ class Row:
     linux: int | None
     ours: int | None
     why: str
+    failed: bool
     floor: int | None
     limit: int | None
+
+    @property
+    def measured(self):
+        return None not in (self.linux, self.ours)
 
     @property
     def ratio(self):
@@ -183,8 +240,12 @@ class Row:
         return self.ours / self.linux if self.linux else 1.0
 
     @property
+    def limited(self):
+        return self.measured and self.limit is not None
+
+    @property
     def over(self):
-        return self.limit is not None and self.ours > self.limit
+        return self.limited and self.ours > self.limit
 
 
 def limits(vendor):
@@ -195,20 +256,26 @@ def limits(vendor):
     return {r[0]: tuple(None if r[i] == "-" else int(r[i]) for i in (floor, limit)) for r in rows}
 
 
-def rows_of(vendor, mitigations, figures):
-    """A Row for each operation, in the program's order. The limits hold for the setting that they were made for."""
-    known = limits(vendor)
-    for op, linux in figures["linux"].items():
-        ours = figures["ours"].get(op, Figure(why="not reported"))
+def limit_of(vendor, mitigations, known, linux):
+    """That of the table or half of Linux's, in the setting for which the limits were made. None for what never exits."""
+    if mitigations != LIMITED[vendor] or not linux or linux <= 1:
+        return None
+    return known if known is not None else linux // 2
+
+
+def rows_of(vendor, mitigations, ops, figures):
+    """A Row for each operation."""
+    known, nothing = limits(vendor), Figure(why="not measured", failed=True)
+    for op in ops:
+        linux, ours = (figures.get(kvm, {}).get(op, nothing) for kvm in KVMS)
         floor, limit = known.get(op, (None, None))
-        if mitigations != LIMITED[vendor]:
-            limit = None
-        yield Row(vendor, mitigations, op, linux.median, ours.median, ours.why or linux.why, floor, limit)
+        yield Row(vendor, mitigations, op, linux.median, ours.median, ours.why or linux.why, linux.failed or ours.failed, floor,
+                  limit_of(vendor, mitigations, limit, linux.median))
 
 
 def write_tsv(path, rows):
     lines = ["vendor\tmitigations\top\tlinux\tours\tratio"]
     for r in rows:
-        figures = [r.linux, r.ours, f"{r.ratio:.3f}"] if None not in (r.linux, r.ours) else [r.linux or "-", r.ours or "-", r.why]
+        figures = [r.linux, r.ours, f"{r.ratio:.3f}"] if r.measured else [r.linux or "-", r.ours or "-", r.why]
         lines.append("\t".join(map(str, [r.vendor, r.mitigations, r.op, *figures])))
     path.write_text("\n".join(lines) + "\n")

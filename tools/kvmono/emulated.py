@@ -15,6 +15,7 @@ import time
 
 from . import paths
 
+LANES = 2  # emulators at a time; each keeps one core busy
 NOT_LOADED, TIMEOUT, BROKEN = 123, 124, 125
 
 # In the log of L1's kernel after the module was loaded, or of the VMM: something went wrong.

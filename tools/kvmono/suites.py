@@ -15,10 +15,10 @@ import time
 
 from . import bench, bochs, emulated, l1, l2, paths
 from .make import make
+from .emulated import LANES
 from .results import FAIL, PASS, SKIP, Frames, Result, Run
 
 SILENCE = 200  # seconds; each runner in L1 kills a program sooner than that
-LANES = 2  # emulators at a time; each keeps one core busy
 
 
 def listed(folder):
