@@ -39,7 +39,7 @@ static bool ranges_next(struct hva_ranges *r)
 
 static void inv_enter(struct mmu *mmu, hva_t start, hva_t end)
 {
-	spin_lock(&mmu->inv_lock);
+	raw_spin_lock(&mmu->inv_lock);
 	write_seqcount_begin(&mmu->inv_seqcount);
 	if (!mmu->inv_active) {
 		WRITE_ONCE(mmu->inv_start, start);
@@ -50,19 +50,19 @@ static void inv_enter(struct mmu *mmu, hva_t start, hva_t end)
 	}
 	WRITE_ONCE(mmu->inv_active, mmu->inv_active + 1);
 	write_seqcount_end(&mmu->inv_seqcount);
-	spin_unlock(&mmu->inv_lock);
+	raw_spin_unlock(&mmu->inv_lock);
 	/* Before any entry is read: the other half of tdp_cas() in fault_claim(). */
 	smp_mb();
 }
 
 void mmu_invalidate_end(struct mmu *mmu, hva_t start, hva_t end)
 {
-	spin_lock(&mmu->inv_lock);
+	raw_spin_lock(&mmu->inv_lock);
 	write_seqcount_begin(&mmu->inv_seqcount);
 	WRITE_ONCE(mmu->inv_done, mmu->inv_done + 1);
 	WRITE_ONCE(mmu->inv_active, mmu->inv_active - 1);
 	write_seqcount_end(&mmu->inv_seqcount);
-	spin_unlock(&mmu->inv_lock);
+	raw_spin_unlock(&mmu->inv_lock);
 }
 
 /*

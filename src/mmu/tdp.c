@@ -96,8 +96,8 @@ int mmu_init(struct mmu *mmu, struct vm *vm)
 	mmu_recover_init(mmu);
 	mmu->hw_log = false;
 	atomic_set(&mmu->unflushed, 0);
-	spin_lock_init(&mmu->inv_lock);
-	seqcount_spinlock_init(&mmu->inv_seqcount, &mmu->inv_lock);
+	raw_spin_lock_init(&mmu->inv_lock);
+	seqcount_raw_spinlock_init(&mmu->inv_seqcount, &mmu->inv_lock);
 	mmu->inv_active = 0;
 	mmu->inv_done = 0;
 	mmu->root = tdp_table_alloc(mmu->levels);

@@ -41,9 +41,12 @@ struct mmu {
 	 */
 	atomic_t unflushed;
 
-	/* Invalidations under way; read by every fault, written by notifiers only. See fault.c. */
-	spinlock_t inv_lock ____cacheline_aligned_in_smp;
-	seqcount_spinlock_t inv_seqcount;
+	/*
+	 * Invalidations under way; read by every fault, written by notifiers only. See fault.c. Raw: some faults are handled with IRQs off, and on PREEMPT_RT
+	 * a reader may take the lock of another kind.
+	 */
+	raw_spinlock_t inv_lock ____cacheline_aligned_in_smp;
+	seqcount_raw_spinlock_t inv_seqcount;
 	u32 inv_active;			/* how many */
 	hva_t inv_start, inv_end;	/* a range that holds all of them; end is not in it */
 	unsigned long inv_done;		/* how many have ended */

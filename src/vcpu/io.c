@@ -130,13 +130,16 @@ bool io_read(struct vcpu_x86 *v, u16 port, u32 len, void *val)
 }
 
 /**
- * ring_doorbell() - signal the eventfd that waits for this write. false: there is none, or another device comes first. RCU held, or IRQs off.
+ * ring_doorbell() - signal the eventfd that waits for this write. false: there is none, or another device comes first. RCU held, or IRQs off: where an
+ * eventfd's lock may sleep (PREEMPT_RT), it is left to iobus_write().
  */
 bool ring_doorbell(struct iobus *bus, gpa_t addr, u32 len, u64 val)
 {
 	struct iodev *d;
 	u32 pos = 0;
 
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		return false;
 	while ((d = iobus_find(bus, addr, len, &pos))) {
 		if (d->kind != IODEV_IOEVENTFD)
 			return false;
