@@ -160,15 +160,15 @@ class InL1:
 class InBochs(InL1):
     """The same on a model of Bochs, for programs of tests/api."""
 
-    def __init__(self, model, kvm):
+    def __init__(self, model, smp, kvm):
         module = f"kvm_{bochs.MODELS[model]}"
-        super().__init__("intel", f"sh tests/api/run-in-l1 -m {module} {Api.out}", kvm, sets=["swap"])
+        super().__init__("intel", f"sh tests/api/run-in-l1 -m {module} {Api.out}", kvm, smp, sets=["swap"])
         self.model = model
         if kvm == "linux":
             self.series = paths.GUEST
 
     def _host(self, names):
-        host = bochs.Host(f"intel-{self.model}-{self.kvm}", self.kvm, model=self.model, timeout=3600, series=self.series)
+        host = bochs.Host(f"intel-{self.model}-{self.smp}-{self.kvm}", self.kvm, model=self.model, smp=self.smp, timeout=3600, series=self.series)
         host.files = [Api.folder / "run-in-l1", *(Api.out / name for name in names)]
         return host
 
@@ -185,8 +185,11 @@ class Api:
     folder = paths.TOP / "tests/api"
     out = paths.BUILD / "api"
 
+    # Where files come over 9p a host can't suspend: the part intel runs it, on processors of both vendors.
+    not_here = {"host-suspend"}
+
     def names(self):
-        return listed(self.folder)
+        return [name for name in listed(self.folder) if name not in self.not_here]
 
     def run(self, names, add):
         if not build("api", add, "-s", "-j2", "-C", self.folder, f"OUT={self.out}"):
@@ -353,10 +356,13 @@ class Intel:
     # What the processors have or lack (docs of Bochs's models): EPT's A/D bits and PML, APIC virtualization, XSAVES, the
     # monitor trap flag; and on ryzen NRIPS, FlushByAsid and the pause filter.
     differ = ["back-anon", "back-huge", "debug-step", "dev-caps", "dev-cpuid", "dirty-huge", "dirty-log", "dirty-manual", "dirty-running",
-              "exc-inject", "exc-reinject", "hlt-wake", "irq-ioapic", "irq-msi", "irq-nmi", "irq-pic", "irq-shadow", "lapic-ipi",
+              "exc-inject", "exc-reinject", "hlt-wake", "host-suspend", "irq-ioapic", "irq-msi", "irq-nmi", "irq-pic", "irq-shadow", "lapic-ipi",
               "lapic-priority", "lapic-timer", "lapic-x2apic", "lm-entry", "mmio-insn", "msr-lists", "pio-string", "pm-entry", "rm-hlt",
               "run-control", "smp-run", "smp-sipi", "st-fpu", "st-msrs", "st-sregs", "st-xsave", "tpr"]
     models = {"haswell": "corei7_haswell_4770", "ivy": "corei7_ivy_bridge_3770k", "icelake": "corei7_icelake_u", "ryzen": "ryzen"}
+    # On the default model with two CPUs.
+    two_cpus = ["host-hotplug", "host-suspend", "smp-run", "vmm-killed"]
+    not_on_one_cpu = {"host-hotplug"}
     refused = {"refuse-no-unrestricted": "corei5_lynnfield_750"}
     # Bochs's SVM: TF in the guest at an exit of another kind than #DB leaves a trap behind, which the host takes before its segments are
     # back (with any module); and DR6 in the VMCB doesn't tell of a step.
@@ -371,12 +377,13 @@ class Intel:
 
     def names(self):
         there = [f"{name}@{short}" for short in self.models for name in self.differ if short != "ryzen" or name not in self.not_on_ryzen]
-        return [*listed(Api.folder), *there, *self.refused, *self.guests]
+        here = [name for name in listed(Api.folder) if name not in self.not_on_one_cpu]
+        return [*here, *there, *(f"{name}@two" for name in self.two_cpus), *self.refused, *self.guests]
 
     def run(self, names, add):
         if not build("intel", add, "-s", "-j2", "-C", Api.folder, f"OUT={Api.out}"):
             return
-        runs = {}       # (model, kvm, name): Run
+        runs = {}       # (model, CPUs, kvm, name): Run
         complaints = []
         with concurrent.futures.ThreadPoolExecutor(LANES) as pool:
             lanes = [pool.submit(self._lane, *lane, runs) for lane in self._lanes(names, runs)]
@@ -395,61 +402,62 @@ class Intel:
 
     def _where(self, name):
         program, _, short = name.partition("@")
-        return program, self.models.get(short, bochs.DEFAULT_MODEL)
+        return program, self.models.get(short, bochs.DEFAULT_MODEL), 2 if short == "two" else 1
 
     def _lanes(self, names, runs):
-        """(model, kvm, programs): ours, and what Linux hasn't answered yet."""
+        """(model, CPUs, kvm, programs): ours, and what Linux hasn't answered yet."""
         wanted = collections.defaultdict(list)
         for name in names:
             if name in self.refused or name in self.guests:
                 continue
-            program, model = self._where(name)
+            program, model, smp = self._where(name)
             ours = os.environ.get("KVM") or "kvmono"
-            wanted[model, ours].append(program)
-            kept = self._kept(program, model)
+            wanted[model, smp, ours].append(program)
+            kept = self._kept(program, model, smp)
             if self._misled(program, model):
                 continue
             if kept.exists():
                 status, _, out = kept.read_text().partition("\n")
-                runs[model, "linux", program] = Run(program, int(status), 0, out, "")
+                runs[model, smp, "linux", program] = Run(program, int(status), 0, out, "")
             elif ours != "linux":
-                wanted[model, "linux"].append(program)
-        for (model, kvm), programs in wanted.items():
+                wanted[model, smp, "linux"].append(program)
+        for (model, smp, kvm), programs in wanted.items():
             for i in range(0, len(programs), self.CHUNK):
-                yield model, kvm, programs[i:i + self.CHUNK]
+                yield model, smp, kvm, programs[i:i + self.CHUNK]
 
     def _misled(self, program, model):
         return model == "ryzen" and program in self.misled_on_ryzen
 
     def _answers_of_qemu(self, names, runs):
-        programs = [program for program, model in map(self._where, names) if self._misled(program, model)]
+        programs = [program for program, model, _ in map(self._where, names) if self._misled(program, model)]
         answers = {}
         PARTS["api"].oracle(programs, answers)
-        runs.update(((self.models["ryzen"], "linux", program), answers[program]) for program in programs)
+        runs.update(((self.models["ryzen"], 1, "linux", program), answers[program]) for program in programs)
 
-    def _lane(self, model, kvm, programs, runs):
+    def _lane(self, model, smp, kvm, programs, runs):
         def took(run):
-            runs[model, kvm, run.name] = run
+            runs[model, smp, kvm, run.name] = run
             if kvm == "linux":
-                self._kept(run.name, model).write_text(f"{run.status}\n{run.out}")
+                self._kept(run.name, model, smp).write_text(f"{run.status}\n{run.out}")
 
-        complaints, log = InBochs(model, kvm).run(programs, took)
+        complaints, log = InBochs(model, smp, kvm).run(programs, took)
         return [] if kvm == "linux" else complaints, log
 
-    def _kept(self, program, model):
+    def _kept(self, program, model, smp):
         """What Linux answered, also when it failed: that doesn't change either."""
         key = hashlib.sha256((Api.out / program).read_bytes())
         key.update(f"{paths.kver(paths.GUEST)} {model} {bochs.APPEND} {bochs.APPEND_FOR.get(model)}".encode())
         folder = paths.CACHE / "oracle"
         folder.mkdir(parents=True, exist_ok=True)
-        return folder / f"{program}-{model}-{key.hexdigest()[:16]}"
+        machine = model if smp == 1 else f"{model}-{smp}"
+        return folder / f"{program}-{machine}-{key.hexdigest()[:16]}"
 
     def _judge(self, name, runs):
-        program, model = self._where(name)
-        ours = runs[model, os.environ.get("KVM") or "kvmono", program]
+        program, model, smp = self._where(name)
+        ours = runs[model, smp, os.environ.get("KVM") or "kvmono", program]
         result = ours.result("intel")
         result.name = f"intel/{name}"
-        reference = runs.get((model, "linux", program))
+        reference = runs.get((model, smp, "linux", program))
         if result.verdict != PASS:
             return result
         if reference.status:
