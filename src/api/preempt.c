@@ -8,6 +8,7 @@
 #include <linux/preempt.h>
 #include <linux/sched.h>
 #include "api/api.h"
+#include "vcpu/life_inline.h"
 
 static struct vcpu *notified_vcpu(struct preempt_notifier *notifier)
 {

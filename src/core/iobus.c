@@ -15,13 +15,6 @@ static bool iodev_holds(const struct iodev *dev, gpa_t addr, u32 len)
 	return addr >= dev->base && addr - dev->base < dev->len && len <= dev->len - (addr - dev->base);
 }
 
-static u64 iobus_block(const struct iobus *bus, gpa_t addr)
-{
-	u64 block = addr >> bus->block_shift;
-
-	return BIT_ULL((block ^ block >> 6) & 63);
-}
-
 /* Bits of all blocks that a device has a part of. */
 static u64 iodev_blocks(const struct iobus *bus, const struct iodev *dev)
 {

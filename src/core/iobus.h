@@ -49,4 +49,20 @@ int iobus_add(struct vm *vm, struct iobus *bus, const struct iodev *dev);
 int iobus_del(struct vm *vm, struct iobus *bus, const void *dev);
 void iobus_destroy(struct iobus *bus);
 
+/* The filter's bit for the block that @addr is in. */
+static inline u64 iobus_block(const struct iobus *bus, gpa_t addr)
+{
+	u64 block = addr >> bus->block_shift;
+
+	return BIT_ULL((block ^ block >> 6) & 63);
+}
+
+/** iobus_may_have() - false: no device has @addr, nor a longer access that begins there. Context as iobus_find(). */
+static inline bool iobus_may_have(const struct iobus *bus, gpa_t addr)
+{
+	struct iodevs *devs = rcu_dereference_check(bus->devs, rcu_read_lock_any_held());
+
+	return devs && (devs->filter & iobus_block(bus, addr));
+}
+
 #endif

@@ -81,7 +81,7 @@ struct hw_exit {
 	union {
 		struct { u8 nr, reg; bool operand_known; u64 value; } cr;	/* reg valid when operand_known */
 		struct { u8 nr, reg; bool operand_known; } dr;
-		struct { u16 port; u8 size; bool in, string, rep; u8 seg; u64 next_rip; } io;	/* next_rip 0: unknown */
+		struct { u16 port; u8 size; bool in, string, unclaimed; bool rep; u8 seg; } io;	/* rep and seg: of string; unclaimed: vcpu/fast.c's */
 		struct { gpa_t gpa; u32 access; bool present, in_walk; } npf;	/* access: enum access; in_walk: the guest's own page tables were being read */
 		struct { u16 selector; u8 reason; bool has_error; u32 error; } task;	/* reason: 0 CALL 1 IRET 2 JMP 3 gate */
 		struct { u16 offset; u8 vector; } apic;		/* EXIT_APIC_WRITE; EXIT_EOI_INDUCED */
@@ -133,11 +133,11 @@ enum hw_reset { HW_RESET, HW_INIT };
 void hw_vcpu_reset(struct hw_vcpu *hw, enum hw_reset how);
 
 /** hw_load() - this vCPU will run on this CPU. Preemption off. @scheduled_out: the same task had it before on a context switch (host state that can't have changed may be kept). */
-void hw_load(struct hw_vcpu *hw, int cpu, bool scheduled_out);
+static inline void hw_load(struct hw_vcpu *hw, int cpu, bool scheduled_out);
 /** hw_put() - it will not for a while: give the CPU its host state back (MSRs, segments). Preemption off. */
-void hw_put(struct hw_vcpu *hw, bool scheduled_out);
-/** hw_prepare_guest_switch() - once before the inner loop (host state save that VMENTRY needs); preemption off, before IRQs go off. */
-void hw_prepare_guest_switch(struct hw_vcpu *hw);
+static inline void hw_put(struct hw_vcpu *hw, bool scheduled_out);
+/** hw_prepare_guest_switch() - once before the inner loop: what holds until IRQs are on again (host state that entries need saved, MSRs). IRQs off. */
+static inline void hw_prepare_guest_switch(struct hw_vcpu *hw);
 
 /** hw_set_tdp_root() - root table of the nested paging, levels as hw_caps. Takes effect at next entry; the caller flushes. */
 void hw_set_tdp_root(struct hw_vcpu *hw, hpa_t root, int levels);
@@ -272,6 +272,8 @@ u32 hw_pause_window(struct hw_vcpu *hw);
  * hw_get_msr(): 0 and *val, or -ENOENT when this MSR isn't the backend's. hw_set_msr(): the same; the caller has checked the value. */
 int hw_get_msr(struct hw_vcpu *hw, u32 msr, u64 *val);
 int hw_set_msr(struct hw_vcpu *hw, u32 msr, u64 val);
+/** hw_tsc_aux() - the guest's TSC_AUX, which the caller loads before an entry unless hw_caps.tsc_aux_virt. */
+static inline u64 hw_tsc_aux(const struct hw_vcpu *hw);
 /** hw_set_msr_intercept() - does the guest's own access exit? @access: ACCESS_READ | ACCESS_WRITE bits that shall exit; the others pass. */
 void hw_set_msr_intercept(struct hw_vcpu *hw, u32 msr, u32 access);
 /* HW_SYSCALL_MSRS_EXIT: the accesses to STAR, LSTAR, CSTAR and SFMASK that exit although nobody asked for it; the backend's own header may say fewer. */

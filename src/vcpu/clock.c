@@ -23,7 +23,7 @@
 /* All VMs, for the moment when the host changes its clocksource. */
 static LIST_HEAD(clock_vms);
 static DEFINE_SPINLOCK(clock_vms_lock);
-static bool host_clock_is_tsc;
+bool host_clock_is_tsc;
 
 /* ------------------------------------------------------------------ the host's clocks */
 
@@ -80,7 +80,8 @@ void clock_teardown(void)
 }
 
 /* What the host's TSC lost, in all, by beginning anew while the host slept. Written while one CPU runs and all tasks are frozen. */
-static u64 host_tsc_lost, host_tsc_at_suspend;
+u64 host_tsc_lost;
+static u64 host_tsc_at_suspend;
 
 /** clock_suspend(), clock_resume() - the host goes to sleep and comes back: on its last CPU, IRQs off, tasks frozen. */
 void clock_suspend(void)
@@ -286,8 +287,8 @@ int vcpu_set_tsc_khz(struct vcpu_x86 *v, u32 khz)
 	return 0;
 }
 
-/** clock_vcpu_load() - the vCPU comes to @cpu. Preemption off. */
-void clock_vcpu_load(struct vcpu_x86 *v, int cpu)
+/** clock_load_elsewhere() - the vCPU comes to another CPU than last time, or the host's TSC began anew. Preemption off. */
+void clock_load_elsewhere(struct vcpu_x86 *v, int cpu)
 {
 	u64 now;
 
@@ -307,13 +308,6 @@ void clock_vcpu_load(struct vcpu_x86 *v, int cpu)
 	}
 	if (!READ_ONCE(v_vm(v)->clock.stable))
 		vcpu_request(&v->vcpu, REQ_CLOCK_UPDATE);
-}
-
-/** clock_vcpu_put() - it leaves this CPU. Preemption off. */
-void clock_vcpu_put(struct vcpu_x86 *v)
-{
-	if (check_tsc_unstable())
-		v->last_host_tsc = rdtsc();
 }
 
 /* ------------------------------------------------------------------ kvmclock of the VM */

@@ -10,12 +10,12 @@
 
 /*
  * IRQs off. DR7 is switched by the processor, so the new DR0-3 can't fire before the guest runs if the host's breakpoints are off first.
- * True: debug_leave() has something to put back.
+ * True: debug_leave() has something to put back. Called where v->rare isn't 0.
  */
 static __always_inline bool debug_enter(struct vcpu_x86 *v)
 {
-	if (likely(!v->breakpoints_on && !v->guest_uses_dr))
-		return hw_breakpoint_active();
+	if (!v->breakpoints_on && !v->guest_uses_dr)
+		return false;
 	set_debugreg(0UL, 7);
 	set_debugreg(v->eff_db[0], 0);
 	set_debugreg(v->eff_db[1], 1);
@@ -25,7 +25,7 @@ static __always_inline bool debug_enter(struct vcpu_x86 *v)
 }
 
 /*
- * IRQs off. #VMEXIT leaves DR7 with all breakpoints off (APM 2, 15.6; SDM 3C, 28.5.1): the host's, if it has any, are put back.
+ * IRQs off. Called where debug_enter() said so, or the host has breakpoints. #VMEXIT leaves DR7 with all breakpoints off (APM 2, 15.6; SDM 3C, 28.5.1): the host's, if it has any, are put back.
  */
 static __always_inline void debug_leave(struct vcpu_x86 *v)
 {

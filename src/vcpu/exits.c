@@ -8,6 +8,7 @@
 #include <asm/msr.h>
 #include <asm/processor-flags.h>
 #include <asm/trapnr.h>
+#include "vcpu/pio_inline.h"
 #include "vcpu/vcpu.h"
 
 /* ------------------------------------------------------------------ small change */
@@ -80,36 +81,6 @@ static int exit_internal_error(struct vcpu_x86 *v, u32 suberror, u64 data0, u64 
 
 /* ------------------------------------------------------------------ port I/O */
 
-/* IN and OUT on AL, AX, EAX; a 32-bit result clears the upper half of RAX, the smaller ones leave the rest alone (APM 1, 3.1.2). */
-static void io_to_rax(struct vcpu_x86 *v, u32 size, u32 val)
-{
-	u64 rax = hw_reg(&v->hw, REG_RAX);
-
-	switch (size) {
-	case 1:
-		rax = (rax & ~0xffULL) | (u8)val;
-		break;
-	case 2:
-		rax = (rax & ~0xffffULL) | (u16)val;
-		break;
-	default:
-		rax = val;
-		break;
-	}
-	hw_set_reg(&v->hw, REG_RAX, rax);
-}
-
-/* Port I/O exits name the next RIP on AMD even where nothing else does. */
-static u8 io_insn_len(struct vcpu_x86 *v, const struct hw_exit *exit)
-{
-	u64 len;
-
-	if (exit->insn_len)
-		return exit->insn_len;
-	len = exit->io.next_rip - hw_rip(&v->hw);
-	return exit->io.next_rip && len <= 15 ? len : 0;
-}
-
 static int io_done(struct vcpu_x86 *v, u8 insn_len)
 {
 	struct hw_exit done = { .kind = EXIT_IO, .insn_len = insn_len };
@@ -117,29 +88,14 @@ static int io_done(struct vcpu_x86 *v, u8 insn_len)
 	return exit_done(v, &done);
 }
 
-/* Ask the VMM. RIP stays at the instruction until it has answered, but for port 0x7e (KVM_X86_QUIRK_OUT_7E_INC_RIP). */
-static int io_ask_user(struct vcpu_x86 *v, const struct hw_exit *exit, u32 val)
+/* RIP stays at the instruction until the VMM has answered, but for port 0x7e (KVM_X86_QUIRK_OUT_7E_INC_RIP). */
+static int io_ask_user(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
-	struct kvm_run *run = v->vcpu.run;
-
-	run->exit_reason = KVM_EXIT_IO;
-	run->io.direction = exit->io.in ? KVM_EXIT_IO_IN : KVM_EXIT_IO_OUT;
-	run->io.size = exit->io.size;
-	run->io.port = exit->io.port;
-	run->io.count = 1;
-	run->io.data_offset = KVM_PIO_PAGE_OFFSET * PAGE_SIZE;
-	v->pio.size = exit->io.size;
-	v->pio.insn_len = io_insn_len(v, exit);
-	v->pio.linear_rip = vcpu_linear_rip(v);
-	v->completion = exit->io.in ? COMPLETE_FAST_PIO_IN : COMPLETE_SKIP;
-	v->vcpu.stats.io_exits++;
-	if (!exit->io.in) {
-		memcpy(v->pio.data, &val, exit->io.size);
-		if (exit->io.port == 0x7e && !(v_vm(v)->disabled_quirks & KVM_X86_QUIRK_OUT_7E_INC_RIP)) {
-			v->completion = COMPLETE_NOTHING;
-			io_done(v, v->pio.insn_len);
-			run->exit_reason = KVM_EXIT_IO;
-		}
+	pio_ask_user(v, exit);
+	if (!exit->io.in && exit->io.port == QUIRK_PORT && !(v_vm(v)->disabled_quirks & KVM_X86_QUIRK_OUT_7E_INC_RIP)) {
+		v->completion = COMPLETE_NOTHING;
+		io_done(v, v->pio.insn_len);
+		v->vcpu.run->exit_reason = KVM_EXIT_IO;
 	}
 	return NEXT_USER;
 }
@@ -152,28 +108,26 @@ static int handle_io(struct vcpu_x86 *v, const struct hw_exit *exit)
 		return vcpu_emulate(v, exit);
 	if (exit->io.in) {
 		if (!io_read(v, exit->io.port, size, &val))
-			return io_ask_user(v, exit, 0);
-		io_to_rax(v, size, val);
+			return io_ask_user(v, exit);
+		pio_to_rax(v, size, val);
 	} else {
 		val = hw_reg(&v->hw, REG_RAX);
 		if (!io_write(v, exit->io.port, size, &val))
-			return io_ask_user(v, exit, val);
+			return io_ask_user(v, exit);
 	}
-	return io_done(v, io_insn_len(v, exit));
+	return exit_done(v, exit);
 }
 
-/* The VMM may have moved RIP in between (a reset, a migration): then the instruction is none of ours any more. */
-static int complete_pio(struct vcpu_x86 *v, bool in)
+/* pio_complete(), where that is not all: the instruction must be read for its length, or a debugger steps. */
+static int complete_pio(struct vcpu_x86 *v)
 {
-	u32 val = 0;
+	bool in = v->completion == COMPLETE_PIO_IN;
 
 	v->completion = COMPLETE_NOTHING;
 	if (vcpu_linear_rip(v) != v->pio.linear_rip)
 		return NEXT_GUEST;
-	if (in) {
-		memcpy(&val, v->pio.data, min_t(u32, v->pio.size, sizeof(val)));
-		io_to_rax(v, v->pio.size, val);
-	}
+	if (in)
+		pio_to_rax(v, v->pio.size, pio_data_read(v->pio.data, v->pio.size));
 	return io_done(v, v->pio.insn_len);
 }
 
@@ -673,10 +627,9 @@ int slow_exit(struct vcpu_x86 *v, const struct hw_exit *exit)
 int complete_user_exit(struct vcpu_x86 *v)
 {
 	switch (v->completion) {
-	case COMPLETE_FAST_PIO_IN:
-		return complete_pio(v, true);
-	case COMPLETE_SKIP:
-		return complete_pio(v, false);
+	case COMPLETE_PIO_IN:
+	case COMPLETE_PIO_OUT:
+		return complete_pio(v);
 	case COMPLETE_EMULATION:
 		return vcpu_emulate_continue(v);
 	case COMPLETE_MOV:

@@ -245,23 +245,19 @@ static noinline bool fast_cr8_write(struct vcpu_x86 *v, const struct hw_exit *ex
 	return fast_skip(v, len);
 }
 
-/* OUT that rings an eventfd. RIP after it is known from the exit itself. */
-static noinline bool fast_doorbell(struct vcpu_x86 *v, const struct hw_exit *exit)
+/* OUT to a port that a device may have: does it ring an eventfd? */
+noinline bool fast_doorbell(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
-	u64 val = (u32)hw_reg(&v->hw, REG_RAX), len = exit->insn_len;
+	u64 val = (u32)hw_reg(&v->hw, REG_RAX);
 
-	if (exit->io.in || exit->io.string)
-		return false;
-	if (!len && exit->io.next_rip)
-		len = exit->io.next_rip - hw_rip(&v->hw);
-	if (!len || len > 15)
+	if (!exit->insn_len)
 		return false;
 	if (exit->io.size < 4)
 		val &= BIT_ULL(exit->io.size * 8) - 1;
 	if (!ring_doorbell(&v->vcpu.vm->pio, exit->io.port, exit->io.size, val))
 		return false;
 	v->vcpu.stats.io_exits++;
-	return fast_skip(v, len);
+	return fast_skip(v, exit->insn_len);
 }
 
 static bool is_stepping(struct vcpu_x86 *v)
@@ -343,7 +339,7 @@ static bool fast_insn(struct vcpu_x86 *v, const struct hw_exit *exit)
 }
 
 /** fast_other() - fast_exit() for all kinds but CPUID. */
-bool fast_other(struct vcpu_x86 *v, const struct hw_exit *exit)
+bool fast_other(struct vcpu_x86 *v, struct hw_exit *exit)
 {
 	BUILD_BUG_ON(NR_EXIT_KINDS > 64);
 	if (exit->kind == EXIT_NPF)
@@ -353,7 +349,7 @@ bool fast_other(struct vcpu_x86 *v, const struct hw_exit *exit)
 	if (BIT_ULL(exit->kind) & FAST_INSNS)
 		return fast_insn(v, exit);
 	if (exit->kind == EXIT_IO)
-		return fast_doorbell(v, exit);
+		return fast_io(v, exit);
 	if (exit->kind == EXIT_CR_WRITE)
 		return fast_cr8_write(v, exit);
 	if (BIT_ULL(exit->kind) & FAST_APIC)

@@ -11,7 +11,7 @@
 #include "vcpu/vcpu.h"
 
 /* fast.c */
-bool fast_other(struct vcpu_x86 *v, const struct hw_exit *exit);
+bool fast_other(struct vcpu_x86 *v, struct hw_exit *exit);
 hva_t insn_site_fill(struct vcpu_x86 *v, u64 linear, struct insn_site *s);
 
 /* ------------------------------------------------------------------ how long is the instruction? */
@@ -111,6 +111,39 @@ static __always_inline void vcpu_advance_rip(struct vcpu_x86 *v, u32 len)
 	hw_set_shadow(&v->hw, SHADOW_NONE);
 }
 
+/* run.c */
+void vcpu_skip_flags(struct vcpu_x86 *v);
+
+/* The instruction of @len bytes is complete. Any context. */
+static __always_inline void vcpu_skip(struct vcpu_x86 *v, u32 len)
+{
+	vcpu_advance_rip(v, len);
+	if (unlikely(hw_rflags(&v->hw) & (X86_EFLAGS_TF | X86_EFLAGS_RF)))
+		vcpu_skip_flags(v);
+}
+
+/* ------------------------------------------------------------------ port I/O */
+
+#define QUIRK_PORT	0x7e	/* OUT to it is behind RIP when the VMM hears of it (KVM_X86_QUIRK_OUT_7E_INC_RIP): exits.c */
+
+/* fast.c */
+bool fast_doorbell(struct vcpu_x86 *v, const struct hw_exit *exit);
+
+/*
+ * Most ports are the VMM's: then exit->io.unclaimed says so, and the run loop asks it without looking again. IRQs off. A device that is added
+ * from now on is added behind this access.
+ */
+static __always_inline bool fast_io(struct vcpu_x86 *v, struct hw_exit *exit)
+{
+	if (exit->io.string || exit->io.port == QUIRK_PORT)
+		return false;
+	if (!iobus_may_have(&v->vcpu.vm->pio, exit->io.port)) {
+		exit->io.unclaimed = true;
+		return false;
+	}
+	return !exit->io.in && fast_doorbell(v, exit);
+}
+
 /* ------------------------------------------------------------------ CPUID */
 
 static __always_inline bool fast_cpuid(struct vcpu_x86 *v, u32 len)
@@ -120,7 +153,7 @@ static __always_inline bool fast_cpuid(struct vcpu_x86 *v, u32 len)
 	const struct kvm_cpuid_entry2 *e = &v->cpuid[first];
 
 	/* Leaf 0xd depends on XCR0, which may have moved unseen. */
-	if (unlikely(function == 0xd && fpu_xcr0_may_move(v)))
+	if (unlikely(function == 0xd && v->xcr0_may_move))
 		return false;
 	v->vcpu.stats.cpuid_exits++;
 	if (likely(first != CPUID_NO_ENTRY && e->function == function && (!(e->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX) || e->index == index))) {
@@ -139,7 +172,7 @@ static __always_inline bool fast_cpuid(struct vcpu_x86 *v, u32 len)
  * fast_exit() - answer what can be answered with IRQs off: true, and the guest goes on. false: nothing was done, and slow_exit() does it all. A single
  * step has its own consequences after each instruction, and RF ends with it: both go the slow way.
  */
-static __always_inline bool fast_exit(struct vcpu_x86 *v, const struct hw_exit *exit)
+static __always_inline bool fast_exit(struct vcpu_x86 *v, struct hw_exit *exit)
 {
 	u32 len;
 

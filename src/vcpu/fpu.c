@@ -43,7 +43,11 @@ void fpu_update_switch(struct vcpu_x86 *v)
 	u64 cr4 = hw_cr4(&v->hw);
 	bool xsave = cr4 & X86_CR4_OSXSAVE;
 
-	v->xsave_on = xsave;
+	/*
+	 * An emulated processor may not know the intercept of XSETBV (QEMU's TCG doesn't): then the guest changes XCR0 without an exit, and the
+	 * host would go on with the guest's. Only where we are a guest ourselves XCR0 is looked at; XGETBV is never an exit.
+	 */
+	v->xcr0_may_move = xsave && boot_cpu_has(X86_FEATURE_HYPERVISOR);
 	v->xcr0_switch = xsave && v->xcr0 != fpu_host_xcr0;
 	v->xss_switch = xsave && hw_caps.xsaves && v->ia32_xss != fpu_host_xss;
 	v->pkru_switch = cpu_feature_enabled(X86_FEATURE_OSPKE) &&

@@ -8,6 +8,7 @@
 #include <asm/apicdef.h>
 #include <asm/debugreg.h>
 #include "core/compat.h"
+#include "vcpu/life_inline.h"
 #include "vcpu/vcpu.h"
 
 size_t vm_x86_size(void)
@@ -276,34 +277,14 @@ void vcpu_x86_destroy(struct vcpu *vcpu)
 
 /* ------------------------------------------------------------------ scheduling */
 
-/** vcpu_load_cpu() - this thread, with this vCPU, will run on @cpu. Preemption off. */
-void vcpu_load_cpu(struct vcpu *vcpu, int cpu)
+/** vcpu_put_at_switch() - vcpu_put_cpu() of a context switch: what others want to know of who doesn't run. Preemption off. */
+void vcpu_put_at_switch(struct vcpu_x86 *v)
 {
-	struct vcpu_x86 *v = to_x86(vcpu);
+	struct vcpu *vcpu = &v->vcpu;
 
-	WRITE_ONCE(vcpu->cpu, cpu);
-	hw_load(&v->hw, cpu, READ_ONCE(vcpu->scheduled_out));
-	if (vcpu->scheduled_out)
-		vcpu_pause_shrink(v);
-	clock_vcpu_load(v, cpu);
-	if (v->steal_msr & KVM_MSR_ENABLED)
-		vcpu_request(vcpu, REQ_STEAL_UPDATE);
-	vcpu->stats.host_state_reload++;
-}
-
-/** vcpu_put_cpu() - it will not for a while. Preemption off. */
-void vcpu_put_cpu(struct vcpu *vcpu)
-{
-	struct vcpu_x86 *v = to_x86(vcpu);
-	bool scheduled_out = READ_ONCE(vcpu->scheduled_out);
-
-	if (scheduled_out) {
-		WRITE_ONCE(vcpu->in_kernel, hw_cpl(&v->hw) == 0);
-		if (READ_ONCE(vcpu->preempted)) {
-			vcpu->stats.preemption_reported++;
-			pv_sched_out(v);
-		}
+	WRITE_ONCE(vcpu->in_kernel, hw_cpl(&v->hw) == 0);
+	if (READ_ONCE(vcpu->preempted)) {
+		vcpu->stats.preemption_reported++;
+		pv_sched_out(v);
 	}
-	clock_vcpu_put(v);
-	hw_put(&v->hw, scheduled_out);
 }

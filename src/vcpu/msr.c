@@ -743,10 +743,11 @@ void vcpu_apply_msr_filter(struct vcpu_x86 *v)
 struct user_return_cpu {
 	struct user_return_notifier notifier;
 	bool registered, host_known;
-	u64 host_tsc_aux, current_tsc_aux;	/* the kernel sets the host's when the CPU comes up, and never again */
+	u64 host_tsc_aux;	/* the kernel sets it when the CPU comes up, and never again */
 };
 
 static DEFINE_PER_CPU(struct user_return_cpu, user_return_cpu);
+DEFINE_PER_CPU(u64, tsc_aux_now);
 
 static void user_return_restore(struct user_return_notifier *n)
 {
@@ -758,36 +759,34 @@ static void user_return_restore(struct user_return_notifier *n)
 	if (c->registered) {
 		c->registered = false;
 		user_return_notifier_unregister(n);
-		if (c->current_tsc_aux != c->host_tsc_aux)
+		if (__this_cpu_read(tsc_aux_now) != c->host_tsc_aux + 1)
 			wrmsrl(MSR_TSC_AUX, c->host_tsc_aux);
-		c->current_tsc_aux = c->host_tsc_aux;
+		__this_cpu_write(tsc_aux_now, c->host_tsc_aux + 1);
 	}
 	local_irq_restore(flags);
 }
 
-/** user_return_msrs_load() - give the guest its TSC_AUX. Preemption off; once per entry into the run loop. */
-void user_return_msrs_load(struct vcpu_x86 *v)
+/** tsc_aux_load() - the CPU hasn't the guest's TSC_AUX. IRQs off. */
+void tsc_aux_load(u64 val)
 {
 	struct user_return_cpu *c = this_cpu_ptr(&user_return_cpu);
-	u64 val;
 
-	if (hw_caps.tsc_aux_virt || !boot_cpu_has(X86_FEATURE_RDTSCP) || hw_get_msr(&v->hw, MSR_TSC_AUX, &val))
+	if (hw_caps.tsc_aux_virt || !boot_cpu_has(X86_FEATURE_RDTSCP))
 		return;
 	if (unlikely(!c->host_known)) {
 		rdmsrl(MSR_TSC_AUX, c->host_tsc_aux);
-		c->current_tsc_aux = c->host_tsc_aux;
+		__this_cpu_write(tsc_aux_now, c->host_tsc_aux + 1);
 		c->host_known = true;
+		if (c->host_tsc_aux == val)
+			return;
 	}
-	/* A comparison costs less than an MSR write, and than a notifier that has nothing to restore. */
-	if (c->current_tsc_aux == val)
-		return;
 	if (!c->registered) {
 		c->notifier.on_user_return = user_return_restore;
 		user_return_notifier_register(&c->notifier);
 		c->registered = true;
 	}
 	wrmsrl(MSR_TSC_AUX, val);
-	c->current_tsc_aux = val;
+	__this_cpu_write(tsc_aux_now, val + 1);
 }
 
 static void user_return_restore_cpu(void *unused)
@@ -803,6 +802,7 @@ void user_return_msrs_cpu_down(void)
 {
 	user_return_restore_cpu(NULL);
 	this_cpu_ptr(&user_return_cpu)->host_known = false;
+	__this_cpu_write(tsc_aux_now, 0);
 }
 
 /** user_return_msrs_teardown() - the module goes: no CPU keeps a notifier of ours. May sleep. */

@@ -18,6 +18,7 @@
 #include "vcpu/debug_inline.h"
 #include "vcpu/fast_inline.h"
 #include "vcpu/fpu_inline.h"
+#include "vcpu/pio_inline.h"
 
 /* ------------------------------------------------------------------ what must be done before the guest runs on */
 
@@ -59,7 +60,7 @@ static void request_clocks(struct vcpu_x86 *v)
 }
 
 /* A context switch asks for the last two each time, so these come before the rest and alone end the way quickly. */
-static int handle_requests(struct vcpu_x86 *v)
+static noinline int handle_requests(struct vcpu_x86 *v)
 {
 	struct vcpu *vcpu = &v->vcpu;
 
@@ -108,13 +109,17 @@ static bool resume_work_urgent(void)
 	return task_work_pending(current);
 }
 
+static bool host_work_urgent(unsigned long flags)
+{
+	flags &= XFER_TO_GUEST_MODE_WORK;
+	return (flags & ~_TIF_NOTIFY_RESUME) || (flags && resume_work_urgent());
+}
+
 static bool host_wants_thread(void)
 {
-	unsigned long work = read_thread_flags() & XFER_TO_GUEST_MODE_WORK;
+	unsigned long flags = read_thread_flags();
 
-	if (likely(!work))
-		return false;
-	return (work & ~_TIF_NOTIFY_RESUME) || resume_work_urgent();
+	return unlikely(flags & XFER_TO_GUEST_MODE_WORK) && host_work_urgent(flags);
 }
 
 static int exit_for_signal(struct vcpu_x86 *v)
@@ -129,7 +134,7 @@ static int exit_for_signal(struct vcpu_x86 *v)
  * it calls for task work is not exported, so that is done by the ordinary way to user mode: KVM_RUN ends and, unless a signal comes in between, is
  * restarted there without the VMM noticing. The flag is what makes the exit path look at the restart.
  */
-static int host_work(struct vcpu_x86 *v)
+static noinline int host_work(struct vcpu_x86 *v)
 {
 	if (signal_pending(current))
 		return exit_for_signal(v);
@@ -149,13 +154,11 @@ static int host_work(struct vcpu_x86 *v)
  * that a guest which runs long doesn't hold up a grace period. RCU asks a CPU at its ticks; a tick that meets the guest, or this loop with IRQs off,
  * ends a turn as EXIT_INTR and is answered by the turn after that; any other finds the kernel or user mode, as in every thread.
  */
-static __always_inline void guest_time_begin(struct vcpu_x86 *v)
+static void note_quiescent_state(struct vcpu_x86 *v)
 {
-	vtime_account_guest_enter();
-	if (v->host_event_came && !context_tracking_enabled_this_cpu()) {
-		v->host_event_came = false;
+	if (v->host_event_came && !context_tracking_enabled_this_cpu())
 		compat_rcu_virt_note_context_switch();
-	}
+	v->host_event_came = false;
 }
 
 /* After IRQs were on for a moment, so that a tick that ended the guest's turn is charged to the guest. */
@@ -232,12 +235,12 @@ static noinline void guest_loop(struct vcpu_x86 *v, struct hw_exit *exit, bool o
 }
 
 /* CR8 lives in the processor while the guest runs, and may have been moved there without an exit. */
-static void tpr_to_hardware(struct vcpu_x86 *v)
+static __always_inline void tpr_to_hardware(struct vcpu_x86 *v)
 {
-	hw_set_tpr(&v->hw, vcpu_cr8(v));
+	hw_set_tpr(&v->hw, likely(v->has_apic) ? lapic_cr8(&v->apic) : v->cr8);
 }
 
-static void tpr_from_hardware(struct vcpu_x86 *v)
+static __always_inline void tpr_from_hardware(struct vcpu_x86 *v)
 {
 	u8 tpr = hw_tpr(&v->hw);
 
@@ -265,15 +268,50 @@ static __always_inline void take_dirty_log(struct vcpu_x86 *v)
 		mmu_mark_written(&v_vm(v)->mmu, gpas, n);
 }
 
+/* The host's TSC_AUX comes back when this CPU returns to user space (vcpu/msr.c). A comparison costs less than an MSR write. IRQs off. */
+static __always_inline void tsc_aux_enter(struct vcpu_x86 *v)
+{
+	u64 val = hw_tsc_aux(&v->hw);
+
+	if (unlikely(__this_cpu_read(tsc_aux_now) != val + 1))
+		tsc_aux_load(val);
+}
+
+/* What v->rare stands for, before the guest runs. true: the host's debug registers have to be put back after the first exit. */
+static __always_inline bool rare_enter(struct vcpu_x86 *v)
+{
+	fpu_enter(v);
+	if (v->cut_guest_time)
+		arrange_short_entry(v);
+	note_quiescent_state(v);
+	return debug_enter(v);
+}
+
 /*
- * guest_turn() - run the guest until something needs IRQs or sleep. Preemption off.
+ * Something waits that must be done before the guest runs: a request, the host's claims, or registers of the FPU. The last is done here: a context
+ * switch or a softirq that used the FPU took the guest's registers out. true: the others wait.
+ */
+static noinline bool entry_must_wait(struct vcpu_x86 *v, unsigned long flags)
+{
+	if (vcpu_request_pending(&v->vcpu) || host_work_urgent(flags))
+		return true;
+	if (flags & _TIF_NEED_FPU_LOAD)
+		switch_fpu_return();
+	return false;
+}
+
+/*
+ * guest_turn() - run the guest until something needs IRQs or sleep. IRQs on; preemption is off in between, since what is read of user memory may
+ * fault and must not sleep then.
  * Returns false when the entry was given up because something came up; *@exit is filled in otherwise.
  */
-static bool guest_turn(struct vcpu_x86 *v, struct hw_exit *exit)
+static __always_inline bool guest_turn(struct vcpu_x86 *v, struct hw_exit *exit)
 {
 	struct vcpu *vcpu = &v->vcpu;
-	bool once;
+	unsigned long flags;
+	bool debug;
 
+	preempt_disable();
 	local_irq_disable();
 	WRITE_ONCE(vcpu->mode, IN_GUEST_MODE);
 	/*
@@ -281,28 +319,35 @@ static bool guest_turn(struct vcpu_x86 *v, struct hw_exit *exit)
 	 * which is taken at VM entry since IRQs are off until then, or we see its request (vcpu-requests.rst).
 	 */
 	smp_mb();
-	if (unlikely(vcpu_request_pending(vcpu) || host_wants_thread())) {
+	flags = read_thread_flags();
+	if (unlikely(vcpu_request_pending(vcpu) || (flags & (XFER_TO_GUEST_MODE_WORK | _TIF_NEED_FPU_LOAD))) && entry_must_wait(v, flags)) {
 		WRITE_ONCE(vcpu->mode, OUTSIDE_GUEST_MODE);
 		local_irq_enable();
+		preempt_enable();
 		return false;
 	}
-	fpu_enter(v);
-	once = debug_enter(v) || v->guest_debug;
-	if (unlikely(v->cut_guest_time))
-		arrange_short_entry(v);
+	hw_prepare_guest_switch(&v->hw);
+	tsc_aux_enter(v);
+	tpr_to_hardware(v);
+	debug = hw_breakpoint_active();
+	if (unlikely(v->rare))
+		debug |= rare_enter(v);
 	vcpu_timer_to_hardware(v);
-	guest_time_begin(v);
+	vtime_account_guest_enter();
 
-	guest_loop(v, exit, once);
+	guest_loop(v, exit, debug || v->guest_debug);
 
 	take_dirty_log(v);
-	debug_leave(v);
-	fpu_leave(v);
+	if (unlikely(debug))
+		debug_leave(v);
+	if (unlikely(v->rare))
+		fpu_leave(v);
 	hw_handle_host_event(&v->hw, exit);
 	/* Ordered by the IRQ-off region: whoever sees OUTSIDE may rely on the guest not running any more. */
 	smp_store_release(&vcpu->mode, OUTSIDE_GUEST_MODE);
 	local_irq_enable();		/* a host interrupt that ended the turn is served here */
 	guest_time_end();
+	preempt_enable();
 	return true;
 }
 
@@ -311,32 +356,42 @@ static bool is_host_event(const struct hw_exit *exit)
 	return exit->kind == EXIT_INTR || exit->kind == EXIT_NMI || exit->kind == EXIT_SMI;
 }
 
-/* One turn of the outer loop: inject, run, answer. */
-static int run_once(struct vcpu_x86 *v)
+/* What an exit needs before it is looked at, in the rare cases. */
+static noinline void after_rare_exit(struct vcpu_x86 *v, const struct hw_exit *exit, bool cut)
 {
-	struct vm *vm = v->vcpu.vm;
-	struct hw_exit exit;
-	bool cut = v->cut_guest_time;
-	int r, idx;
-
-	preempt_disable();
-	hw_prepare_guest_switch(&v->hw);
-	user_return_msrs_load(v);
-	tpr_to_hardware(v);
-	if (!guest_turn(v, &exit)) {
-		vcpu_cancel_injection(v);
-		preempt_enable();
-		return NEXT_GUEST;
-	}
-	preempt_enable();
-
-	tpr_from_hardware(v);
-	vcpu_forget_injected(v);
-	if (unlikely(cut))
+	if (cut)
 		vcpu_request(&v->vcpu, REQ_EVENT);	/* the event that waited for the slot */
 	/* An event that goes through a task gate is delivered by the task switch itself. */
-	if (unlikely(exit.vectoring.kind != EVENT_NONE) && exit.kind != EXIT_TASK_SWITCH)
-		vcpu_requeue_interrupted(v, &exit.vectoring);
+	if (exit->vectoring.kind != EVENT_NONE && exit->kind != EXIT_TASK_SWITCH)
+		vcpu_requeue_interrupted(v, &exit->vectoring);
+}
+
+static noinline int slow_exit_locked(struct vcpu_x86 *v, const struct hw_exit *exit)
+{
+	struct vm *vm = v->vcpu.vm;
+	int idx = srcu_read_lock(&vm->srcu);
+	int r = slow_exit(v, exit);
+
+	srcu_read_unlock(&vm->srcu, idx);
+	return r;
+}
+
+/* One turn of the outer loop: inject, run, answer. The exit is filled in by the turn: nothing of it needs to be zero before. */
+static __always_inline int run_once(struct vcpu_x86 *v)
+{
+	struct hw_exit exit __uninitialized;
+	bool cut = v->cut_guest_time;
+
+	if (!guest_turn(v, &exit)) {
+		vcpu_cancel_injection(v);
+		return NEXT_GUEST;
+	}
+	tpr_from_hardware(v);
+	vcpu_forget_injected(v);
+	if (unlikely(cut || exit.vectoring.kind != EVENT_NONE))
+		after_rare_exit(v, &exit, cut);
+	if (exit.kind == EXIT_IO && exit.io.unclaimed)
+		return pio_ask_user(v, &exit);
 	if (is_host_event(&exit)) {
 		v->vcpu.stats.irq_exits++;
 		v->host_event_came = true;
@@ -346,16 +401,13 @@ static int run_once(struct vcpu_x86 *v)
 		lapic_timer_hw_over(&v->apic);
 		return NEXT_GUEST;
 	}
-	idx = srcu_read_lock(&vm->srcu);
-	r = slow_exit(v, &exit);
-	srcu_read_unlock(&vm->srcu, idx);
-	return r;
+	return slow_exit_locked(v, &exit);
 }
 
 /* ------------------------------------------------------------------ outer loop */
 
 /* A vCPU that is not runnable: sleep until it is. NEXT_GUEST: look at requests again. */
-static int wait_for_work(struct vcpu_x86 *v)
+static noinline int wait_for_work(struct vcpu_x86 *v)
 {
 	/* What it says is looked at just below; left standing it would keep the vCPU awake. */
 	vcpu_check_request(&v->vcpu, REQ_EVENT);
@@ -392,7 +444,7 @@ static int prepare_user_window(struct vcpu_x86 *v)
 	return NEXT_GUEST;
 }
 
-static int prepare_events(struct vcpu_x86 *v)
+static noinline int prepare_events(struct vcpu_x86 *v)
 {
 	if (unlikely(v->apic.pending_init_sipi))
 		vcpu_accept_init_sipi(v);
@@ -404,23 +456,20 @@ static int prepare_events(struct vcpu_x86 *v)
 	return vcpu_inject_pending(v);
 }
 
-static int run_loop(struct vcpu_x86 *v)
+static __always_inline int run_loop(struct vcpu_x86 *v)
 {
 	int r;
 
 	do {
-		if (unlikely(vcpu_request_pending(&v->vcpu))) {
+		if (unlikely(vcpu_request_pending(&v->vcpu) || v->mp_state != KVM_MP_STATE_RUNNABLE)) {
 			r = handle_requests(v);
-			if (r != NEXT_GUEST)
-				break;
-		}
-		if (unlikely(v->mp_state != KVM_MP_STATE_RUNNABLE)) {
-			r = wait_for_work(v);
-			continue;
-		}
-		if (vcpu_check_request(&v->vcpu, REQ_EVENT)) {
-			r = prepare_events(v);
-			if (v->mp_state != KVM_MP_STATE_RUNNABLE)
+			if (r == NEXT_GUEST && v->mp_state != KVM_MP_STATE_RUNNABLE) {
+				r = wait_for_work(v);
+				continue;
+			}
+			if (r == NEXT_GUEST && vcpu_check_request(&v->vcpu, REQ_EVENT))
+				r = prepare_events(v);
+			if (r != NEXT_GUEST || v->mp_state != KVM_MP_STATE_RUNNABLE)
 				continue;
 		}
 		if (unlikely(user_wants_window(v))) {
@@ -437,75 +486,72 @@ static int run_loop(struct vcpu_x86 *v)
 
 /* ------------------------------------------------------------------ KVM_RUN */
 
-static int run_begin(struct vcpu_x86 *v)
+/* Registers in kvm_run (KVM_CAP_SYNC_REGS). -EINVAL. */
+static noinline int sync_regs_begin(struct vcpu_x86 *v, u64 valid, u64 dirty)
 {
-	struct kvm_run *run = v->vcpu.run;
-	int r;
-
-	if (READ_ONCE(run->kvm_valid_regs) & ~KVM_SYNC_X86_VALID_FIELDS ||
-	    READ_ONCE(run->kvm_dirty_regs) & ~KVM_SYNC_X86_VALID_FIELDS)
+	if ((valid | dirty) & ~KVM_SYNC_X86_VALID_FIELDS)
 		return -EINVAL;
-	if (READ_ONCE(run->kvm_dirty_regs)) {
-		r = vcpu_sync_regs_in(v);
-		if (r)
-			return r;
-	}
-	if (!v->has_apic) {
-		r = vcpu_set_cr8(v, READ_ONCE(run->cr8));
-		if (r)
-			return r;
-	}
-	return 0;
+	return dirty ? vcpu_sync_regs_in(v) : 0;
 }
 
-static void run_end(struct vcpu_x86 *v)
+static __always_inline int run_begin(struct vcpu_x86 *v)
+{
+	const struct kvm_run *run = v->vcpu.run;
+	u64 valid = READ_ONCE(run->kvm_valid_regs), dirty = READ_ONCE(run->kvm_dirty_regs);
+	int r = 0;
+
+	if (unlikely(valid | dirty))
+		r = sync_regs_begin(v, valid, dirty);
+	if (unlikely(!v->has_apic) && !r)
+		r = vcpu_set_cr8(v, READ_ONCE(run->cr8));
+	return r;
+}
+
+static __always_inline void run_end(struct vcpu_x86 *v)
 {
 	struct kvm_run *run = v->vcpu.run;
 
 	run->if_flag = !!(hw_rflags(&v->hw) & X86_EFLAGS_IF);
-	run->cr8 = vcpu_cr8(v);
-	run->apic_base = v->has_apic ? v->apic.base : v->user_apic_base;
 	run->flags = 0;
+	if (likely(v->has_apic)) {
+		run->cr8 = lapic_cr8(&v->apic);
+		run->apic_base = v->apic.base;
+	} else {
+		run->cr8 = v->cr8;
+		run->apic_base = v->user_apic_base;
+	}
 	run->ready_for_interrupt_injection = v_vm(v)->irqchip.mode == IRQCHIP_KERNEL || vcpu_ready_for_user_interrupt(v);
-	if (READ_ONCE(run->kvm_valid_regs))
+	if (unlikely(READ_ONCE(run->kvm_valid_regs)))
 		vcpu_sync_regs_out(v);
 }
 
-/* Where the length of the instruction is known, port I/O and MOVs need nothing more of the guest's memory. */
-static bool completion_reads_guest(const struct vcpu_x86 *v)
-{
-	switch (v->completion) {
-	case COMPLETE_MOV:
-		return false;
-	case COMPLETE_SKIP:
-	case COMPLETE_FAST_PIO_IN:
-		return !v->pio.insn_len;
-	default:
-		return true;
-	}
-}
-
-static int complete_reading_guest(struct vcpu_x86 *v)
+/* All but a MOV needs more of the guest's memory, or may. */
+static noinline int complete_slowly(struct vcpu_x86 *v)
 {
 	struct vm *vm = v->vcpu.vm;
-	int idx = srcu_read_lock(&vm->srcu);
-	int r = complete_user_exit(v);
+	int idx, r;
 
+	if (v->completion == COMPLETE_MOV)
+		return complete_user_exit(v);
+	idx = srcu_read_lock(&vm->srcu);
+	r = complete_user_exit(v);
 	srcu_read_unlock(&vm->srcu, idx);
 	return r;
 }
 
-/* First the answer to what the VMM was asked, even when it only wants that (api.rst 5, KVM_EXIT_IO). */
-static int run_inside(struct vcpu_x86 *v)
+/* First the answer to what the VMM was asked, even when it only wants that (api.rst 5, KVM_EXIT_IO). A signal is seen by the loop. */
+static __always_inline int run_inside(struct vcpu_x86 *v)
 {
 	int r;
 
-	if (v->completion != COMPLETE_NOTHING) {
-		r = completion_reads_guest(v) ? complete_reading_guest(v) : complete_user_exit(v);
+	if (likely(pio_is_simple(v))) {
+		pio_complete(v);
+	} else if (v->completion != COMPLETE_NOTHING) {
+		r = complete_slowly(v);
 		if (r != NEXT_GUEST)
 			return r;
 	}
-	if (!v->vcpu.wants_to_run || signal_pending(current))
+	if (unlikely(!v->vcpu.wants_to_run))
 		return exit_for_signal(v);
 	return run_loop(v);
 }
@@ -515,7 +561,7 @@ int vcpu_run(struct vcpu_x86 *v)
 	struct kvm_run *run = v->vcpu.run;
 	int r = run_begin(v);
 
-	if (r)
+	if (unlikely(r))
 		return r;
 	WRITE_ONCE(v->vcpu.wants_to_run, !compat_run_immediate_exit(run));
 	v->has_run = true;
@@ -530,18 +576,14 @@ int vcpu_run(struct vcpu_x86 *v)
 
 /* ------------------------------------------------------------------ shared with the handlers */
 
-static void advance_rip(struct vcpu_x86 *v, u32 len)
+/** vcpu_skip_flags() - an instruction is complete, and RF or TF is set: RF was for it only (APM 2, 13.1.1.3), a single step ends (13.1.4). Any context. */
+void vcpu_skip_flags(struct vcpu_x86 *v)
 {
-	vcpu_advance_rip(v, len);
-	/* RF was for this instruction only (APM 2, 13.1.1.3). */
-	if (unlikely(hw_rflags(&v->hw) & X86_EFLAGS_RF))
-		hw_set_rflags(&v->hw, hw_rflags(&v->hw) & ~(u64)X86_EFLAGS_RF);
-}
+	u64 rflags = hw_rflags(&v->hw);
 
-/* The instruction is complete: a single step ends here (APM 2, 13.1.4). */
-static void step_trap(struct vcpu_x86 *v)
-{
-	vcpu_queue_db(v, DR_STEP);
+	hw_set_rflags(&v->hw, rflags & ~(u64)X86_EFLAGS_RF);
+	if (rflags & X86_EFLAGS_TF)
+		vcpu_queue_db(v, DR_STEP);
 }
 
 /**
@@ -556,7 +598,5 @@ void vcpu_skip_insn(struct vcpu_x86 *v, const struct hw_exit *exit)
 		len = vcpu_insn_length(v);
 	if (unlikely(len <= 0))
 		return;
-	advance_rip(v, len);
-	if (unlikely(hw_rflags(&v->hw) & X86_EFLAGS_TF))
-		step_trap(v);
+	vcpu_skip(v, len);
 }

@@ -67,7 +67,7 @@ struct queued_exception {
 };
 
 /* What a user-space exit must finish when KVM_RUN comes back. */
-enum user_completion { COMPLETE_NOTHING, COMPLETE_EMULATION, COMPLETE_MOV, COMPLETE_MSR_READ, COMPLETE_MSR_WRITE, COMPLETE_FAST_PIO_IN, COMPLETE_SKIP };
+enum user_completion { COMPLETE_NOTHING, COMPLETE_EMULATION, COMPLETE_MOV, COMPLETE_MSR_READ, COMPLETE_MSR_WRITE, COMPLETE_PIO_IN, COMPLETE_PIO_OUT };
 
 struct vcpu_x86 {
 	struct vcpu vcpu;		/* first */
@@ -84,25 +84,32 @@ struct vcpu_x86 {
 	int user_irq;			/* KVM_INTERRUPT without irqchip; -1 none */
 	u32 mp_state;
 	bool pv_unhalted;		/* KVM_HC_KICK_CPU came: the next halt, or this one, is over */
-	bool host_event_came;		/* the last turn ended with one: RCU is told at the next */
-	bool cut_guest_time;		/* another event waits behind the one that is injected: exit right after the entry */
 	u8 eoi_exit_vector;		/* what REQ_IOAPIC_EOI_EXIT tells the VMM */
 	struct irq_work cut_work;	/* the self-IPI of cut_guest_time, where the hardware has no timer for it */
 	u64 cr8, user_apic_base;	/* without in-kernel LAPIC */
+
+	/* What most turns of the run loop haven't to do: the usual turn asks for all of it at once (.rare). vCPU's thread or vcpu.mutex. */
+	union {
+		struct {
+			bool xcr0_switch, xss_switch, pkru_switch;	/* differs from the host's and this guest can tell: fpu_update_switch() */
+			bool xcr0_may_move;	/* the guest may change it without an exit: fpu_xcr0_moved() */
+			bool guest_uses_dr;	/* the guest reaches DR0-7 without an exit until the vCPU is next put */
+			bool breakpoints_on;	/* effective DR7 enables one: DR0-3 are loaded at each entry */
+			bool cut_guest_time;	/* another event waits behind the one that is injected: exit right after the entry */
+			bool host_event_came;	/* the last turn ended with one: RCU is told at the next */
+		};
+		u64 rare;
+	};
 
 	/* FPU and extended state */
 	struct fpu_guest guest_fpu;
 	u64 xcr0, guest_supported_xcr0, ia32_xss;
 	u32 host_pkru, pkru;
-	bool xsave_on;			/* CR4.OSXSAVE */
-	bool xcr0_switch, xss_switch, pkru_switch;	/* differs from the host's and this guest can tell: fpu_update_switch() */
 
 	/* Debug */
 	unsigned long db[4], eff_db[4], dr6, dr7;
 	u32 guest_debug;		/* KVM_GUESTDBG_* */
 	unsigned long guest_debug_dr7;
-	bool guest_uses_dr;		/* the guest reaches DR0-7 without an exit until the vCPU is next put */
-	bool breakpoints_on;		/* effective DR7 enables one: DR0-3 are loaded at each entry */
 
 	/* CPUID and what follows from it (vcpu/cpuid.c) */
 	struct kvm_cpuid_entry2 *cpuid;
@@ -127,7 +134,7 @@ struct vcpu_x86 {
 	/* Clocks and PV (vcpu/clock.c, vcpu/pv.c) */
 	u64 tsc_offset, tsc_ratio, last_host_tsc;
 	u64 tsc_lost_seen;		/* so much of what the host's TSC lost when the host slept is in tsc_offset */
-	int clock_cpu;			/* where clock_vcpu_load() was last */
+	int clock_cpu;			/* where clock_load_elsewhere() was last */
 	u32 tsc_khz;
 	u64 system_time_msr, wall_clock_msr, steal_msr;
 	bool guest_stopped;		/* KVM_KVMCLOCK_CTRL */
@@ -181,9 +188,7 @@ struct vcpu *vcpu_x86_create(struct vm *vm, u32 id);	/* ERR_PTR: -ENOMEM, -EINVA
 void vcpu_x86_destroy(struct vcpu *vcpu);
 size_t vm_x86_size(void);
 
-/* The two hooks of scheduling (called by api/preempt.c and by ioctls that need the vCPU's hardware state). Preemption off. */
-void vcpu_load_cpu(struct vcpu *vcpu, int cpu);
-void vcpu_put_cpu(struct vcpu *vcpu);
+/* life_inline.h: vcpu_load_cpu(), vcpu_put_cpu(), the two hooks of scheduling. */
 
 /* ------------------------------------------------------------------ run loop (vcpu/run.c) */
 
@@ -316,7 +321,7 @@ void vcpu_apply_msr_filter(struct vcpu_x86 *v);	/* REQ_MSR_FILTER */
 void vm_destroy_msr_filter(struct vm_x86 *vm);
 void msr_setup(void);
 void msr_vcpu_init(struct vcpu_x86 *v);
-void user_return_msrs_load(struct vcpu_x86 *v);	/* preemption off */
+void tsc_aux_load(u64 val);
 void user_return_msrs_cpu_down(void);	/* this CPU goes offline; IRQs off */
 void user_return_msrs_teardown(void);
 
@@ -333,7 +338,6 @@ int vcpu_set_tsc_khz(struct vcpu_x86 *v, u32 khz);	/* -EINVAL: can't scale */
 void clock_vm_init(struct vm_x86 *vm);
 void clock_vm_destroy(struct vm_x86 *vm);
 void clock_vcpu_init(struct vcpu_x86 *v);	/* from vcpu_x86_create(), vCPU loaded */
-void clock_vcpu_put(struct vcpu_x86 *v);
 u64 vm_clock_wall_ns(struct vm_x86 *vm);
 void pvclock_scale(u32 khz, s8 *shift, u32 *mul);
 u64 pvclock_scale_ticks(u64 ticks, const struct pvclock_vcpu_time_info *page);
@@ -341,7 +345,7 @@ void clock_update_vcpu(struct vcpu_x86 *v);		/* REQ_CLOCK_UPDATE */
 void clock_update_vm(struct vm_x86 *vm);		/* REQ_MASTERCLOCK_UPDATE */
 int vm_get_clock(struct vm_x86 *vm, struct kvm_clock_data *data);
 int vm_set_clock(struct vm_x86 *vm, const struct kvm_clock_data *data);
-void clock_vcpu_load(struct vcpu_x86 *v, int cpu);
+void clock_load_elsewhere(struct vcpu_x86 *v, int cpu);
 
 /* pv.c: hypercalls, steal time, PV EOI, kick, IPI, wall clock */
 int vcpu_hypercall(struct vcpu_x86 *v);		/* as slow_exit() */

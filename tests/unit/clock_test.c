@@ -31,6 +31,7 @@ static inline unsigned long real_lock(raw_spinlock_t *l)
 #define raw_spin_lock_irqsave(l, f)	do { other_thread(); (f) = real_lock(l); } while (0)
 
 #include "vcpu/clock.c"
+#include "vcpu/life_inline.h"
 
 static struct vm_x86 vm;
 static struct vcpu_x86 v[2];

@@ -81,24 +81,6 @@ void hw_vcpu_reset(struct hw_vcpu *hw, enum hw_reset how)
 	hw->nmi_masked = false;
 }
 
-void hw_load(struct hw_vcpu *hw, int cpu, bool scheduled_out)
-{
-	(void)cpu, (void)scheduled_out;
-	hw->loaded = true;
-}
-
-void hw_put(struct hw_vcpu *hw, bool scheduled_out)
-{
-	(void)scheduled_out;
-	hw->loaded = false;
-}
-
-void hw_prepare_guest_switch(struct hw_vcpu *hw)
-{
-	if (hw->prepare)
-		hw->prepare(hw);
-}
-
 void hw_set_tdp_root(struct hw_vcpu *hw, hpa_t root, int levels)
 {
 	hw->tdp_root = root;

@@ -42,11 +42,10 @@ struct hw_vcpu {
 	u32 nr_dirty;
 	struct { u32 index; u64 value; u32 intercept; } msr[FAKE_MSRS];
 	u32 nr_msrs;
-	unsigned int flushes, gva_flushes, entries;
+	unsigned int flushes, gva_flushes, entries, prepared;
 	/* The script: each entry calls this, with what was injected taken away first. */
 	struct hw_exit (*script)(struct hw_vcpu *hw, const struct hw_event *delivered);
 	void *script_data;
-	void (*prepare)(struct hw_vcpu *hw);	/* what happens just before IRQs go off for an entry; may be NULL */
 };
 
 static inline void hw_enter_guest(struct hw_vcpu *hw, struct hw_exit *exit)
@@ -60,6 +59,35 @@ static inline void hw_enter_guest(struct hw_vcpu *hw, struct hw_exit *exit)
 
 static inline void hw_end_turn(struct hw_vcpu *hw)
 {
+}
+
+static inline void hw_load(struct hw_vcpu *hw, int cpu, bool scheduled_out)
+{
+	(void)cpu, (void)scheduled_out;
+	hw->loaded = true;
+}
+
+static inline void hw_put(struct hw_vcpu *hw, bool scheduled_out)
+{
+	(void)scheduled_out;
+	hw->loaded = false;
+}
+
+static inline void hw_prepare_guest_switch(struct hw_vcpu *hw)
+{
+	if (!irqs_disabled())
+		BUG();
+	hw->prepared++;
+}
+
+static inline u64 hw_tsc_aux(const struct hw_vcpu *hw)
+{
+	u32 i;
+
+	for (i = 0; i < hw->nr_msrs; i++)
+		if (hw->msr[i].index == MSR_TSC_AUX)
+			return hw->msr[i].value;
+	return 0;
 }
 
 static inline void hw_handle_host_event(struct hw_vcpu *hw, const struct hw_exit *exit)

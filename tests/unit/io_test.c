@@ -4,7 +4,7 @@
 
 static struct hw_exit port_io(u16 port, u8 size, bool in)
 {
-	return EXIT(EXIT_IO, 0, .io = { .port = port, .size = size, .in = in, .next_rip = V->hw.rip + 2 });
+	return EXIT(EXIT_IO, 2, .io = { .port = port, .size = size, .in = in });
 }
 
 TEST(in_from_the_vmm)

@@ -289,13 +289,13 @@ TEST(tsc_aux_returns_to_the_host_with_user_space)
 	reset();
 	*shim_msr(MSR_TSC_AUX) = 5;
 	hw_set_msr(&v.hw, MSR_TSC_AUX, 77);
-	user_return_msrs_load(&v);
+	tsc_aux_load(hw_tsc_aux(&v.hw));
 	CHECK_EQ(*shim_msr(MSR_TSC_AUX), 77);
 	CHECK(c->registered);
 	c->notifier.on_user_return(&c->notifier);
 	CHECK_EQ(*shim_msr(MSR_TSC_AUX), 5);
 	CHECK(!c->registered);
-	user_return_msrs_load(&v);
+	tsc_aux_load(hw_tsc_aux(&v.hw));
 	user_return_msrs_teardown();
 	CHECK_EQ(*shim_msr(MSR_TSC_AUX), 5);
 }

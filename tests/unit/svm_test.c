@@ -37,6 +37,7 @@ struct pt_regs { unsigned long cs, flags; };
 enum { _PAGE_CACHE_MODE_WB, _PAGE_CACHE_MODE_WC, _PAGE_CACHE_MODE_UC_MINUS, _PAGE_CACHE_MODE_UC };
 #define cachemode2protval(mode) ((u64)(mode) << 3)
 
+#define CONFIG_MODIFY_LDT_SYSCALL
 #include "hw/hw.h"
 #include "hw/svm/flaws.c"
 #include "hw/svm/caps.c"
@@ -354,10 +355,13 @@ TEST(io)
 	struct hw_exit e;
 
 	begin(NO_FEATURES);
+	s->rip = 0x1000;
 	e = exit_with(SVM_EXIT_IOIO, 0x3f8ull << 16 | 1 << 4, 0x1002);
-	CHECK(e.kind == EXIT_IO && e.io.port == 0x3f8 && e.io.size == 1 && !e.io.in &&
-	      !e.io.string && !e.io.rep);
-	CHECK_EQ(e.io.next_rip, 0x1002);
+	CHECK(e.kind == EXIT_IO && e.io.port == 0x3f8 && e.io.size == 1 && !e.io.in && !e.io.string);
+	CHECK_EQ(e.insn_len, 2);
+	CHECK(!e.io.unclaimed);
+	e = exit_with(SVM_EXIT_IOIO, 0x3f8ull << 16 | 1 << 4, 0x1010);	/* no instruction is that long */
+	CHECK_EQ(e.insn_len, 0);
 	e = exit_with(SVM_EXIT_IOIO, 0xfffcull << 16 | 4 << 10 | 4 << 4 | 8 | 4 | 1, 0);
 	CHECK(e.io.port == 0xfffc && e.io.size == 4 && e.io.in && e.io.string && e.io.rep &&
 	      e.io.seg == SEG_DS);
@@ -855,18 +859,24 @@ TEST(host_state_is_saved_when_it_may_have_changed)
 {
 	begin(NO_FEATURES);
 	vmsaves = 0;
+	hw_load(&hw, 0, false);
+	hw_prepare_guest_switch(&hw);
 	exit_with(SVM_EXIT_HLT, 0, 0);
 	CHECK_EQ(vmsaves, 1);
+	hw_prepare_guest_switch(&hw);
 	exit_with(SVM_EXIT_HLT, 0, 0);
 	CHECK_EQ(vmsaves, 1);
 	hw_load(&hw, 0, true);		/* a context switch and back */
+	hw_prepare_guest_switch(&hw);
 	exit_with(SVM_EXIT_HLT, 0, 0);
 	CHECK_EQ(vmsaves, 1);
-	svm_cpu(0)->host_owner = 99;	/* another vCPU was here in between */
+	svm_cpu(0)->last_vcpu = 99;	/* another vCPU was here in between */
 	hw_load(&hw, 0, true);
+	hw_prepare_guest_switch(&hw);
 	exit_with(SVM_EXIT_HLT, 0, 0);
 	CHECK_EQ(vmsaves, 2);
 	hw_load(&hw, 0, false);		/* a new ioctl */
+	hw_prepare_guest_switch(&hw);
 	exit_with(SVM_EXIT_HLT, 0, 0);
 	CHECK_EQ(vmsaves, 3);
 	/* It moves while it is switched out, and comes back: what CPU 0 kept is of a time before. */
@@ -874,15 +884,34 @@ TEST(host_state_is_saved_when_it_may_have_changed)
 	*shim_msr(MSR_EFER) = 0;
 	CHECK_EQ(hw_enable_cpu(), 0);
 	hw_load(&hw, 1, true);
+	hw_prepare_guest_switch(&hw);
 	exit_with(SVM_EXIT_HLT, 0, 0);
 	CHECK_EQ(vmsaves, 4);
 	hw_disable_cpu();
 	shim_cpu = 0;
 	*shim_msr(MSR_EFER) = EFER_SVME;
-	CHECK_EQ(svm_cpu(0)->host_owner, hw.id);
+	CHECK_EQ(svm_cpu(0)->last_vcpu, hw.id);
 	hw_load(&hw, 0, true);
+	hw_prepare_guest_switch(&hw);
 	exit_with(SVM_EXIT_HLT, 0, 0);
 	CHECK_EQ(vmsaves, 5);
+	end();
+}
+
+/* Another thread may make an LDT, and replace it, at any time but while IRQs are off here: saved at each turn, from the first at which there is one. */
+TEST(host_state_is_saved_again_with_an_ldt)
+{
+	struct mm_struct *mm = current->mm;
+
+	begin(NO_FEATURES);
+	vmsaves = 0;
+	mm->context.ldt = mm;
+	hw_prepare_guest_switch(&hw);
+	hw_prepare_guest_switch(&hw);
+	CHECK_EQ(vmsaves, 2);
+	mm->context.ldt = NULL;
+	hw_prepare_guest_switch(&hw);
+	CHECK_EQ(vmsaves, 2);
 	end();
 }
 

@@ -118,10 +118,12 @@ TEST(sent_before_a_fast_exit)
 
 static int late;
 
-static void send_late(struct hw_vcpu *hw)
+static void send_late(void)
 {
-	if (!late--)
-		send(0xa1);
+	if (late--)
+		return;
+	shim_before_irqs_off = NULL;
+	send(0xa1);
 }
 
 /* After the processor was told what is highest, before the entry: told again. */
@@ -132,7 +134,7 @@ TEST(sent_between_the_telling_and_the_entry)
 	for (i = 0; i < 2; i++) {
 		make(IRQCHIP_KERNEL);
 		late = i;
-		V->hw.prepare = send_late;
+		shim_before_irqs_off = send_late;
 		step_before(EXIT(EXIT_INTR, 0), i ? NULL : cpu_takes);
 		step_before(EXIT(EXIT_INTR, 0), i ? cpu_takes : NULL);
 		send(0x51);

@@ -53,7 +53,7 @@ static struct {
 
 u64 svm_memtypes[3];		/* page-table bits by enum hw_memtype */
 
-static DEFINE_PER_CPU(struct svm_cpu, svm_cpus);
+DEFINE_PER_CPU(struct svm_cpu, svm_cpus);
 
 static bool svm_has(enum svm_feature feature)
 {
@@ -65,7 +65,7 @@ hpa_t svm_iopm_pa(void)
 	return svm.iopm_pa;
 }
 
-struct svm_cpu *svm_cpu(int cpu)
+static struct svm_cpu *svm_cpu(int cpu)
 {
 	return per_cpu_ptr(&svm_cpus, cpu);
 }
@@ -235,7 +235,6 @@ int hw_enable_cpu(void)
 	/* Of a constant sparse says that the header's macro cuts it. */
 	if (svm_has(SVM_TSC_RATE))
 		wrmsrl(MSR_AMD64_TSC_RATIO, READ_ONCE(cpu->tsc_ratio));
-	cpu->host_owner = 0;
 	cpu->last_vcpu = 0;
 	flaws_enable_cpu();
 	/*

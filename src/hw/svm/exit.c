@@ -83,20 +83,24 @@ static void decode_npf(const struct vmcb_control_area *c, struct hw_exit *exit)
 /**
  * svm_decode_io() - the details of a port access.
  *
- * APM 2, 15.10.2. The segment is there with decode assists; SEG_DS, the instructions' default,
- * without.
+ * APM 2, 15.10.2. EXITINFO2 is the next RIP, even where nothing else has one. The segment is there
+ * with decode assists; SEG_DS, the instructions' default, without.
  */
-void svm_decode_io(const struct vmcb_control_area *c, struct hw_exit *exit)
+void svm_decode_io(const struct vmcb *vmcb, struct hw_exit *exit)
 {
-	u32 info = c->exit_info_1;
+	u32 info = vmcb->control.exit_info_1;
+	u64 len = vmcb->control.exit_info_2 - vmcb->save.rip;
 
+	exit->insn_len = len <= 15 ? len : 0;
 	exit->io.port = info >> 16;
 	exit->io.size = (info & SVM_IOIO_SIZE_MASK) >> SVM_IOIO_SIZE_SHIFT;
 	exit->io.in = info & SVM_IOIO_TYPE_MASK;
 	exit->io.string = info & SVM_IOIO_STR_MASK;
-	exit->io.rep = info & SVM_IOIO_REP_MASK;
-	exit->io.seg = hw_caps.decode_assists ? (info >> 10) & 7 : SEG_DS;
-	exit->io.next_rip = c->exit_info_2;
+	exit->io.unclaimed = false;
+	if (exit->io.string) {
+		exit->io.rep = info & SVM_IOIO_REP_MASK;
+		exit->io.seg = hw_caps.decode_assists ? (info >> 10) & 7 : SEG_DS;
+	}
 }
 
 /* EXITINFO1 of MOV to or from a CR or DR, with decode assists (APM 2, 15.8.1). */
@@ -223,7 +227,7 @@ void svm_decode(struct hw_vcpu *hw, struct hw_exit *exit)
 		decode_unknown(hw, exit);
 		break;
 	case EXIT_IO:
-		svm_decode_io(c, exit);
+		svm_decode_io(hw->vmcb, exit);
 		break;
 	case EXIT_MSR_READ:
 		exit->kind = c->exit_info_1 ? EXIT_MSR_WRITE : EXIT_MSR_READ;

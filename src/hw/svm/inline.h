@@ -7,10 +7,14 @@
 
 #include <linux/compiler.h>
 #include <linux/mem_encrypt.h>
+#include <linux/percpu.h>
+#include <linux/sched.h>
 #include <asm/debugreg.h>
+#include <asm/mmu.h>
 #include <asm/processor-flags.h>
-#include "hw/svm/svm.h"
 #include "hw/svm/flaws.h"
+#include "hw/svm/ops.h"
+#include "hw/svm/svm.h"
 #include "hw/svm/enter.h"
 
 /* ------------------------------------------------------------------ nested page-table entries */
@@ -169,6 +173,68 @@ static inline void hw_set_tpr_threshold(struct hw_vcpu *hw, u8 irr_class)
 		vmcb_put_intercept(hw, INTERCEPT_CR8_WRITE, irr_class);
 }
 
+/* The run loop loads it. */
+static inline u64 hw_tsc_aux(const struct hw_vcpu *hw)
+{
+	return hw->tsc_aux;
+}
+
+/* ------------------------------------------------------------------ coming and going */
+
+/* run.c */
+void svm_load_elsewhere(struct hw_vcpu *hw, struct svm_cpu *c, int cpu);
+void svm_load_tsc_ratio(struct hw_vcpu *hw);
+
+/*
+ * Where this vCPU was loaded last on this CPU, and was last loaded here, all is as it was, but for
+ * one thing: between two ioctls the thread may have changed its segments. During a context switch
+ * it can't have.
+ */
+static __always_inline void hw_load(struct hw_vcpu *hw, int cpu, bool scheduled_out)
+{
+	struct svm_cpu *c = this_cpu_ptr(&svm_cpus);
+
+	if (unlikely(hw->last_cpu != cpu || c->last_vcpu != hw->id))
+		svm_load_elsewhere(hw, c, cpu);
+	if (!scheduled_out)
+		hw->save_host = true;
+}
+
+/*
+ * Everything that the guest had in the CPU came back at the last #VMEXIT; TSC_RATIO works on guests
+ * only.
+ */
+static __always_inline void hw_put(struct hw_vcpu *hw, bool scheduled_out)
+{
+}
+
+/*
+ * What VMSAVE saves holds until the thread leaves KVM_RUN, but for one thing: any thread of the
+ * process may replace the LDT, and VMLOAD must never bring back one that was freed, nor none where
+ * there is one by now. modify_ldt() reaches this CPU by an IPI before it frees, so what is asked and
+ * saved with IRQs off holds until they are on again; with an LDT around that is each time. KVM_RUN
+ * is a call of the VM's own process: there is an mm.
+ */
+static __always_inline bool svm_host_has_ldt(void)
+{
+#ifdef CONFIG_MODIFY_LDT_SYSCALL
+	return READ_ONCE(current->mm->context.ldt);
+#else
+	return false;
+#endif
+}
+
+static __always_inline void hw_prepare_guest_switch(struct hw_vcpu *hw)
+{
+	flaws_before_turn(hw);
+	if (unlikely(hw->cpu->tsc_ratio != hw->tsc_ratio))
+		svm_load_tsc_ratio(hw);
+	if (hw->save_host || unlikely(svm_host_has_ldt())) {
+		svm_vmsave(hw->cpu->host_save);
+		hw->save_host = false;
+	}
+}
+
 /* ------------------------------------------------------------------ the way of an exit */
 
 /*
@@ -179,7 +245,7 @@ static inline void hw_set_tpr_threshold(struct hw_vcpu *hw, u8 irr_class)
 #define EXIT_CODES	0x100
 extern const u8 svm_exit_kinds[EXIT_CODES];
 void svm_decode(struct hw_vcpu *hw, struct hw_exit *exit);
-void svm_decode_io(const struct vmcb_control_area *c, struct hw_exit *exit);
+void svm_decode_io(const struct vmcb *vmcb, struct hw_exit *exit);
 
 /* run.c: what is rare. false: SVM is off on this CPU. */
 bool svm_entry_work(struct hw_vcpu *hw);
@@ -245,7 +311,7 @@ static __always_inline void hw_enter_guest(struct hw_vcpu *hw, struct hw_exit *e
 	else if (kind == EXIT_MSR_READ)
 		exit->kind = vmcb->control.exit_info_1 ? EXIT_MSR_WRITE : EXIT_MSR_READ;
 	else if (kind == EXIT_IO)
-		svm_decode_io(&vmcb->control, exit);
+		svm_decode_io(vmcb, exit);
 	else if (!(kind & EXIT_PLAIN))
 		svm_decode(hw, exit);
 	if (unlikely(hw->work))

@@ -3,73 +3,36 @@
  * Loading a vCPU onto a CPU, and what entry and exit do only sometimes. The way itself is in
  * inline.h and enter.S.
  */
-#include <linux/sched.h>
 #include <asm/debugreg.h>
-#include <asm/mmu.h>
 #include <asm/msr.h>
 #include "hw/hw.h"
 #include "hw/svm/ops.h"
 
-void hw_load(struct hw_vcpu *hw, int cpu, bool scheduled_out)
+/**
+ * svm_load_elsewhere() - the vCPU comes to another CPU than last time, or another one was here in
+ * between. Preemption off.
+ */
+void svm_load_elsewhere(struct hw_vcpu *hw, struct svm_cpu *c, int cpu)
 {
-	struct svm_cpu *c = svm_cpu(cpu);
-
-	hw->cpu = c;
 	if (hw->last_cpu != cpu) {
 		/*
 		 * ASIDs are the other CPU's, and so is what VMRUN cached of the VMCB (APM 2,
 		 * 15.15.1).
 		 */
+		hw->cpu = c;
 		hw->last_cpu = cpu;
 		hw->asid_generation = 0;
 		hw->vmcb->control.clean = 0;
-		/* And host_save here may be this vCPU's from an earlier ioctl, of another thread. */
-		hw->work |= WORK_SAVE_HOST;
 	}
 	flaws_switch_vcpu(c, hw);
-	/*
-	 * Between two ioctls the thread may have changed its segments; during a context switch it
-	 * can't have.
-	 */
-	if (!scheduled_out || c->host_owner != hw->id)
-		hw->work |= WORK_SAVE_HOST;
+	/* host_save is another vCPU's, or this one's from an earlier ioctl, of another thread. */
+	hw->save_host = true;
 }
 
-/*
- * Everything that the guest had in the CPU came back at the last #VMEXIT; TSC_RATIO works on guests
- * only.
- */
-void hw_put(struct hw_vcpu *hw, bool scheduled_out)
+void svm_load_tsc_ratio(struct hw_vcpu *hw)
 {
-}
-
-/*
- * host_save is filled at the first entry (svm_entry_work()). That holds until the thread leaves
- * KVM_RUN, but for one thing: any thread of the process may replace the LDT, and VMLOAD must never
- * bring back one that was freed. modify_ldt() waits for an IPI to this CPU before it frees; with an
- * LDT around, the state is saved anew at each entry, when IRQs are off already.
- */
-void hw_prepare_guest_switch(struct hw_vcpu *hw)
-{
-	flaws_before_turn(hw);
-	if (hw->cpu->tsc_ratio != hw->tsc_ratio) {
-		hw->cpu->tsc_ratio = hw->tsc_ratio;
-		wrmsrl(MSR_AMD64_TSC_RATIO, hw->tsc_ratio);
-	}
-#ifdef CONFIG_MODIFY_LDT_SYSCALL
-	if (unlikely(current->mm && READ_ONCE(current->mm->context.ldt)))
-		hw->work |= WORK_SAVE_HOST | WORK_KEEP_SAVING;
-	else
-		hw->work &= ~WORK_KEEP_SAVING;
-#endif
-}
-
-static void host_save(struct hw_vcpu *hw)
-{
-	svm_vmsave(hw->cpu->host_save);
-	hw->cpu->host_owner = hw->id;
-	if (!(hw->work & WORK_KEEP_SAVING))
-		hw->work &= ~WORK_SAVE_HOST;
+	hw->cpu->tsc_ratio = hw->tsc_ratio;
+	wrmsrl(MSR_AMD64_TSC_RATIO, hw->tsc_ratio);
 }
 
 /**
@@ -80,8 +43,6 @@ bool svm_entry_work(struct hw_vcpu *hw)
 {
 	if (hw->asid_generation != hw->cpu->asid_generation && !asid_renew(hw))
 		return false;
-	if (hw->work & WORK_SAVE_HOST)
-		host_save(hw);
 	if (hw->work & WORK_STEP)
 		step_arm(hw);
 	/* Compares with what the host has, and writes MSRs only when they differ. */

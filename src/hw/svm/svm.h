@@ -9,6 +9,7 @@
 #include <linux/bits.h>
 #include <linux/build_bug.h>
 #include <linux/bug.h>
+#include <linux/percpu.h>
 #include <asm/svm.h>
 #include "core/types.h"
 
@@ -32,16 +33,12 @@ enum vmcb_clean {
 
 /* What an entry or exit has to do besides the usual; all rare. */
 enum svm_work {
-	/* The CPU's host_save doesn't hold the state of this thread ... */
-	WORK_SAVE_HOST = BIT(0),
-	/* ... and may be outdated at every entry: the process has an LDT. */
-	WORK_KEEP_SAVING = BIT(1),
 	/* TF for one instruction: a debugger's, or on the way to an NMI window. */
-	WORK_STEP = BIT(2),
+	WORK_STEP = BIT(0),
 	/* A soft event was injected: look whether it got through. */
-	WORK_SOFT_EVENT = BIT(3),
+	WORK_SOFT_EVENT = BIT(1),
 	/* Guest or thread wants SSBD, by VIRT_SPEC_CTRL or LS_CFG. */
-	WORK_VIRT_SSBD = BIT(4),
+	WORK_VIRT_SSBD = BIT(2),
 };
 
 /* A vCPU's generation 0 is none; no vCPU's is this one. */
@@ -53,8 +50,7 @@ struct svm_cpu {
 	u64 last_generation;	/* never goes back, so that a generation is never used twice */
 	u32 next_asid;
 	hpa_t host_save;	/* where VMSAVE puts the host's state, for VMLOAD after #VMEXIT */
-	u64 host_owner;		/* vCPU id whose thread's state host_save holds */
-	u64 last_vcpu;		/* vCPU id that ran last: branch predictions are its own */
+	u64 last_vcpu;		/* vCPU id that was loaded last: branch predictions are its own */
 	u64 tsc_ratio;		/* as MSR_AMD64_TSC_RATIO is now */
 	void *host_save_page;
 	void *hsave_page;	/* VM_HSAVE_PA: the CPU's own, contents not architectural */
@@ -74,6 +70,7 @@ struct hw_vcpu {
 	struct svm_cpu *cpu;	/* where it is loaded */
 	u64 asid_generation;	/* of its ASID; 0: it needs a new one */
 	u32 work;		/* enum svm_work */
+	bool save_host;		/* the CPU's host_save doesn't hold the state of this thread */
 	bool spec_ctrl_open;	/* the guest writes SPEC_CTRL without exit: read it back */
 	u64 spec_ctrl;		/* the guest's; with virtual SPEC_CTRL it is in the VMCB instead */
 	u64 virt_spec_ctrl;	/* the guest's VIRT_SPEC_CTRL */
@@ -137,7 +134,7 @@ static inline bool vmcb_intercepts(const struct hw_vcpu *hw, u32 bit)
 }
 
 /* caps.c */
-struct svm_cpu *svm_cpu(int cpu);
+DECLARE_PER_CPU(struct svm_cpu, svm_cpus);
 /** svm_iopm_pa() - of the I/O permission map in which every port exits. */
 hpa_t svm_iopm_pa(void);
 /**

@@ -25,7 +25,7 @@ static struct {
 	u8 timer_shift;
 } vmx;
 
-static DEFINE_PER_CPU(struct vmx_cpu, vmx_cpus);
+DEFINE_PER_CPU(struct vmx_cpu, vmx_cpus);
 
 struct vmx_cpu *vmx_cpu(int cpu)
 {

@@ -98,15 +98,17 @@ static void decode_dr(struct hw_exit *exit)
 	exit->dr.operand_known = true;
 }
 
-static void decode_io(struct hw_vcpu *hw, struct hw_exit *exit)
+static void decode_io(struct hw_exit *exit)
 {
 	exit->io.port = exit->qual >> 16;
 	exit->io.size = (exit->qual & 7) + 1;
 	exit->io.in = exit->qual & BIT(3);
 	exit->io.string = exit->qual & BIT(4);
-	exit->io.rep = exit->qual & BIT(5);
-	exit->io.seg = exit->io.string ? (vmcs_read32(VMX_INSTRUCTION_INFO) >> 15) & 7 : SEG_DS;
-	exit->io.next_rip = hw_rip(hw) + exit->insn_len;
+	exit->io.unclaimed = false;
+	if (exit->io.string) {
+		exit->io.rep = exit->qual & BIT(5);
+		exit->io.seg = (vmcs_read32(VMX_INSTRUCTION_INFO) >> 15) & 7;
+	}
 }
 
 #define EPT_QUAL_READ		BIT(0)
@@ -226,7 +228,7 @@ static void decode_details(struct hw_vcpu *hw, struct hw_exit *exit, u32 vectori
 		decode_dr(exit);
 		break;
 	case EXIT_IO:
-		decode_io(hw, exit);
+		decode_io(exit);
 		break;
 	case EXIT_NPF:
 		reblock_nmi(hw, exit->qual & QUAL_NMI_UNBLOCKED, vectoring);

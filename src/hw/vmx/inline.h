@@ -6,6 +6,7 @@
 #define HW_VMX_INLINE_H
 
 #include <linux/compiler.h>
+#include <linux/percpu.h>
 #include <linux/sched.h>	/* <asm/debugreg.h> of 6.1 does not stand alone */
 #include <asm/debugreg.h>
 #include <asm/mmu_context.h>
@@ -197,6 +198,52 @@ static inline void hw_set_tpr(struct hw_vcpu *hw, u8 cr8)
 		hw->vapic[VAPIC_TPR] = cr8 << 4;
 	if (unlikely(hw->tpr_threshold > cr8))
 		hw_set_tpr_threshold(hw, 0);
+}
+
+/* The run loop loads it. */
+static inline u64 hw_tsc_aux(const struct hw_vcpu *hw)
+{
+	return hw->tsc_aux;
+}
+
+/* ------------------------------------------------------------------ coming and going */
+
+/* run.c */
+void vmx_load_elsewhere(struct hw_vcpu *hw, struct vmx_cpu *c, int cpu);
+void vmx_msrs_load(struct hw_vcpu *hw);
+void vmx_host_restore(struct hw_vcpu *hw);
+
+/* Branch records, BTS and such: perf's business, and rare. Whoever changes it while the vCPU is loaded is heard of at the next load. */
+static __always_inline void vmx_host_debugctl_read(struct hw_vcpu *hw)
+{
+	rdmsrl(MSR_IA32_DEBUGCTLMSR, hw->host.debugctl);
+	if (unlikely(hw->host.debugctl))
+		hw->work |= WORK_DEBUGCTL;
+	else
+		hw->work &= ~WORK_DEBUGCTL;
+}
+
+/* Where its VMCS is still current, no other vCPU was loaded in between. */
+static __always_inline void hw_load(struct hw_vcpu *hw, int cpu, bool scheduled_out)
+{
+	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpus);
+
+	if (unlikely(c->current_vmcs != hw))
+		vmx_load_elsewhere(hw, c, cpu);
+	vmx_host_debugctl_read(hw);
+}
+
+static __always_inline void hw_put(struct hw_vcpu *hw, bool scheduled_out)
+{
+	if (hw->msrs_loaded)
+		vmx_host_restore(hw);
+}
+
+static __always_inline void hw_prepare_guest_switch(struct hw_vcpu *hw)
+{
+	hw->l1d_dirty = true;
+	if (!hw->msrs_loaded)
+		vmx_msrs_load(hw);
 }
 
 /* ------------------------------------------------------------------ the way of an exit */

@@ -71,20 +71,9 @@ static void vmcs_activate(struct hw_vcpu *hw, int cpu)
 	local_irq_restore(flags);
 }
 
-/* Branch records, BTS and such: perf's business, and rare. Whoever changes it while the vCPU is loaded is heard of at the next load. */
-static void host_debugctl_read(struct hw_vcpu *hw)
+/** vmx_load_elsewhere() - the vCPU comes to another CPU than last time, or another one was here in between. Preemption off. */
+void vmx_load_elsewhere(struct hw_vcpu *hw, struct vmx_cpu *c, int cpu)
 {
-	rdmsrl(MSR_IA32_DEBUGCTLMSR, hw->host.debugctl);
-	if (hw->host.debugctl)
-		hw->work |= WORK_DEBUGCTL;
-	else
-		hw->work &= ~WORK_DEBUGCTL;
-}
-
-void hw_load(struct hw_vcpu *hw, int cpu, bool scheduled_out)
-{
-	struct vmx_cpu *c = vmx_cpu(cpu);
-
 	if (hw->cpu != cpu) {
 		vmx_unload(hw);
 		vmcs_activate(hw, cpu);
@@ -95,22 +84,19 @@ void hw_load(struct hw_vcpu *hw, int cpu, bool scheduled_out)
 		c->current_vmcs = hw;
 	}
 	flaws_switch_vcpu(c, hw);
-	host_debugctl_read(hw);
 }
 
 /* ------------------------------------------------------------------ host MSRs and segments while a guest is loaded */
 
 /*
  * SYSCALL's MSRs and KERNEL_GS_BASE are of no use to the kernel itself: they are the guest's from the first entry until the thread leaves
- * the vCPU (hw_put()), which is before anything of user space runs here.
+ * the vCPU (hw_put()), which is before anything of user space runs here. IRQs off.
  */
-static void msrs_load(struct hw_vcpu *hw)
+void vmx_msrs_load(struct hw_vcpu *hw)
 {
 	unsigned long fs;
 	u64 val;
 
-	if (hw->msrs_loaded)
-		return;
 	rdmsrl(MSR_KERNEL_GS_BASE, hw->host_kernel_gs_base);
 	rdmsrl(MSR_FS_BASE, val);
 	if (val != hw->host.fs_base) {
@@ -187,10 +173,9 @@ static void segments_restore(struct hw_vcpu *hw)
 	}
 }
 
-void hw_put(struct hw_vcpu *hw, bool scheduled_out)
+/** vmx_host_restore() - hw_put() of a vCPU that was entered. Preemption off. */
+void vmx_host_restore(struct hw_vcpu *hw)
 {
-	if (!hw->msrs_loaded)
-		return;
 	vmx_msrs_unload(hw);
 	/* Selectors may be the LDT's. */
 	ldt_restore();
@@ -198,12 +183,6 @@ void hw_put(struct hw_vcpu *hw, bool scheduled_out)
 	/* ... and the limit of TR too short for an I/O bitmap, that of GDTR too long (SDM 3C, 28.5.2 and 28.5.3). */
 	invalidate_tss_limit();
 	load_fixmap_gdt(raw_smp_processor_id());
-}
-
-void hw_prepare_guest_switch(struct hw_vcpu *hw)
-{
-	hw->l1d_dirty = true;
-	msrs_load(hw);
 }
 
 /* ------------------------------------------------------------------ rare work around an entry */

@@ -8,6 +8,7 @@
 #include <linux/bits.h>
 #include <linux/build_bug.h>
 #include <linux/list.h>
+#include <linux/percpu.h>
 #include "hw/vmx/names.h"
 #include "hw/vmx/ops.h"
 #include "core/types.h"
@@ -59,7 +60,7 @@ struct vmx_cpu {
 	void *vmxon;			/* VMXON region */
 	struct list_head loaded;	/* hw_vcpu.link of those whose VMCS is active here; IRQs off */
 	struct hw_vcpu *current_vmcs;
-	u64 last_vcpu;			/* id that ran last: branch predictions are its own */
+	u64 last_vcpu;			/* id that was loaded last: branch predictions are its own */
 	bool on;
 };
 
@@ -135,6 +136,7 @@ struct vmx_controls {
 extern struct vmx_controls vmx_controls;	/* those that every vCPU starts with */
 extern struct vmx_fixed { u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1; } vmx_fixed;
 extern u32 vmx_basic_revision;
+DECLARE_PER_CPU(struct vmx_cpu, vmx_cpus);
 struct vmx_cpu *vmx_cpu(int cpu);
 bool vmx_has_proc2(u32 bit);
 /** vmx_flush_guest() - INVEPT and INVVPID at the narrowest scope that the CPU has. VMCS loaded, IRQs off. */

@@ -77,6 +77,7 @@ static inline bool IS_ERR_OR_NULL(const void *p) { return !p || IS_ERR_VALUE(p);
 #undef __always_inline
 #define __always_inline	inline __attribute__((always_inline))
 #define noinline	__attribute__((noinline))
+#define __uninitialized
 #define __noinline	noinline
 #define noinstr
 #define notrace

@@ -309,6 +309,7 @@ void *xa_find_after(struct xarray *xa, unsigned long *index, unsigned long max, 
 
 /* ---- context, locks, RCU */
 
+void (*shim_before_irqs_off)(void);
 __thread struct shim_context shim_ctx;
 __thread int shim_cpu;
 int shim_need_resched;

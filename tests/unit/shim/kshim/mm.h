@@ -142,7 +142,7 @@ struct vm_operations_struct { vm_fault_t (*fault)(struct vm_fault *); };
 #define VM_IO		0x4000ul
 #define VM_MIXEDMAP	0x10000000ul
 #define VM_SHADOW_STACK	0x2000000000ul
-struct mm_struct { atomic_t mm_count, mm_users; struct rw_semaphore mmap_lock; struct list_head notifiers; void *pgd; };
+struct mm_struct { atomic_t mm_count, mm_users; struct rw_semaphore mmap_lock; struct list_head notifiers; void *pgd; struct { void *ldt; } context; };
 #define mmgrab(m)	atomic_inc(&(m)->mm_count)
 #define mmdrop(m)	atomic_dec(&(m)->mm_count)
 #define mmget_not_zero(m)	atomic_inc_not_zero(&(m)->mm_users)

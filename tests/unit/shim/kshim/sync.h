@@ -33,7 +33,15 @@ static inline void preempt_enable(void) { SHIM_ASSERT(shim_ctx.preempt > 0); shi
 #define in_task()	(!shim_ctx.hard_irq)
 #define in_hardirq()	(shim_ctx.hard_irq != 0)
 #define in_nmi()	0
-static inline void local_irq_disable(void) { shim_ctx.irq_off = 1; shim_reader_update(); }
+/* What happens at the last moment before IRQs go off where preemption is off already; may be NULL. */
+extern void (*shim_before_irqs_off)(void);
+static inline void local_irq_disable(void)
+{
+	if (shim_before_irqs_off && shim_ctx.preempt && !shim_ctx.irq_off)
+		shim_before_irqs_off();
+	shim_ctx.irq_off = 1;
+	shim_reader_update();
+}
 static inline void local_irq_enable(void) { shim_ctx.irq_off = 0; shim_reader_update(); }
 #define local_irq_save(f)	do { (f) = shim_ctx.irq_off; local_irq_disable(); } while (0)
 #define local_irq_restore(f)	do { shim_ctx.irq_off = (int)(f); shim_reader_update(); } while (0)

@@ -80,7 +80,7 @@ struct fpstate { u64 user_xfeatures, xfeatures; unsigned int size, user_size; bo
 struct fpu_guest { u64 xfeatures, perm, xfd_err; unsigned int uabi_size; struct fpstate *fpstate; };
 #define kernel_fpu_begin()	do { } while (0)
 #define kernel_fpu_end()	do { } while (0)
-#define switch_fpu_return()	do { } while (0)
+#define switch_fpu_return()	((void)(current->tif &= ~_TIF_NEED_FPU_LOAD))
 #define fpregs_assert_state_consistent()	do { } while (0)
 #define fpregs_mark_activate()	do { } while (0)
 #define fpregs_lock	preempt_disable
@@ -130,6 +130,7 @@ struct pvclock_shim { char c; };
 #define _TIF_NOTIFY_RESUME	(1ul << TIF_NOTIFY_RESUME)
 #define _TIF_SIGPENDING		(1ul << TIF_SIGPENDING)
 #define _TIF_NEED_RESCHED	(1ul << TIF_NEED_RESCHED)
+#define _TIF_NEED_FPU_LOAD	(1ul << TIF_NEED_FPU_LOAD)
 #define XFER_TO_GUEST_MODE_WORK	(_TIF_NOTIFY_RESUME | _TIF_SIGPENDING | _TIF_NEED_RESCHED)
 #define test_thread_flag(f)	(!!(read_thread_flags() & (1ul << (f))))
 #define set_thread_flag(f)	((void)(current->tif |= 1ul << (f)))
