@@ -87,17 +87,20 @@ void mov_learn(struct vcpu_x86 *v, u64 rip)
 /* Is the way to the instruction, and are its bytes, as they were? A page that isn't there is a no. */
 static bool mov_site_holds(const struct mov_site *s)
 {
+	const struct mov_entry *e;
 	u64 val, low, high;
 	bool same = true;
-	int i;
 
 	pagefault_disable();
 	if (!user_access_begin(s->code, sizeof(s->bytes)))
 		goto out;
-	/* These addresses are memslots', which were checked like the one above when the VMM gave them. */
-	for (i = 0; i < s->entries && same; i++) {
-		unsafe_get_user(val, s->entry[i].at, fault);
-		same = (val & ~GUEST_PTE_AD) == s->entry[i].val;
+	/*
+	 * These addresses are memslots', which were checked like the one above when the VMM gave them. By pointer: an index is checked by UBSAN where the
+	 * kernel has it, and nothing may be called here.
+	 */
+	for (e = s->entry; e < s->entry + s->entries && same; e++) {
+		unsafe_get_user(val, e->at, fault);
+		same = (val & ~GUEST_PTE_AD) == e->val;
 	}
 	unsafe_get_user(low, s->code, fault);
 	unsafe_get_user(high, s->code + 1, fault);

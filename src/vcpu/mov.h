@@ -7,12 +7,17 @@
 
 struct vcpu_x86;
 
+struct mov_entry {
+	u64 __user *at;
+	u64 val;
+};
+
 struct mov_site {
 	u64 cr3, rip;
 	u64 generation;		/* of the memslots that the addresses below are from */
 	u8 top_shift;		/* 39, or 48 with five levels */
 	u8 entries;		/* 0: nothing is remembered here */
-	struct { u64 __user *at; u64 val; } entry[5];
+	struct mov_entry entry[5];
 	u64 __user *code;
 	u64 bytes[2], mask[2];
 	struct emu_mov mov;

@@ -320,7 +320,7 @@ static bool load_segment(struct vcpu_x86 *v, enum seg which, u16 sel, u8 cpl, st
 	return true;
 }
 
-static bool load_ldt(struct vcpu_x86 *v, u16 sel, struct task_fault *f)
+static bool load_task_ldt(struct vcpu_x86 *v, u16 sel, struct task_fault *f)
 {
 	struct kvm_segment s = { .selector = sel, .unusable = 1, .type = TYPE_LDT };
 	gva_t at;
@@ -362,7 +362,7 @@ static bool load_segments(struct vcpu_x86 *v, const struct task_state *st, struc
 	u8 cpl = st->segs[SEG_CS] & 3;
 	int i;
 
-	if (!load_ldt(v, st->ldt, f))
+	if (!load_task_ldt(v, st->ldt, f))
 		return false;
 	if (st->eflags & X86_EFLAGS_VM) {
 		load_vm86_segments(v, st);
