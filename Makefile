@@ -3,10 +3,10 @@
 
 top := $(CURDIR)
 comma := ,
-# Which kernel to build for: 6.12, 6.1 or a full version whose headers are installed.
+# Which kernel to build for: 6.12, 6.1, debug (make debug-kernel) or a full version whose headers are installed.
 KVER ?= 6.12
 kver = $(eval kver := $(shell tools/kver $(KVER)))$(kver)
-KDIR ?= /lib/modules/$(kver)/build
+KDIR ?= $(firstword $(wildcard $(top)/.cache/kernel/$(kver)/build) /lib/modules/$(kver)/build)
 MODULES := kvm-amd kvm-intel
 
 OUT ?= build/$(kver)
@@ -19,15 +19,15 @@ mkdir -p $(sort $(dir $(compiled:%=$(OUT)/%)))
 $(foreach f,$(compiled),ln -sfn $(top)/src/$(f) $(OUT)/$(f);)
 endef
 
-.PHONY: all setup run test exits bench bench-host bench-record bench-trace load unload clean help lines check-kernels check-branches check-floors check-abi check-spdx
+.PHONY: all setup debug-kernel run test exits bench bench-host bench-record bench-trace load unload clean help lines check-kernels check-branches check-floors check-abi check-spdx
 
 all:
 	@test -e $(KDIR)/Makefile || { echo "no headers in $(KDIR): $(if $(filter 6.12 6.1,$(KVER)),make setup,install linux-headers-$(kver)$(comma) or give KDIR)" >&2; exit 1; }
 	@$(link_sources)
 	@$(MAKE) --no-print-directory -C $(KDIR) M=$(top)/$(OUT) KVMONO_SRC=$(top)/src W=1 modules
 
-setup:
-	@tools/setup
+setup debug-kernel:
+	@tools/$@
 
 # A dollar sign in what the user gives is the shell's, not make's.
 override GUEST_CMD := $(value GUEST_CMD)
