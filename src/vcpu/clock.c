@@ -79,30 +79,47 @@ void clock_teardown(void)
 	cancel_work_sync(&clocksource_work);
 }
 
-/* What the host's TSC lost, in all, by beginning anew while the host slept. Written while one CPU runs and all tasks are frozen. */
-u64 host_tsc_lost;
-static u64 host_tsc_at_suspend;
-
-/** clock_suspend(), clock_resume() - the host goes to sleep and comes back: on its last CPU, IRQs off, tasks frozen. */
-void clock_suspend(void)
-{
-	host_tsc_at_suspend = rdtsc();
-}
-
-void clock_resume(void)
-{
-	u64 now = rdtsc();
-
-	if (now < host_tsc_at_suspend)
-		host_tsc_lost += host_tsc_at_suspend - now;
-	/* kvmclock counts what was slept through: new pages for all. */
-	schedule_work(&clocksource_work);
-}
-
 /* Nanoseconds that kvmclock is made of: raw monotonic plus what was slept through. */
 static u64 base_ns(void)
 {
 	return ktime_get_raw_ns() + ktime_to_ns(ktime_mono_to_any(0, TK_OFFS_BOOT));
+}
+
+/*
+ * What the host's TSC lost, in all, by beginning anew while the host slept, or at another value (less than 0: it was moved forward). Written while one
+ * CPU runs and all tasks are frozen.
+ */
+s64 host_tsc_lost;
+static u64 host_tsc_at_suspend, ns_at_suspend;
+
+#define SLEEP_CLOCK_ERROR_MS	2000	/* the clock that goes on meanwhile counts seconds */
+
+/* Are these @ticks of the TSC the time that has passed? */
+static bool ticks_are_time(s64 ticks, u64 ns)
+{
+	s64 expected = mul_u64_u32_div(ns, tsc_khz, 1000000);
+
+	return abs(ticks - expected) <= (s64)tsc_khz * SLEEP_CLOCK_ERROR_MS + expected / 64;
+}
+
+/**
+ * clock_suspend(), clock_resume() - the host goes to sleep and comes back: on its last CPU, IRQs off, tasks frozen, the kernel's clocks still and again
+ * at work. A TSC that counted what was slept through is right for guests too; one that began somewhere else is not.
+ */
+void clock_suspend(void)
+{
+	host_tsc_at_suspend = rdtsc();
+	ns_at_suspend = base_ns();
+}
+
+void clock_resume(void)
+{
+	s64 ticks = rdtsc() - host_tsc_at_suspend;
+
+	if (!ticks_are_time(ticks, base_ns() - ns_at_suspend))
+		host_tsc_lost -= ticks;
+	/* kvmclock counts what was slept through: new pages for all. */
+	schedule_work(&clocksource_work);
 }
 
 /* A host TSC value and the time that belongs to it, read as near together as this CPU allows. */
@@ -142,12 +159,12 @@ static void tell_lapic(struct vcpu_x86 *v)
 }
 
 /* By how much an offset must rise that was right when *@seen was lost. */
-static u64 lost_since(u64 *seen, u64 ratio)
+static u64 lost_since(s64 *seen, u64 ratio)
 {
-	u64 lost = host_tsc_lost - *seen;
+	s64 lost = host_tsc_lost - *seen;
 
 	*seen = host_tsc_lost;
-	return scale_tsc(lost, ratio);
+	return lost < 0 ? -scale_tsc(-lost, ratio) : scale_tsc(lost, ratio);
 }
 
 static void vm_follow_host_tsc(struct vm_x86 *vm, u64 ratio)
@@ -160,7 +177,7 @@ static void vm_follow_host_tsc(struct vm_x86 *vm, u64 ratio)
 }
 
 /*
- * The host's TSC began anew: the guest's goes on where it was. All vCPUs of a VM move by the same number of ticks, so TSCs that were one
+ * The host's TSC began somewhere else: the guest's goes on where it was. All vCPUs of a VM move by the same number of ticks, so TSCs that were one
  * stay one. Done when the vCPU is next loaded, since only then its offset can be written.
  */
 static void vcpu_follow_host_tsc(struct vcpu_x86 *v)

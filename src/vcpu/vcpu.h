@@ -30,7 +30,7 @@ struct vm_x86 {
 	raw_spinlock_t tsc_lock;	/* the fields of the TSC below */
 	u64 tsc_last_offset;		/* of the newest TSC that a VMM wrote, or the first vCPU's; what a new vCPU gets */
 	bool tsc_written, tsc_restored;	/* there is one; it is a VMM's */
-	u64 tsc_lost_seen;		/* vcpu/clock.c: so much of what the host's TSC lost is in tsc_last_offset */
+	s64 tsc_lost_seen;		/* vcpu/clock.c: so much of what the host's TSC lost is in tsc_last_offset */
 	struct list_head clock_link;	/* vcpu/clock.c: all VMs */
 	u32 default_tsc_khz;
 	s64 kvmclock_offset;		/* kvmclock = boot time + offset */
@@ -133,7 +133,7 @@ struct vcpu_x86 {
 
 	/* Clocks and PV (vcpu/clock.c, vcpu/pv.c) */
 	u64 tsc_offset, tsc_ratio, last_host_tsc;
-	u64 tsc_lost_seen;		/* so much of what the host's TSC lost when the host slept is in tsc_offset */
+	s64 tsc_lost_seen;		/* so much of what the host's TSC lost when the host slept is in tsc_offset */
 	int clock_cpu;			/* where clock_load_elsewhere() was last */
 	u32 tsc_khz;
 	u64 system_time_msr, wall_clock_msr, steal_msr;

@@ -299,12 +299,51 @@ TEST(host_that_slept)
 	CHECK_EQ(vcpu_guest_tsc(&v[1], rdtsc()), before);
 	/* One that went on counting. */
 	clock_suspend();
-	shim_advance(1000);
+	shim_advance(100000000000);
 	before = vcpu_guest_tsc(&v[0], rdtsc());
 	clock_resume();
 	shim_run_works();
 	clock_vcpu_load(&v[0], 0);
 	CHECK_EQ(vcpu_guest_tsc(&v[0], rdtsc()), before);
+	/* One that did, as far as a clock of seconds can tell. */
+	clock_suspend();
+	shim_advance(100000000000);
+	shim_tsc += 1500000000;
+	before = vcpu_guest_tsc(&v[0], rdtsc());
+	clock_resume();
+	clock_vcpu_load(&v[0], 0);
+	CHECK_EQ(vcpu_guest_tsc(&v[0], rdtsc()), before);
+	stop();
+}
+
+TEST(host_tsc_jumps_forward_in_its_sleep)
+{
+	u64 before;
+
+	start(2);
+	hw_caps.tsc_scaling = true;
+	hw_caps.tsc_scaling_frac_bits = 32;
+	hw_caps.default_tsc_scaling_ratio = 1ull << 32;
+	hw_caps.max_tsc_scaling_ratio = 1ull << 40;
+	for (int i = 0; i < 2; i++) {
+		clock_vcpu_init(&v[i]);
+		CHECK_EQ(vcpu_set_tsc_khz(&v[i], 2 * shim_tsc_khz), 0);
+		vcpu_write_tsc(&v[i], 5000000, true);
+	}
+	before = vcpu_guest_tsc(&v[0], rdtsc());
+	clock_suspend();
+	shim_advance(3000000000);
+	shim_tsc += 1ull << 50;
+	clock_resume();
+	shim_run_works();
+	clock_vcpu_load(&v[0], 0);
+	clock_vcpu_load(&v[1], 0);
+	CHECK_EQ(vcpu_guest_tsc(&v[0], rdtsc()), before);
+	CHECK_EQ(vcpu_guest_tsc(&v[1], rdtsc()), before);
+	CHECK_EQ(v[0].hw.tsc_offset, v[0].tsc_offset);
+	/* A value that the VMM writes for the same TSC still finds it. */
+	vcpu_write_tsc(&v[1], before + 1000, true);
+	CHECK_EQ(v[1].tsc_offset, v[0].tsc_offset);
 	stop();
 }
 
