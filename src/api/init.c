@@ -23,14 +23,7 @@ MODULE_PARM_DESC(nx_huge_pages, "large pages are not executable: 1, 0, or -1: wh
 module_param_named(pml, vm_default_params.pml, bool, 0644);
 module_param_named(preemption_timer, vm_default_params.preemption_timer, bool, 0644);
 module_param_named(flexpriority, vm_default_params.virtual_apic, bool, 0644);
-
-/*
- * Every processor that delivers virtual interrupts can post them, too. Bochs 2.7 can't, and its delivery is not to be relied on: an exit in the middle of it
- * is reported as an older event, and a host interrupt lets it through while the guest's IF is 0.
- */
-static int enable_apicv = -1;
-module_param(enable_apicv, int, 0444);
-MODULE_PARM_DESC(enable_apicv, "the processor delivers interrupts to the guest by itself (VMX): 1 yes, 0 no, -1 where it has posted interrupts");
+module_param_named(enable_apicv, vm_default_params.virtual_intr, bool, 0644);
 
 static bool exit_ring;
 module_param(exit_ring, bool, 0444);
@@ -61,7 +54,6 @@ static int __init kvmono_init(void)
 	err = hw_setup();
 	if (err)
 		goto teardown_irqchip;
-	vm_default_params.virtual_intr = enable_apicv < 0 ? hw_caps.posted_intr : enable_apicv;
 	vm_default_params.nx_huge_pages = nx_huge_pages < 0 ? hw_caps.itlb_multihit : nx_huge_pages;
 	if (exit_ring)
 		static_branch_enable(&exit_ring_on);

@@ -97,7 +97,8 @@ struct hw_caps {
 	u8 tdp_levels;		/* 4 or 5 */
 	bool tdp_1g, tdp_2m, tdp_ad;
 	bool nrips;		/* the hardware says where the next instruction is */
-	bool decode_assists, tsc_scaling, pause_filter, vgif, virtual_nmi, virtual_apic, virtual_x2apic, virtual_intr, posted_intr;
+	bool decode_assists, tsc_scaling, pause_filter, vgif, virtual_nmi, virtual_apic, virtual_x2apic, virtual_intr;
+	bool emulated_umip;	/* CR4.UMIP works, without the CPU's: the instructions exit while it is set (EXIT_DESC_TABLE), but for SMSW */
 	bool itlb_multihit;	/* executable large pages can stop the machine, and the kernel wants that prevented */
 	bool preemption_timer, pml, mtf, xsaves, bus_lock_exit, spec_ctrl_virt, tsc_aux_virt;
 	u8 tsc_scaling_frac_bits;
@@ -259,7 +260,7 @@ void hw_set_exception_intercepts(struct hw_vcpu *hw, u32 bitmap);
 void hw_set_single_step(struct hw_vcpu *hw, bool on);
 
 /* Intercepts that policy turns on and off. */
-enum hw_intercept { INTERCEPT_INSN_HLT, INTERCEPT_INSN_PAUSE, INTERCEPT_INSN_MWAIT, INTERCEPT_INSN_RDTSC, INTERCEPT_INSN_DESC_TABLE, INTERCEPT_INSN_INVPCID, INTERCEPT_INSN_RDPMC,
+enum hw_intercept { INTERCEPT_INSN_HLT, INTERCEPT_INSN_PAUSE, INTERCEPT_INSN_MWAIT, INTERCEPT_INSN_RDTSC, INTERCEPT_INSN_INVPCID, INTERCEPT_INSN_RDPMC,
 	INTERCEPT_INSN_CR8_WRITE /* every one, for who doesn't use hw_set_tpr_threshold() */ };
 void hw_set_intercept(struct hw_vcpu *hw, enum hw_intercept what, bool on);
 /** hw_set_insns() - instructions that the guest has according to its CPUID. One that it hasn't is #UD, or exits with the kind of its name. */

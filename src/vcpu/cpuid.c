@@ -58,8 +58,8 @@ static const struct cpuid_leaf cpuid_leaves[] = {
 	{ 0x4, SUB_CACHE, { {0x3fff}, {ALL}, {ALL}, {ALL} } },
 	{ 0x6, SUB_NONE, { {0, 0x4 /* ARAT: the LAPIC timer never stops */} } },
 	{ 0x7, SUB_ONE, { {0},
-		{ F(FSGSBASE) | F(BMI1) | F(HLE) | F(AVX2) | F(SMEP) | F(BMI2) | F(ERMS) | F(INVPCID) | F(RTM) | F(RDSEED) |
-		  F(ADX) | F(SMAP) | F(CLFLUSHOPT) | F(CLWB) | F(SHA_NI) | F(AVX512F) | F(AVX512DQ) | F(AVX512IFMA) |
+		{ F(FSGSBASE) | F(BMI1) | F(HLE) | F(AVX2) | F(FDP_EXCPTN_ONLY) | F(SMEP) | F(BMI2) | F(ERMS) | F(INVPCID) | F(RTM) | F(ZERO_FCS_FDS) |
+		  F(RDSEED) | F(ADX) | F(SMAP) | F(CLFLUSHOPT) | F(CLWB) | F(SHA_NI) | F(AVX512F) | F(AVX512DQ) | F(AVX512IFMA) |
 		  F(AVX512PF) | F(AVX512ER) | F(AVX512CD) | F(AVX512BW) | F(AVX512VL), F(TSC_ADJUST) },
 		{ F(AVX512VBMI) | F(PKU) | F(UMIP) | F(AVX512_VBMI2) | F(GFNI) | F(VAES) | F(VPCLMULQDQ) | F(AVX512_VNNI) |
 		  F(AVX512_BITALG) | F(AVX512_VPOPCNTDQ) | F(LA57) | F(RDPID) | F(CLDEMOTE) | F(MOVDIRI) | F(MOVDIR64B) },
@@ -189,6 +189,8 @@ static void adjust_entry(struct kvm_cpuid_entry2 *e)
 		e->eax = 0;
 		if (!boot_cpu_has(X86_FEATURE_OSPKE))
 			e->ecx &= ~F(PKU);
+		if (hw_caps.emulated_umip)
+			e->ecx |= F(UMIP);
 		break;
 	case 0x80000000:
 		e->eax = highest_function(0x80000000, e->eax);

@@ -36,7 +36,7 @@
 enum holder {
 	BY_BACKEND,	/* the processor holds it for the guest: hw_get_msr(), hw_set_msr() */
 	BY_FIELD,	/* a u64 of struct vcpu_x86 */
-	BY_CONSTANT,	/* always .value; a guest's write of anything else is #GP unless WRITES_IGNORED */
+	BY_CONSTANT,	/* always .value; a guest's write of anything else is #GP unless WRITES_IGNORED (and .valid) */
 	BY_FUNCTION,	/* special_get(), special_set() */
 };
 
@@ -83,8 +83,8 @@ static const struct msr_row msr_rows[] = {
 	FIELD(MSR_IA32_MCG_STATUS, mce.status, SAVED, MCG_STATUS_RIPV | MCG_STATUS_EIPV | MCG_STATUS_MCIP),
 	SPECIAL(MSR_IA32_MCG_CTL, MSR_IA32_MCG_CTL, SAVED),
 	FIELD(MSR_IA32_MISC_ENABLE, misc_enable, SAVED, 0),
-	/* No last-branch records and no branch single-step; a kernel that asks for them gets none. */
-	CONSTANT(MSR_IA32_DEBUGCTLMSR, 0, WRITES_IGNORED),
+	/* No last-branch records and no branch single-step; a kernel that asks for them gets none. Bits that no processor has are refused. */
+	{ .first = MSR_IA32_DEBUGCTLMSR, .last = MSR_IA32_DEBUGCTLMSR, .holder = BY_CONSTANT, .flags = WRITES_IGNORED | FAST, .valid = 0xffff },
 	SPECIAL(MTRRphysBase_MSR(0), MTRRphysMask_MSR(MTRR_VARIABLE_RANGES - 1), 0),
 	SPECIAL(MSR_MTRRfix64K_00000, MSR_MTRRfix64K_00000, 0),
 	SPECIAL(MSR_MTRRfix16K_80000, MSR_MTRRfix16K_A0000, 0),
@@ -533,14 +533,12 @@ int vcpu_set_msr(struct vcpu_x86 *v, u32 msr, u64 val, bool host)
 
 	if (!row)
 		return -ENOENT;
-	if (!host) {
-		if (!guest_may(v, row) || (row->flags & READ_ONLY))
-			return -EINVAL;
-		if (row->flags & WRITES_IGNORED)
-			return 0;
-	}
+	if (!host && (!guest_may(v, row) || (row->flags & READ_ONLY)))
+		return -EINVAL;
 	if (check_value(v, row, val))
 		return -EINVAL;
+	if (!host && (row->flags & WRITES_IGNORED))
+		return 0;
 	switch (row->holder) {
 	case BY_BACKEND:
 		return hw_set_msr(&v->hw, msr, val);

@@ -124,6 +124,16 @@ TEST(physical_bits_are_bounded_by_nested_paging)
 	CHECK_EQ(get(0x80000008, 0)->eax & 0xff, 48);
 }
 
+TEST(umip_where_the_backend_makes_it)
+{
+	make_host();
+	shim_cpu_caps[X86_FEATURE_UMIP / 32] &= ~BIT(X86_FEATURE_UMIP % 32);
+	CHECK(!(get(7, 0)->ecx & BIT(2)));
+	hw_caps.emulated_umip = true;
+	CHECK(get(7, 0)->ecx & BIT(2));
+	hw_caps.emulated_umip = false;
+}
+
 TEST(too_little_room_is_e2big)
 {
 	u32 n = 3;

@@ -215,6 +215,17 @@ TEST(amd_configuration)
 	CHECK_EQ(guest_get(MSR_AMD_DE_CFG), 2);
 }
 
+/* Bits that some processor has are taken, and nothing comes of them. */
+TEST(debugctl)
+{
+	reset();
+	CHECK_EQ(guest_set(MSR_IA32_DEBUGCTLMSR, 3), 0);
+	CHECK_EQ(guest_get(MSR_IA32_DEBUGCTLMSR), 0);
+	CHECK_EQ(host_set(MSR_IA32_DEBUGCTLMSR, 3), 0);
+	CHECK_EQ(guest_set(MSR_IA32_DEBUGCTLMSR, BIT_ULL(40)), -EINVAL);
+	CHECK_EQ(host_set(MSR_IA32_DEBUGCTLMSR, BIT_ULL(16)), -EINVAL);
+}
+
 TEST(apic_base)
 {
 	const u64 base = 0xfee00900;

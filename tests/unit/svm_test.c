@@ -1126,12 +1126,12 @@ TEST(intercepts)
 	CHECK_EQ(c->intercepts[INTERCEPT_EXCEPTION], BIT(1) | BIT(17) | BIT(18));
 	hw_set_exception_intercepts(&hw, BIT(6));
 	CHECK_EQ(c->intercepts[INTERCEPT_EXCEPTION], BIT(1) | BIT(6) | BIT(17) | BIT(18));
-	hw_set_intercept(&hw, INTERCEPT_INSN_DESC_TABLE, true);
-	CHECK(vmcb_intercepts(&hw, INTERCEPT_STORE_IDTR) &&
-	      vmcb_intercepts(&hw, INTERCEPT_LOAD_TR));
-	hw_set_intercept(&hw, INTERCEPT_INSN_DESC_TABLE, false);
-	CHECK(!vmcb_intercepts(&hw, INTERCEPT_STORE_IDTR) &&
-	      !vmcb_intercepts(&hw, INTERCEPT_LOAD_TR) &&
+	hw_set_intercept(&hw, INTERCEPT_INSN_MWAIT, true);
+	CHECK(vmcb_intercepts(&hw, INTERCEPT_MONITOR) &&
+	      vmcb_intercepts(&hw, INTERCEPT_MWAIT));
+	hw_set_intercept(&hw, INTERCEPT_INSN_MWAIT, false);
+	CHECK(!vmcb_intercepts(&hw, INTERCEPT_MONITOR) &&
+	      !vmcb_intercepts(&hw, INTERCEPT_MWAIT) &&
 	      vmcb_intercepts(&hw, INTERCEPT_SELECTIVE_CR0) == 0);
 	hw_set_insns(&hw, INSN_RDTSCP);
 	CHECK(!vmcb_intercepts(&hw, INTERCEPT_RDTSCP));

@@ -475,7 +475,7 @@ TEST(required_controls)
 TEST(chosen_controls)
 {
 	static const struct control_row *row;
-	u32 *words[] = { &vmx_controls.pin, &vmx_controls.proc, &vmx_controls.proc2, &vmx_controls.exit, &vmx_controls.entry };
+	u32 *words[] = { &vmx_config.controls.pin, &vmx_config.controls.proc, &vmx_config.controls.proc2, &vmx_config.controls.exit, &vmx_config.controls.entry };
 	u32 dropped = CPU_BASED_CR3_LOAD_EXITING | CPU_BASED_CR3_STORE_EXITING | CPU_BASED_INVLPG_EXITING;
 
 	for (int model = OLD; model <= NEW; model++) {
@@ -553,17 +553,49 @@ TEST(enable_disable)
 	CHECK_EQ(*shim_msr(MSR_IA32_FEAT_CTL), FEAT_CTL_LOCKED | FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX);
 	CHECK_EQ(hw_enable_cpu(), -EBUSY);
 	CHECK(hw_cpu_compatible());
-	forbid(MSR_IA32_VMX_PROCBASED_CTLS2, SECONDARY_EXEC_ENABLE_INVPCID);
-	CHECK(!hw_cpu_compatible());
-	*shim_msr(MSR_IA32_VMX_PROCBASED_CTLS2) |= (u64)SECONDARY_EXEC_ENABLE_INVPCID << 32;
-	*shim_msr(MSR_IA32_VMX_EPT_VPID_CAP) &= ~VMX_EPT_1GB_PAGE_BIT;
-	CHECK(!hw_cpu_compatible());
 	exit_with(EXIT_REASON_CPUID, 0);
 	/* The VMCS goes to memory first; vmxoff() checks that none is active. */
 	hw_disable_cpu();
 	CHECK(!vmx_on[0] && !(host_cr4 & BIT(13)) && hw.cpu == -1 && (hw.work & WORK_LAUNCH));
 	/* Twice, as in a crash after a reboot: nothing that would be #UD. */
 	hw_disable_cpu();
+	end();
+}
+
+/* Another CPU lacks one thing that the first has and this module uses; or has it otherwise. What isn't used may differ. */
+TEST(other_cpus)
+{
+	static const struct { u32 msr; u64 bits; } rows[] = {
+		{ MSR_IA32_VMX_BASIC, 1 }, { MSR_IA32_VMX_MISC, 1 }, { MSR_IA32_VMX_CR0_FIXED0, BIT(5) }, { MSR_IA32_VMX_CR4_FIXED1, X86_CR4_SMEP },
+		{ MSR_IA32_VMX_TRUE_PINBASED_CTLS, (u64)PIN_BASED_VMX_PREEMPTION_TIMER << 32 },
+		{ MSR_IA32_VMX_TRUE_PROCBASED_CTLS, (u64)CPU_BASED_MONITOR_TRAP_FLAG << 32 },
+		{ MSR_IA32_VMX_TRUE_PROCBASED_CTLS, CPU_BASED_RDTSC_EXITING },
+		{ MSR_IA32_VMX_PROCBASED_CTLS2, (u64)SECONDARY_EXEC_ENABLE_INVPCID << 32 },
+		{ MSR_IA32_VMX_PROCBASED_CTLS2, (u64)SECONDARY_EXEC_TSC_SCALING << 32 },
+		{ MSR_IA32_VMX_PROCBASED_CTLS2, (u64)SECONDARY_EXEC_ENABLE_XSAVES << 32 },
+		{ MSR_IA32_VMX_PROCBASED_CTLS2, (u64)SECONDARY_EXEC_PAUSE_LOOP_EXITING << 32 },
+		{ MSR_IA32_VMX_PROCBASED_CTLS2, (u64)SECONDARY_EXEC_ENABLE_PML << 32 },
+		{ MSR_IA32_VMX_PROCBASED_CTLS2, (u64)SECONDARY_EXEC_DESC << 32 },
+		{ MSR_IA32_VMX_PROCBASED_CTLS2, (u64)SECONDARY_EXEC_VIRTUALIZE_APIC_ACCESSES << 32 },
+		{ MSR_IA32_VMX_PROCBASED_CTLS2, (u64)SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE << 32 },
+		{ MSR_IA32_VMX_PROCBASED_CTLS2, (u64)SECONDARY_EXEC_APIC_REGISTER_VIRT << 32 },
+		{ MSR_IA32_VMX_PROCBASED_CTLS2, (u64)SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY << 32 },
+		{ MSR_IA32_VMX_TRUE_EXIT_CTLS, (u64)VM_EXIT_SAVE_DEBUG_CONTROLS << 32 },
+		{ MSR_IA32_VMX_EPT_VPID_CAP, VMX_EPT_1GB_PAGE_BIT }, { MSR_IA32_VMX_EPT_VPID_CAP, VMX_EPT_AD_BIT },
+		{ MSR_IA32_VMX_EPT_VPID_CAP, VMX_EPT_EXTENT_CONTEXT_BIT },
+		{ MSR_IA32_VMX_EPT_VPID_CAP, VMX_VPID_EXTENT_SINGLE_CONTEXT_BIT << 32 },
+	};
+
+	begin(NEW);
+	CHECK(hw_cpu_compatible());
+	for (int i = 0; i < ARRAY_SIZE(rows); i++) {
+		*shim_msr(rows[i].msr) ^= rows[i].bits;
+		CHECK(!hw_cpu_compatible());
+		*shim_msr(rows[i].msr) ^= rows[i].bits;
+	}
+	forbid(MSR_IA32_VMX_PROCBASED_CTLS2, SECONDARY_EXEC_ENABLE_VMFUNC);
+	*shim_msr(MSR_IA32_VMX_MISC) ^= BIT(29);
+	CHECK(hw_cpu_compatible());
 	end();
 }
 
@@ -1070,7 +1102,7 @@ TEST(control_registers)
 	CHECK_EQ(F(GUEST_CR0) & (X86_CR0_CD | X86_CR0_NW | X86_CR0_NE), X86_CR0_NE);
 	hw_set_cr0(&hw, X86_CR0_PE | X86_CR0_TS);
 	CHECK_EQ(F(CR0_READ_SHADOW), X86_CR0_PE | X86_CR0_TS | X86_CR0_ET);
-	CHECK_EQ(F(GUEST_CR0) & ~vmx_fixed.cr0_fixed1, 0);
+	CHECK_EQ(F(GUEST_CR0) & ~vmx_config.fixed.cr0_fixed1, 0);
 	hw_set_cr4(&hw, X86_CR4_PAE);
 	CHECK(hw_cr4(&hw) == X86_CR4_PAE && (F(GUEST_CR4) & BIT(13)) && (F(GUEST_CR4) & X86_CR4_MCE) && F(CR4_READ_SHADOW) == X86_CR4_PAE);
 	/* Bits that are the guest's own are read back, and so is all that needs no exit to change. */
@@ -1086,6 +1118,28 @@ TEST(control_registers)
 	CHECK_EQ(F(GUEST_CR3), 0x9000);
 	hw_set_pdptrs(&hw, (u64[]){ 1, 2, 3, 4 });
 	CHECK(F(GUEST_PDPTR0) == 1 && F(GUEST_PDPTR3) == 4);
+	end();
+}
+
+/* CR4.UMIP on a CPU without: it stays clear there, and the instructions exit. */
+TEST(umip)
+{
+	begin(NEW);
+	CHECK(hw_caps.emulated_umip);
+	hw_set_cr4(&hw, X86_CR4_PAE | X86_CR4_UMIP);
+	CHECK(!(F(GUEST_CR4) & X86_CR4_UMIP) && (F(CR4_READ_SHADOW) & X86_CR4_UMIP) && hw_cr4(&hw) == (X86_CR4_PAE | X86_CR4_UMIP));
+	CHECK(F(SECONDARY_VM_EXEC_CONTROL) & SECONDARY_EXEC_DESC);
+	hw_set_cr4(&hw, X86_CR4_PAE);
+	CHECK(!(F(SECONDARY_VM_EXEC_CONTROL) & SECONDARY_EXEC_DESC));
+	end();
+	shim_cpu_caps[X86_FEATURE_UMIP / 32] |= BIT(X86_FEATURE_UMIP % 32);
+	begin(NEW);
+	hw_set_cr4(&hw, X86_CR4_UMIP);
+	CHECK((F(GUEST_CR4) & X86_CR4_UMIP) && !(F(SECONDARY_VM_EXEC_CONTROL) & SECONDARY_EXEC_DESC));
+	end();
+	shim_cpu_caps[X86_FEATURE_UMIP / 32] &= ~BIT(X86_FEATURE_UMIP % 32);
+	begin(OLD);
+	CHECK(!hw_caps.emulated_umip);
 	end();
 }
 
@@ -1808,7 +1862,7 @@ TEST(checker_modes)
 	F(GUEST_IA32_EFER) = 0;
 	F(GUEST_CR0) &= ~X86_CR0_PE;
 	CHECK(checker_says("CR0.PG only with CR0.PE"));
-	F(GUEST_CR0) = vmx_fixed.cr0_fixed0 & ~(u64)(X86_CR0_PE | X86_CR0_PG);
+	F(GUEST_CR0) = vmx_config.fixed.cr0_fixed0 & ~(u64)(X86_CR0_PE | X86_CR0_PG);
 	F(GUEST_SS_AR_BYTES) |= 3 << 5;
 	F(GUEST_CS_AR_BYTES) |= 3 << 5;
 	CHECK(checker_says("DPL of SS 0 in real mode"));

@@ -12,9 +12,6 @@
 #include <asm/io.h>
 #include "hw/hw.h"
 
-#define APIC_CONTROLS	(SECONDARY_EXEC_VIRTUALIZE_APIC_ACCESSES | SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE | \
-			 SECONDARY_EXEC_APIC_REGISTER_VIRT | SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY)
-
 static u32 apic_controls;	/* of them, those that the CPU has; constant after vmx_apic_setup() */
 
 /** vmx_apic_setup() - at module load. */

@@ -15,15 +15,7 @@
 #include "hw/vmx/flaws.h"
 
 struct hw_caps hw_caps;
-struct vmx_controls vmx_controls;
-struct vmx_fixed vmx_fixed;
-u32 vmx_basic_revision;
-
-/* Constant after hw_setup(). */
-static struct {
-	u32 ept, vpid;		/* halves of IA32_VMX_EPT_VPID_CAP */
-	u8 timer_shift;
-} vmx;
+struct vmx_config vmx_config;	/* constant after hw_setup() */
 
 DEFINE_PER_CPU(struct vmx_cpu, vmx_cpus);
 
@@ -35,16 +27,6 @@ struct vmx_cpu *vmx_cpu(int cpu)
 bool vmx_is_on(void)
 {
 	return raw_cpu_ptr(&vmx_cpus)->on;
-}
-
-bool vmx_has_proc2(u32 bit)
-{
-	return vmx_controls.proc2 & bit;
-}
-
-u8 vmx_timer_shift(void)
-{
-	return vmx.timer_shift;
 }
 
 /* ------------------------------------------------------------------ controls, from a table (SDM 3C, appendix A.3 to A.5) */
@@ -92,8 +74,9 @@ static const char *control_choose(const struct control_row *row, u32 *val)
 	return (row->required & ~may) ? row->missing : NULL;
 }
 
-static const char *controls_compute(struct vmx_controls *c)
+static const char *controls_compute(struct vmx_config *config)
 {
+	typeof(config->controls) *c = &config->controls;
 	u32 *words[] = { &c->pin, &c->proc, &c->proc2, &c->exit, &c->entry };
 	unsigned int i;
 	const char *why;
@@ -108,6 +91,42 @@ static const char *controls_compute(struct vmx_controls *c)
 	if (!(c->proc2 & SECONDARY_EXEC_UNRESTRICTED_GUEST))
 		return "this processor has no unrestricted guest: it can't run real mode without emulation";
 	return NULL;
+}
+
+static u32 may_be_set(u32 msr, u32 bits)
+{
+	u64 cap;
+
+	rdmsrl(msr, cap);
+	return (cap >> 32) & bits;
+}
+
+#define EPT_USED	(VMX_EPT_PAGE_WALK_4_BIT | VMX_EPTP_WB_BIT | VMX_EPT_2MB_PAGE_BIT | VMX_EPT_1GB_PAGE_BIT | VMX_EPT_AD_BIT | VMX_EPT_INVEPT_BIT | \
+			 VMX_EPT_EXTENT_CONTEXT_BIT | VMX_EPT_EXTENT_GLOBAL_BIT)
+#define VPID_USED	(VMX_VPID_EXTENT_INDIVIDUAL_ADDR_BIT | VMX_VPID_EXTENT_SINGLE_CONTEXT_BIT | VMX_VPID_EXTENT_GLOBAL_CONTEXT_BIT)
+
+/* Of this CPU; what isn't used stays 0. NULL, or what is missing. */
+static const char *config_read(struct vmx_config *c)
+{
+	u64 val;
+
+	memset(c, 0, sizeof(*c));
+	rdmsrl(MSR_IA32_VMX_BASIC, val);
+	c->revision = val & 0x7fffffff;
+	rdmsrl(MSR_IA32_VMX_MISC, val);
+	c->timer_shift = val & 0x1f;
+	rdmsrl(MSR_IA32_VMX_EPT_VPID_CAP, val);
+	c->ept = val & EPT_USED;
+	c->vpid = (val >> 32) & VPID_USED;
+	rdmsrl(MSR_IA32_VMX_CR0_FIXED0, c->fixed.cr0_fixed0);
+	rdmsrl(MSR_IA32_VMX_CR0_FIXED1, c->fixed.cr0_fixed1);
+	rdmsrl(MSR_IA32_VMX_CR4_FIXED0, c->fixed.cr4_fixed0);
+	rdmsrl(MSR_IA32_VMX_CR4_FIXED1, c->fixed.cr4_fixed1);
+	c->options.pin = may_be_set(MSR_IA32_VMX_TRUE_PINBASED_CTLS, PIN_BASED_VMX_PREEMPTION_TIMER);
+	c->options.proc = may_be_set(MSR_IA32_VMX_TRUE_PROCBASED_CTLS, CPU_BASED_MONITOR_TRAP_FLAG);
+	c->options.proc2 = may_be_set(MSR_IA32_VMX_PROCBASED_CTLS2, SECONDARY_EXEC_PAUSE_LOOP_EXITING | SECONDARY_EXEC_ENABLE_PML |
+				      SECONDARY_EXEC_DESC | APIC_CONTROLS);
+	return controls_compute(c);
 }
 
 /* ------------------------------------------------------------------ is there a usable VMX? */
@@ -130,10 +149,10 @@ static const char *vmx_missing_firmware(void)
 	return NULL;
 }
 
-static const char *vmx_missing(struct vmx_controls *c)
+static const char *vmx_missing(struct vmx_config *c)
 {
 	const char *why;
-	u64 basic, ept_vpid;
+	u64 basic;
 
 	if (boot_cpu_data.cpuid_level < 1 || !(cpuid_ecx(1) & BIT(5)))
 		return "this processor has no VMX";
@@ -148,18 +167,17 @@ static const char *vmx_missing(struct vmx_controls *c)
 	rdmsrl(MSR_IA32_VMX_BASIC, basic);
 	if (!(basic & VMX_BASIC_TRUE_CTLS))
 		return "this processor's VMX is too old: no true controls";
-	why = controls_compute(c);
+	why = config_read(c);
 	if (why)
 		return why;
-	rdmsrl(MSR_IA32_VMX_EPT_VPID_CAP, ept_vpid);
-	if (!(ept_vpid & VMX_EPT_PAGE_WALK_4_BIT) || !(ept_vpid & VMX_EPTP_WB_BIT) || !(ept_vpid & VMX_EPT_INVEPT_BIT))
+	if (!(c->ept & VMX_EPT_PAGE_WALK_4_BIT) || !(c->ept & VMX_EPTP_WB_BIT) || !(c->ept & VMX_EPT_INVEPT_BIT))
 		return "this processor's EPT has no four-level write-back tables or no INVEPT";
 	return NULL;
 }
 
 int hw_probe(const char **why)
 {
-	struct vmx_controls c;
+	struct vmx_config c;
 	bool owned = false;
 
 	if (boot_cpu_data.x86_vendor != X86_VENDOR_INTEL) {
@@ -179,54 +197,36 @@ int hw_probe(const char **why)
 
 bool hw_cpu_compatible(void)
 {
-	struct vmx_controls c;
-	u64 ept_vpid;
+	struct vmx_config c;
 
-	if (vmx_missing(&c) || memcmp(&c, &vmx_controls, sizeof(c)))
-		return false;
-	rdmsrl(MSR_IA32_VMX_EPT_VPID_CAP, ept_vpid);
-	return (u32)ept_vpid == vmx.ept && (u32)(ept_vpid >> 32) == vmx.vpid;
+	return !vmx_missing(&c) && !memcmp(&c, &vmx_config, sizeof(c));
 }
 
 /* ------------------------------------------------------------------ set-up and teardown */
 
-static void vmx_fill_caps(void)
+static void vmx_fill_caps(const struct vmx_config *c)
 {
-	u64 misc;
-
-	rdmsrl(MSR_IA32_VMX_MISC, misc);
-	vmx.timer_shift = misc & 0x1f;
 	/* Four levels translate 48 bits. */
 	hw_caps.max_phys_bits = min_t(u8, boot_cpu_data.x86_phys_bits, 48);
 	hw_caps.tdp_levels = 4;
-	hw_caps.tdp_2m = vmx.ept & VMX_EPT_2MB_PAGE_BIT;
-	hw_caps.tdp_1g = vmx.ept & VMX_EPT_1GB_PAGE_BIT;
-	hw_caps.tdp_ad = vmx.ept & VMX_EPT_AD_BIT;
+	hw_caps.tdp_2m = c->ept & VMX_EPT_2MB_PAGE_BIT;
+	hw_caps.tdp_1g = c->ept & VMX_EPT_1GB_PAGE_BIT;
+	hw_caps.tdp_ad = c->ept & VMX_EPT_AD_BIT;
 	hw_caps.nrips = true;		/* VM-exit instruction length */
 	hw_caps.decode_assists = false;	/* no instruction bytes */
 	hw_caps.virtual_nmi = true;
-	hw_caps.tsc_scaling = vmx_has_proc2(SECONDARY_EXEC_TSC_SCALING);
+	hw_caps.tsc_scaling = c->controls.proc2 & SECONDARY_EXEC_TSC_SCALING;
 	hw_caps.tsc_scaling_frac_bits = 48;
 	hw_caps.default_tsc_scaling_ratio = BIT_ULL(48);
 	hw_caps.max_tsc_scaling_ratio = U64_MAX;
-	hw_caps.xsaves = vmx_has_proc2(SECONDARY_EXEC_ENABLE_XSAVES) && boot_cpu_has(X86_FEATURE_XSAVES);
-}
-
-/* Optional controls that are turned on per vCPU: are they allowed at all? */
-static void vmx_find_options(void)
-{
-	u64 cap;
-
-	rdmsrl(MSR_IA32_VMX_TRUE_PINBASED_CTLS, cap);
-	hw_caps.preemption_timer = (cap >> 32) & PIN_BASED_VMX_PREEMPTION_TIMER;
-	hw_caps.posted_intr = (cap >> 32) & PIN_BASED_POSTED_INTR;
-	rdmsrl(MSR_IA32_VMX_TRUE_PROCBASED_CTLS, cap);
-	hw_caps.mtf = (cap >> 32) & CPU_BASED_MONITOR_TRAP_FLAG;
-	rdmsrl(MSR_IA32_VMX_PROCBASED_CTLS2, cap);
-	hw_caps.pause_filter = (cap >> 32) & SECONDARY_EXEC_PAUSE_LOOP_EXITING;
+	hw_caps.xsaves = (c->controls.proc2 & SECONDARY_EXEC_ENABLE_XSAVES) && boot_cpu_has(X86_FEATURE_XSAVES);
+	hw_caps.preemption_timer = c->options.pin & PIN_BASED_VMX_PREEMPTION_TIMER;
+	hw_caps.mtf = c->options.proc & CPU_BASED_MONITOR_TRAP_FLAG;
+	hw_caps.pause_filter = c->options.proc2 & SECONDARY_EXEC_PAUSE_LOOP_EXITING;
 	/* What is logged is that a dirty bit was set. */
-	hw_caps.pml = hw_caps.tdp_ad && ((cap >> 32) & SECONDARY_EXEC_ENABLE_PML);
-	vmx_apic_setup(cap >> 32);
+	hw_caps.pml = hw_caps.tdp_ad && (c->options.proc2 & SECONDARY_EXEC_ENABLE_PML);
+	hw_caps.emulated_umip = !boot_cpu_has(X86_FEATURE_UMIP) && (c->options.proc2 & SECONDARY_EXEC_DESC);
+	vmx_apic_setup(c->options.proc2);
 }
 
 static int vmx_alloc_cpu(struct vmx_cpu *cpu)
@@ -235,28 +235,17 @@ static int vmx_alloc_cpu(struct vmx_cpu *cpu)
 	cpu->vmxon = (void *)get_zeroed_page(GFP_KERNEL);
 	if (!cpu->vmxon)
 		return -ENOMEM;
-	*(u32 *)cpu->vmxon = vmx_basic_revision;
+	*(u32 *)cpu->vmxon = vmx_config.revision;
 	return 0;
 }
 
 int hw_setup(void)
 {
-	u64 basic, ept_vpid;
 	int cpu;
 
-	rdmsrl(MSR_IA32_VMX_BASIC, basic);
-	vmx_basic_revision = basic & 0x7fffffff;
-	rdmsrl(MSR_IA32_VMX_CR0_FIXED0, vmx_fixed.cr0_fixed0);
-	rdmsrl(MSR_IA32_VMX_CR0_FIXED1, vmx_fixed.cr0_fixed1);
-	rdmsrl(MSR_IA32_VMX_CR4_FIXED0, vmx_fixed.cr4_fixed0);
-	rdmsrl(MSR_IA32_VMX_CR4_FIXED1, vmx_fixed.cr4_fixed1);
-	rdmsrl(MSR_IA32_VMX_EPT_VPID_CAP, ept_vpid);
-	vmx.ept = ept_vpid;
-	vmx.vpid = ept_vpid >> 32;
-	if (controls_compute(&vmx_controls))
+	if (config_read(&vmx_config))
 		return -EIO;
-	vmx_fill_caps();
-	vmx_find_options();
+	vmx_fill_caps(&vmx_config);
 	vmx_host_msrs_read();
 	if (flaws_setup()) {
 		hw_teardown();
@@ -335,21 +324,21 @@ void hw_disable_cpu(void)
 
 void hw_flush_tlb_cpu(void)
 {
-	if (vmx.ept & VMX_EPT_EXTENT_GLOBAL_BIT)
+	if (vmx_config.ept & VMX_EPT_EXTENT_GLOBAL_BIT)
 		invept(VMX_EPT_EXTENT_GLOBAL, 0);
-	if (vmx.vpid & VMX_VPID_EXTENT_GLOBAL_CONTEXT_BIT)
+	if (vmx_config.vpid & VMX_VPID_EXTENT_GLOBAL_CONTEXT_BIT)
 		invvpid(VMX_VPID_EXTENT_ALL_CONTEXT, 0, 0);
 }
 
 void vmx_flush_guest(struct hw_vcpu *hw)
 {
-	if (vmx.ept & VMX_EPT_EXTENT_CONTEXT_BIT)
+	if (vmx_config.ept & VMX_EPT_EXTENT_CONTEXT_BIT)
 		invept(VMX_EPT_EXTENT_CONTEXT, hw->eptp);
 	else
 		invept(VMX_EPT_EXTENT_GLOBAL, 0);
 	if (!hw->vpid)
 		return;		/* without VPID each entry flushes the linear part */
-	if (vmx.vpid & VMX_VPID_EXTENT_SINGLE_CONTEXT_BIT)
+	if (vmx_config.vpid & VMX_VPID_EXTENT_SINGLE_CONTEXT_BIT)
 		invvpid(VMX_VPID_EXTENT_SINGLE_CONTEXT, hw->vpid, 0);
 	else
 		invvpid(VMX_VPID_EXTENT_ALL_CONTEXT, 0, 0);
@@ -363,7 +352,7 @@ void hw_flush_tlb_all(struct hw_vcpu *hw)
 void hw_flush_tlb_gva(struct hw_vcpu *hw, gva_t gva)
 {
 	/* The CPU that the vCPU comes from, or goes to, is flushed as a whole: only this one counts. */
-	if (hw->vpid && (vmx.vpid & VMX_VPID_EXTENT_INDIVIDUAL_ADDR_BIT))
+	if (hw->vpid && (vmx_config.vpid & VMX_VPID_EXTENT_INDIVIDUAL_ADDR_BIT))
 		invvpid(VMX_VPID_EXTENT_INDIVIDUAL_ADDR, hw->vpid, gva);
 	else
 		hw_flush_tlb_all(hw);

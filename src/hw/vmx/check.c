@@ -123,8 +123,8 @@ static bool fixed_ok(u64 val, u64 fixed0, u64 fixed1)
 
 static void check_host(struct check *c)
 {
-	RULE(c, fixed_ok(vmcs_readn(HOST_CR0), vmx_fixed.cr0_fixed0, vmx_fixed.cr0_fixed1), "the host's CR0 as the CPU's fixed bits say");
-	RULE(c, fixed_ok(vmcs_readn(HOST_CR4), vmx_fixed.cr4_fixed0, vmx_fixed.cr4_fixed1), "the host's CR4 as the CPU's fixed bits say");
+	RULE(c, fixed_ok(vmcs_readn(HOST_CR0), vmx_config.fixed.cr0_fixed0, vmx_config.fixed.cr0_fixed1), "the host's CR0 as the CPU's fixed bits say");
+	RULE(c, fixed_ok(vmcs_readn(HOST_CR4), vmx_config.fixed.cr4_fixed0, vmx_config.fixed.cr4_fixed1), "the host's CR4 as the CPU's fixed bits say");
 	RULE(c, !((vmcs_read16(HOST_CS_SELECTOR) | vmcs_read16(HOST_SS_SELECTOR) | vmcs_read16(HOST_DS_SELECTOR) | vmcs_read16(HOST_ES_SELECTOR) |
 		   vmcs_read16(HOST_FS_SELECTOR) | vmcs_read16(HOST_GS_SELECTOR) | vmcs_read16(HOST_TR_SELECTOR)) & 7),
 	     "the host's selectors without RPL and TI");
@@ -149,11 +149,11 @@ static bool pat_ok(u64 pat)
 
 static void check_control_registers(struct check *c)
 {
-	u64 fixed0 = vmx_fixed.cr0_fixed0 & ~(u64)(X86_CR0_PE | X86_CR0_PG);
+	u64 fixed0 = vmx_config.fixed.cr0_fixed0 & ~(u64)(X86_CR0_PE | X86_CR0_PG);
 
-	RULE(c, fixed_ok(c->cr0, fixed0, vmx_fixed.cr0_fixed1), "CR0 as the CPU's fixed bits say");
+	RULE(c, fixed_ok(c->cr0, fixed0, vmx_config.fixed.cr0_fixed1), "CR0 as the CPU's fixed bits say");
 	RULE(c, !(c->cr0 & X86_CR0_PG) || (c->cr0 & X86_CR0_PE), "CR0.PG only with CR0.PE");
-	RULE(c, fixed_ok(c->cr4, vmx_fixed.cr4_fixed0, vmx_fixed.cr4_fixed1), "CR4 as the CPU's fixed bits say");
+	RULE(c, fixed_ok(c->cr4, vmx_config.fixed.cr4_fixed0, vmx_config.fixed.cr4_fixed1), "CR4 as the CPU's fixed bits say");
 	RULE(c, !c->long_mode || ((c->cr0 & X86_CR0_PG) && (c->cr4 & X86_CR4_PAE)), "long mode only with CR0.PG and CR4.PAE");
 	RULE(c, c->long_mode || !(c->cr4 & X86_CR4_PCIDE), "CR4.PCIDE in long mode only");
 	RULE(c, !beyond_physical(vmcs_readn(GUEST_CR3)), "CR3 within physical memory");

@@ -190,7 +190,7 @@ void vmx_host_restore(struct hw_vcpu *hw)
 /* The timer counts down by one each time that bit 'shift' of the TSC changes; 0 exits before the first instruction, after injection. */
 static void preemption_timer_arm(struct hw_vcpu *hw)
 {
-	u8 shift = vmx_timer_shift();
+	u8 shift = vmx_config.timer_shift;
 	u64 now = rdtsc(), ticks = 0;
 
 	/* The first tick may be short: counted between the whole ones, so that it isn't over early. */

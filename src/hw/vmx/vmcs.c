@@ -66,9 +66,6 @@ void hw_set_intercept(struct hw_vcpu *hw, enum hw_intercept what, bool on)
 	case INTERCEPT_INSN_RDTSC:
 		vmx_set_proc(hw, CPU_BASED_RDTSC_EXITING, on);
 		break;
-	case INTERCEPT_INSN_DESC_TABLE:
-		vmx_set_proc2(hw, SECONDARY_EXEC_DESC, on);
-		break;
 	case INTERCEPT_INSN_INVPCID:
 		/* Exits like INVLPG; without the control it is #UD (SDM 3C, 26.1.3). */
 		vmx_set_proc(hw, CPU_BASED_INVLPG_EXITING, on);
@@ -99,7 +96,7 @@ void hw_set_insns(struct hw_vcpu *hw, u32 insns)
 		else
 			off |= rows[i].control;
 	}
-	vmx_set_proc2(hw, on & vmx_controls.proc2, true);
+	vmx_set_proc2(hw, on & vmx_config.controls.proc2, true);
 	vmx_set_proc2(hw, off, false);
 }
 
@@ -195,7 +192,7 @@ static u16 vpid_alloc(void)
 {
 	unsigned long vpid;
 
-	if (!vmx_has_proc2(SECONDARY_EXEC_ENABLE_VPID))
+	if (!(vmx_config.controls.proc2 & SECONDARY_EXEC_ENABLE_VPID))
 		return 0;
 	spin_lock(&vpid_lock);
 	vpid = find_next_zero_bit(vpid_map, VMX_NR_VPIDS, 1);
@@ -249,16 +246,16 @@ int hw_vcpu_create(struct hw_vcpu *hw, struct hw_vm *vm)
 		vcpu_free_pages(hw);
 		return -ENOMEM;
 	}
-	*(u32 *)hw->vmcs = vmx_basic_revision;
+	*(u32 *)hw->vmcs = vmx_config.revision;
 	hw->vm = vm;
 	hw->vapic = hw->own_vapic;
 	hw->id = atomic64_inc_return(&last_id);
 	hw->cpu = -1;
 	hw->vpid = vpid_alloc();
-	hw->pin = vmx_controls.pin;
-	hw->proc = vmx_controls.proc;
-	hw->proc2 = vmx_controls.proc2 & ~(hw->vpid ? 0 : SECONDARY_EXEC_ENABLE_VPID);
-	hw->entry_ctl = vmx_controls.entry;
+	hw->pin = vmx_config.controls.pin;
+	hw->proc = vmx_config.controls.proc;
+	hw->proc2 = vmx_config.controls.proc2 & ~(hw->vpid ? 0 : SECONDARY_EXEC_ENABLE_VPID);
+	hw->entry_ctl = vmx_config.controls.entry;
 	msr_bitmap_init(hw);
 	return 0;
 }
@@ -277,7 +274,7 @@ static void vmcs_init_controls(struct hw_vcpu *hw)
 	vmcs_write32(PIN_BASED_VM_EXEC_CONTROL, hw->pin);
 	vmcs_write32(CPU_BASED_VM_EXEC_CONTROL, hw->proc);
 	vmcs_write32(SECONDARY_VM_EXEC_CONTROL, hw->proc2);
-	vmcs_write32(VM_EXIT_CONTROLS, vmx_controls.exit);
+	vmcs_write32(VM_EXIT_CONTROLS, vmx_config.controls.exit);
 	vmcs_write32(VM_ENTRY_CONTROLS, hw->entry_ctl);
 	vmcs_write32(PAGE_FAULT_ERROR_CODE_MASK, 0);
 	vmcs_write32(PAGE_FAULT_ERROR_CODE_MATCH, 0);
@@ -423,6 +420,7 @@ void hw_vcpu_reset(struct hw_vcpu *hw, enum hw_reset how)
  *	CR0.NE		always set (VMX wants it)
  *	CR4.VMXE	always set; the guest sees 0
  *	CR4.MCE		as the host's: a machine check with it clear would be a shutdown instead of the host's #MC
+ *	CR4.UMIP	made of exits where the CPU hasn't it
  */
 #define CR0_GUEST_OWNED	(X86_CR0_TS | X86_CR0_MP | X86_CR0_EM | X86_CR0_WP | X86_CR0_AM)
 #define CR4_GUEST_OWNED	X86_CR4_PGE
@@ -444,8 +442,8 @@ u64 hw_cr0(struct hw_vcpu *hw)
 void hw_set_cr0(struct hw_vcpu *hw, u64 cr0)
 {
 	/* Unrestricted guest: PE and PG are the guest's even where CR0_FIXED0 asks for them (SDM 3C, 27.3.1.1). */
-	u64 fixed = vmx_fixed.cr0_fixed0 & ~(u64)(X86_CR0_PE | X86_CR0_PG);
-	u64 real = ((cr0 & ~(u64)(X86_CR0_CD | X86_CR0_NW)) | fixed) & vmx_fixed.cr0_fixed1;
+	u64 fixed = vmx_config.fixed.cr0_fixed0 & ~(u64)(X86_CR0_PE | X86_CR0_PG);
+	u64 real = ((cr0 & ~(u64)(X86_CR0_CD | X86_CR0_NW)) | fixed) & vmx_config.fixed.cr0_fixed1;
 
 	hw->cr0 = cr0 | X86_CR0_ET;
 	vmx_set_known(hw, CACHED_CR0);
@@ -463,8 +461,12 @@ u64 hw_cr4(struct hw_vcpu *hw)
 
 void hw_set_cr4(struct hw_vcpu *hw, u64 cr4)
 {
-	u64 real = cr4 | vmx_fixed.cr4_fixed0 | (cr4_read_shadow() & X86_CR4_MCE);
+	u64 real = cr4 | vmx_config.fixed.cr4_fixed0 | (cr4_read_shadow() & X86_CR4_MCE);
 
+	if (hw_caps.emulated_umip) {
+		real &= ~(u64)X86_CR4_UMIP;
+		vmx_set_proc2(hw, SECONDARY_EXEC_DESC, cr4 & X86_CR4_UMIP);
+	}
 	hw->cr4 = cr4;
 	vmx_set_known(hw, CACHED_CR4);
 	vmcs_writen(CR4_GUEST_HOST_MASK, ~(u64)CR4_GUEST_OWNED);
@@ -787,7 +789,7 @@ int hw_set_preemption_timer(struct hw_vcpu *hw, u64 host_tsc)
 	if (host_tsc == ~0ull)
 		return 0;
 	/* A 32-bit count of TSC >> shift. */
-	if ((s64)(host_tsc - rdtsc()) >> (32 + vmx_timer_shift()) > 0)
+	if ((s64)(host_tsc - rdtsc()) >> (32 + vmx_config.timer_shift) > 0)
 		return -ERANGE;
 	hw->deadline = host_tsc;
 	hw->work |= WORK_TIMER;

@@ -129,19 +129,25 @@ static inline void vmx_set_changed(struct hw_vcpu *hw, enum vmx_cached what)
 	hw->changed |= BIT(what);
 }
 
-/* caps.c: what VMX here has, computed once from the capability MSRs. */
-struct vmx_controls {
-	u32 pin, proc, proc2, exit, entry;
-};
-extern struct vmx_controls vmx_controls;	/* those that every vCPU starts with */
-extern struct vmx_fixed { u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1; } vmx_fixed;
-extern u32 vmx_basic_revision;
+#define APIC_CONTROLS	(SECONDARY_EXEC_VIRTUALIZE_APIC_ACCESSES | SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE | \
+			 SECONDARY_EXEC_APIC_REGISTER_VIRT | SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY)
+
+/*
+ * caps.c: what of VMX is used here, computed once from the capability MSRs. A vCPU and its VMCS go from CPU to CPU, so that it is the same on
+ * all of them, or the CPU is refused (hw_cpu_compatible()).
+ */
+extern struct vmx_config {
+	struct { u32 pin, proc, proc2, exit, entry; } controls;	/* those that every vCPU starts with */
+	struct { u32 pin, proc, proc2; } options;		/* those that are turned on for some */
+	struct { u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1; } fixed;
+	u32 ept, vpid;						/* halves of IA32_VMX_EPT_VPID_CAP */
+	u32 revision;
+	u32 timer_shift;
+} vmx_config;
 DECLARE_PER_CPU(struct vmx_cpu, vmx_cpus);
 struct vmx_cpu *vmx_cpu(int cpu);
-bool vmx_has_proc2(u32 bit);
 /** vmx_flush_guest() - INVEPT and INVVPID at the narrowest scope that the CPU has. VMCS loaded, IRQs off. */
 void vmx_flush_guest(struct hw_vcpu *hw);
-u8 vmx_timer_shift(void);
 
 #define PML_ENTRIES	512
 
