@@ -54,6 +54,7 @@ struct emu {
 	enum emu_mode mode;
 	u8 cpl;
 	u64 regs[NR_REGS], rip, rflags;
+	bool stepped;			/* RFLAGS.TF, or a debugger steps: each iteration of a REP ends in a trap (APM 2, 13.1.4) */
 	struct kvm_segment segs[NR_SEGS];
 	struct kvm_dtable gdt, idt;
 	struct guest_paging paging;

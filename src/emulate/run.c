@@ -242,10 +242,7 @@ static bool next_round(struct emu *e)
 {
 	struct emu_private *p = &e->priv;
 
-	if (!p->again || ++p->rounds >= MAX_ROUNDS)
-		return false;
-	/* Each iteration ends in a trap (APM 2, 13.1.4). */
-	if (p->rflags & X86_EFLAGS_TF)
+	if (!p->again || e->stepped || ++p->rounds >= MAX_ROUNDS)
 		return false;
 	p->nr_answers = 0;
 	p->phase = PHASE_EXECUTE;

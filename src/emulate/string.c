@@ -120,7 +120,7 @@ static enum emu_result batch_size(struct emu *e, u8 seg, u8 reg, u8 size, u32 ac
 	enum emu_result r;
 
 	*count = 0;
-	if (!in->rep || left < 2 || e->priv.rflags & (X86_EFLAGS_DF | X86_EFLAGS_TF))
+	if (!in->rep || left < 2 || e->stepped || e->priv.rflags & X86_EFLAGS_DF)
 		return EMU_DONE;
 	r = emu_linear(e, seg, ea, size, access, &lin);
 	if (r)

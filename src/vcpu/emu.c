@@ -50,6 +50,7 @@ static void emu_fill(struct vcpu_x86 *v)
 	vcpu_guest_paging(v, &e->paging);
 	e->rip = hw_rip(&v->hw);
 	e->rflags = hw_rflags(&v->hw);
+	e->stepped = (e->rflags & X86_EFLAGS_TF) || (v->guest_debug & KVM_GUESTDBG_SINGLESTEP);
 	e->cpl = hw_cpl(&v->hw);
 	e->mode = emu_mode(v, e);
 	e->shadow = hw_shadow(&v->hw);

@@ -14,7 +14,7 @@ boot() {
 	local machine=$1 smp=$2 job=$3 status
 	shift 3
 	# shellcheck disable=SC2086
-	timeout -s KILL 90 $VMM -M "$machine" -smp "$smp" -m 512 -kernel "$KERNEL" -initrd "$OUT/initrd" \
+	timeout -s KILL 150 $VMM -M "$machine" -smp "$smp" -m 512 -kernel "$KERNEL" -initrd "$OUT/initrd" \
 		-append "console=ttyS0 quiet panic=-1 job=$job smp=$smp kvm=$KVM ${APPEND-}" \
 		-chardev "file,id=tty,path=$DIR/serial" -serial chardev:tty "$@" </dev/null 2>"$DIR/vmm"
 	status=$?

@@ -385,10 +385,10 @@ TEST(rep_gives_way)
 }
 
 /* Stepped, an iteration is all. */
-TEST(rep_under_tf)
+TEST(rep_stepped)
 {
 	world_mode(EMU_PROT64);
-	E->rflags |= X86_EFLAGS_TF;
+	E->stepped = true;
 	E->regs[REG_RDI] = DATA;
 	E->regs[REG_RCX] = 3;
 	CHECK_EQ(RUN("\xf3\xaa"), EMU_DONE);

@@ -363,7 +363,18 @@ TEST(shadow_step_and_real_mode_iret)
 	CODE(0x90);
 	CHECK_EQ(emulate(), 0);
 	CHECK_EQ(R->exit_reason, KVM_EXIT_DEBUG);
+	/* Each iteration of a REP is a step, for a debugger as for the guest. */
+	CODE(0xf3, 0xaa);
+	V->hw.regs[REG_RDI] = 0x5000;
+	V->hw.regs[REG_RCX] = 3;
+	CHECK_EQ(emulate(), 0);
+	CHECK(R->exit_reason == KVM_EXIT_DEBUG && R->debug.arch.pc == hw_linear_rip(&V->hw));
+	CHECK_EQ(V->hw.regs[REG_RCX], 2);
 	V->guest_debug = 0;
+	V->hw.rflags = 2 | X86_EFLAGS_TF;
+	CHECK_EQ(emulate(), -EINTR);
+	CHECK_EQ(V->hw.regs[REG_RCX], 1);
+	V->hw.rflags = 2;
 	V->hw.cr0 = 0x10;
 	V->hw.efer = 0;
 	V->hw.nmi_masked = true;
