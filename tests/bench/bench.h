@@ -4,6 +4,7 @@
 #define TESTS_BENCH_BENCH_H
 
 #include "lib/api.h"
+#include "mark.h"
 
 #define COUNT		1024			/* operations of a run; the median is reported */
 #define GUEST_SAMPLES	GUEST_FREE		/* u32 for each operation of a round, up to COUNT */
@@ -28,14 +29,6 @@ struct op {
 };
 
 /*
- * NOPs that only a tracer knows (trace.c, and Bochs's debugger, which can stop at the first): what is between MARK_BEGIN + n and
- * MARK_END + n is an operation. n is 0 in guests; a VMM program that times several things gives each its own.
- */
-#define MARK_BEGIN	0x6b6d0100
-#define MARK_END	0x6b6d0200
-#define MARK(what)	xchg %bx, %bx; nopl (what)(%rax, %rax)
-
-/*
  * A guest's loop: TOP, preparation, STAMP, the operation, STORE, what is not counted, AGAIN. The operation finds in RAX and RDX what
  * the preparation left in R10 and R11, since RDTSC needs them; RDI, R8 and R9 are the loop's, R13 counts the rounds from 1.
  */
@@ -43,8 +36,6 @@ struct op {
 #define STAMP	lfence; rdtsc; mov %eax, %r8d; mov %r10, %rax; mov %r11, %rdx; MARK(MARK_BEGIN)
 #define STORE	MARK(MARK_END); lfence; rdtsc; sub %r8d, %eax; mov %eax, (%rdi); add $4, %rdi
 #define AGAIN	dec %r9d; jnz 9b; out %al, $PORT_DONE
-
-#define mark(what)	asm volatile("xchg %%bx, %%bx; nopl %c0(%%rax, %%rax)" : : "i"(what) : "memory")
 
 static inline u64 rdtsc(void)
 {

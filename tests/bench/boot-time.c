@@ -10,8 +10,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "clock.h"
+#include "mark.h"
 
 static uint64_t start;
+
+static void begin_boot(void)
+{
+	start = cpu_ns(CLOCK_PROCESS_CPUTIME_ID);
+	mark(MARK_BEGIN);
+}
 
 int ioctl(int fd, unsigned long request, ...)
 {
@@ -22,12 +29,13 @@ int ioctl(int fd, unsigned long request, ...)
 	arg = va_arg(ap, void *);
 	va_end(ap);
 	if (request == KVM_CREATE_VM)
-		start = cpu_ns(CLOCK_PROCESS_CPUTIME_ID);
+		begin_boot();
 	return syscall(SYS_ioctl, fd, request, arg);
 }
 
 static __attribute__((destructor)) void at_exit(void)
 {
+	mark(MARK_END);
 	uint64_t ran = cpu_ns(CLOCK_PROCESS_CPUTIME_ID) - start;
 	unsigned long long tsc = ran * tsc_per_ns();
 	FILE *f = fopen(getenv("BOOT_TIME"), "w");

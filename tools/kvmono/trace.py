@@ -9,6 +9,7 @@ import re
 import struct
 
 INSN = struct.Struct("<QB15s")
+COUNTED = struct.Struct("<QB15sQQ")
 PREFIXES = {0x66, 0xf2, 0xf3, 0x2e, 0x36, 0x3e, 0x26, 0x64, 0x65, 0x67, 0xf0}
 LOCK = 0xf0
 # Below this the addresses are those of user space, in L1 or in the guest.
@@ -32,6 +33,7 @@ class Insn:
     address: int
     data: bytes
     text: str = ""      # in words, when the tracer says so
+    guest: bool = False # as a profile knows
 
     @property
     def after(self):
@@ -79,7 +81,12 @@ def read(path):
     return [Insn(address, data[:size]) for address, size, data in INSN.iter_unpack(path.read_bytes())]
 
 
-# An instruction, as Bochs's debugger shows it, and the marks of tests/bench/bench.h.
+def read_profile(path):
+    """[(Insn, how often)]"""
+    return [(Insn(address, data[:size], guest=bool(guest)), times) for address, size, data, times, guest in COUNTED.iter_unpack(path.read_bytes())]
+
+
+# An instruction, as Bochs's debugger shows it, and the marks of tests/bench/mark.h.
 BOCHS = re.compile(rb"^\(\d+\)\.\[\d+\] \[\S+\] [0-9a-f]{4}:([0-9a-f]{16}) \([^)]*\): (.*\S) +; ([0-9a-f]+)$")
 MARK_BEGIN, MARK_END = 0x6b6d0100, 0x6b6d0200
 
@@ -122,6 +129,8 @@ class Symbols:
         self.names = [found[a] for a in self.addresses]
 
     def of(self, insn):
+        if insn.guest:
+            return "the guest"
         if not insn.kernel:
             return "the guest" if insn.address < 0x40000 else "the VMM"
         i = bisect.bisect_right(self.addresses, insn.address) - 1
@@ -196,5 +205,9 @@ def _sum(found):
         open_.append(entry)
 
 
-def count_classes(insns):
-    return collections.Counter(c for insn in insns for c in classes(insn.data))
+def count_classes(counted):
+    """Of [(Insn, how often)]."""
+    sums = collections.Counter()
+    for insn, times in counted:
+        sums.update(dict.fromkeys(classes(insn.data), times))
+    return sums
