@@ -315,7 +315,7 @@ enum hw_memtype { HW_MEM_WB, HW_MEM_UC, HW_MEM_WC };
 #endif
 
 #ifndef HW_SYSCALL_MSRS_EXIT
-#define HW_SYSCALL_MSRS_EXIT ACCESS_WRITE
+#define HW_SYSCALL_MSRS_EXIT (ACCESS_READ | ACCESS_WRITE)
 #endif
 
 #endif

@@ -60,7 +60,9 @@ static unsigned long gs_loads, tss_invalidations;
 #define loadsegment(s, v)	(host_##s = (v))
 #define load_gs_index(v)	(host_gs = (v), gs_loads++)
 #define invalidate_tss_limit()	(tss_invalidations++)
-#define load_fixmap_gdt(cpu)	(gdt_loads++)
+#define native_load_gdt(d)	do { CHECK_EQ((d)->size, GDT_SIZE - 1); CHECK_EQ((d)->address, (unsigned long)&gdts[shim_cpu]); gdt_loads++; } while (0)
+#define GDT_SIZE		128
+#define rdfsbase()		(*shim_msr(MSR_FS_BASE))
 
 /* ------------------------------------------------------------------ the processor: hw/vmx/ops.h and enter.S */
 
@@ -644,7 +646,6 @@ TEST(launch_state_and_migration)
 	CHECK(!seen.launched && invepts == 1 && invvpids == 1 && last_invept == hw.eptp);
 	hw_put(&hw, true);
 	vmcs_clear_here(&hw);
-	vmx_msrs_unload(&hw);
 	hw_disable_cpu();
 	shim_cpu = 0;
 	hw_vcpu_destroy(&other);
@@ -1277,10 +1278,28 @@ TEST(host_msrs)
 	*shim_msr(MSR_KERNEL_GS_BASE) = 0x77;
 	hw_put(&hw, false);
 	hw_set_msr(&hw, MSR_LSTAR, 0x2222);
-	*shim_msr(MSR_LSTAR) = 0xffff1111;
+	hw_set_msr(&hw, MSR_STAR, 0x23001000000000);
 	*shim_msr(MSR_KERNEL_GS_BASE) = 0x88;
 	hw_prepare_guest_switch(&hw);
+	/* Without SYSCALL the guest needs none of its MSRs; with it, those that are not the host's anyway. */
+	CHECK_EQ(*shim_msr(MSR_LSTAR), 0xffff1111);
+	hw_set_efer(&hw, EFER_SCE);
 	CHECK_EQ(*shim_msr(MSR_LSTAR), 0x2222);
+	hw_set_msr(&hw, MSR_LSTAR, 0x3333);
+	CHECK_EQ(*shim_msr(MSR_LSTAR), 0x3333);
+	hw_set_msr(&hw, MSR_SYSCALL_MASK, 0x200);
+	CHECK_EQ(*shim_msr(MSR_SYSCALL_MASK), 0x200);
+	hw_set_efer(&hw, 0);
+	CHECK_EQ(*shim_msr(MSR_LSTAR), 0xffff1111);
+	CHECK_EQ(*shim_msr(MSR_SYSCALL_MASK), 0);
+	hw_set_efer(&hw, EFER_SCE);
+	hw_put(&hw, false);
+	CHECK(*shim_msr(MSR_LSTAR) == 0xffff1111 && *shim_msr(MSR_KERNEL_GS_BASE) == 0x88 && *shim_msr(MSR_SYSCALL_MASK) == 0);
+	hw_set_msr(&hw, MSR_LSTAR, 0x2222);
+	CHECK_EQ(*shim_msr(MSR_LSTAR), 0xffff1111);
+	hw_prepare_guest_switch(&hw);
+	CHECK_EQ(*shim_msr(MSR_LSTAR), 0x2222);
+	CHECK_EQ(*shim_msr(MSR_STAR), 0x23001000000000);
 	CHECK_EQ(*shim_msr(MSR_KERNEL_GS_BASE), 0x77);
 	*shim_msr(MSR_KERNEL_GS_BASE) = 0x99;		/* the guest's WRMSR or SWAPGS */
 	CHECK(!hw_get_msr(&hw, MSR_KERNEL_GS_BASE, &val) && val == 0x99);
@@ -1347,9 +1366,8 @@ TEST(msr_bitmap)
 	}
 	for (u32 msr = 0xc0000000; msr < 0xc0002000; msr++) {
 		bool open = msr == MSR_FS_BASE || msr == MSR_GS_BASE || msr == MSR_KERNEL_GS_BASE;
-		bool readable = msr == MSR_STAR || msr == MSR_LSTAR || msr == MSR_CSTAR || msr == MSR_SYSCALL_MASK;
 
-		CHECK_EQ(test_bit(msr_bit(msr), hw.msr_bitmap), !open && !readable);
+		CHECK_EQ(test_bit(msr_bit(msr), hw.msr_bitmap), !open);
 		CHECK_EQ(test_bit(msr_bit(msr) + 0x4000, hw.msr_bitmap), !open);
 	}
 	hw_set_msr_intercept(&hw, MSR_IA32_SPEC_CTRL, 0);

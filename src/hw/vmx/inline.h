@@ -210,13 +210,13 @@ static inline u64 hw_tsc_aux(const struct hw_vcpu *hw)
 
 /* run.c */
 void vmx_load_elsewhere(struct hw_vcpu *hw, struct vmx_cpu *c, int cpu);
-void vmx_msrs_load(struct hw_vcpu *hw);
+void vmx_host_save(struct hw_vcpu *hw);
 void vmx_host_restore(struct hw_vcpu *hw);
 
 /* Branch records, BTS and such: perf's business, and rare. Whoever changes it while the vCPU is loaded is heard of at the next load. */
 static __always_inline void vmx_host_debugctl_read(struct hw_vcpu *hw)
 {
-	rdmsrl(MSR_IA32_DEBUGCTLMSR, hw->host.debugctl);
+	hw->host.debugctl = __rdmsr(MSR_IA32_DEBUGCTLMSR);
 	if (unlikely(hw->host.debugctl))
 		hw->work |= WORK_DEBUGCTL;
 	else
@@ -235,15 +235,15 @@ static __always_inline void hw_load(struct hw_vcpu *hw, int cpu, bool scheduled_
 
 static __always_inline void hw_put(struct hw_vcpu *hw, bool scheduled_out)
 {
-	if (hw->msrs_loaded)
+	if (hw->host_saved)
 		vmx_host_restore(hw);
 }
 
 static __always_inline void hw_prepare_guest_switch(struct hw_vcpu *hw)
 {
 	hw->l1d_dirty = true;
-	if (!hw->msrs_loaded)
-		vmx_msrs_load(hw);
+	if (!hw->host_saved)
+		vmx_host_save(hw);
 }
 
 /* ------------------------------------------------------------------ the way of an exit */

@@ -6,6 +6,7 @@
 #include <asm/cpu_entry_area.h>
 #include <asm/debugreg.h>
 #include <asm/desc.h>
+#include <asm/fsgsbase.h>
 #include <asm/io.h>
 #include <asm/mmu_context.h>
 #include <asm/msr.h>
@@ -50,7 +51,8 @@ static void host_state_of_cpu(struct hw_vcpu *hw, int cpu)
 	u64 val;
 
 	vmcs_writen(HOST_TR_BASE, (unsigned long)&get_cpu_entry_area(cpu)->tss.x86_tss);
-	vmcs_writen(HOST_GDTR_BASE, (unsigned long)get_current_gdt_ro());
+	hw->host.gdt_base = (unsigned long)get_current_gdt_ro();
+	vmcs_writen(HOST_GDTR_BASE, hw->host.gdt_base);
 	vmcs_writen(HOST_IA32_SYSENTER_ESP, (unsigned long)(cpu_entry_stack(cpu) + 1));
 	rdmsrl(MSR_GS_BASE, val);
 	vmcs_writen(HOST_GS_BASE, val);
@@ -90,33 +92,11 @@ void vmx_load_elsewhere(struct hw_vcpu *hw, struct vmx_cpu *c, int cpu)
 
 /*
  * SYSCALL's MSRs and KERNEL_GS_BASE are of no use to the kernel itself: they are the guest's from the first entry until the thread leaves
- * the vCPU (hw_put()), which is before anything of user space runs here. IRQs off.
+ * the vCPU (hw_put()), which is before anything of user space runs here. An MSR that has the value already isn't written: STAR and SFMASK of one
+ * Linux are those of another, and KERNEL_GS_BASE is 0 for nearly all.
+ *
+ * The host's own are the same on every CPU and never change after boot.
  */
-void vmx_msrs_load(struct hw_vcpu *hw)
-{
-	unsigned long fs;
-	u64 val;
-
-	rdmsrl(MSR_KERNEL_GS_BASE, hw->host_kernel_gs_base);
-	rdmsrl(MSR_FS_BASE, val);
-	if (val != hw->host.fs_base) {
-		hw->host.fs_base = val;
-		vmcs_writen(HOST_FS_BASE, val);
-	}
-	savesegment(fs, fs);
-	hw->host.fs_sel = fs;
-	savesegment(gs, hw->host.gs_sel);
-	savesegment(ds, hw->host.ds_sel);
-	savesegment(es, hw->host.es_sel);
-	wrmsrl(MSR_STAR, hw->star);
-	wrmsrl(MSR_LSTAR, hw->lstar);
-	wrmsrl(MSR_CSTAR, hw->cstar);
-	wrmsrl(MSR_SYSCALL_MASK, hw->sfmask);
-	wrmsrl(MSR_KERNEL_GS_BASE, hw->kernel_gs_base);
-	hw->msrs_loaded = true;
-}
-
-/* The host's own are the same on every CPU and never change after boot. */
 static u64 host_star, host_lstar, host_cstar, host_sfmask;
 
 /** vmx_host_msrs_read() - at module load. */
@@ -128,22 +108,84 @@ void vmx_host_msrs_read(void)
 	rdmsrl(MSR_SYSCALL_MASK, host_sfmask);
 }
 
-/** vmx_msrs_unload() - give the CPU its host MSRs back. Preemption off. */
-void vmx_msrs_unload(struct hw_vcpu *hw)
+static __always_inline void msr_switch(u32 msr, u64 from, u64 to)
 {
-	if (!hw->msrs_loaded)
-		return;
-	hw->msrs_loaded = false;
-	rdmsrl(MSR_KERNEL_GS_BASE, hw->kernel_gs_base);
-	wrmsrl(MSR_STAR, host_star);
-	wrmsrl(MSR_LSTAR, host_lstar);
-	wrmsrl(MSR_CSTAR, host_cstar);
-	wrmsrl(MSR_SYSCALL_MASK, host_sfmask);
-	wrmsrl(MSR_KERNEL_GS_BASE, hw->host_kernel_gs_base);
+	if (from != to)
+		native_wrmsrl(msr, to);
+}
+
+/* Only Intel's processors have no SYSCALL in compatibility mode, and don't look at CSTAR (SDM 2B, SYSCALL). */
+static __always_inline bool cstar_matters(void)
+{
+	return boot_cpu_data.x86_vendor != X86_VENDOR_INTEL;
+}
+
+/* The guest's, which exits when it reads or writes one of them, so that the copies are always right. IRQs or preemption off. */
+static void syscall_msrs_load(struct hw_vcpu *hw)
+{
+	msr_switch(MSR_STAR, host_star, hw->star);
+	msr_switch(MSR_LSTAR, host_lstar, hw->lstar);
+	msr_switch(MSR_SYSCALL_MASK, host_sfmask, hw->sfmask);
+	if (cstar_matters())
+		msr_switch(MSR_CSTAR, host_cstar, hw->cstar);
+	hw->syscall_loaded = true;
+}
+
+static void syscall_msrs_unload(struct hw_vcpu *hw)
+{
+	hw->syscall_loaded = false;
+	msr_switch(MSR_STAR, hw->star, host_star);
+	msr_switch(MSR_LSTAR, hw->lstar, host_lstar);
+	msr_switch(MSR_SYSCALL_MASK, hw->sfmask, host_sfmask);
+	if (cstar_matters())
+		msr_switch(MSR_CSTAR, hw->cstar, host_cstar);
+}
+
+/*
+ * vmx_change_syscall_msr() - one of the guest's SYSCALL MSRs, @copy, changes to @val, and EFER to @efer. Without EFER.SCE the guest has no SYSCALL
+ * (SDM 2B), and they stay the host's. Any context with the vCPU loaded: a context switch in between would give the CPU its own back.
+ */
+void vmx_change_syscall_msr(struct hw_vcpu *hw, u64 *copy, u64 val, u64 efer)
+{
+	preempt_disable();
+	if (hw->syscall_loaded)
+		syscall_msrs_unload(hw);
+	*copy = val;
+	hw->efer = efer;
+	if (hw->host_saved && (efer & EFER_SCE))
+		syscall_msrs_load(hw);
+	preempt_enable();
+}
+
+static __always_inline u64 host_fs_base(void)
+{
+	return static_cpu_has(X86_FEATURE_FSGSBASE) ? rdfsbase() : __rdmsr(MSR_FS_BASE);
+}
+
+/** vmx_host_save() - before the first entry since the thread took the vCPU: what an exit doesn't bring back; and the guest's MSRs. IRQs off. */
+void vmx_host_save(struct hw_vcpu *hw)
+{
+	u64 fs_base = host_fs_base();
+	unsigned long fs;
+
+	if (unlikely(fs_base != hw->host.fs_base)) {
+		hw->host.fs_base = fs_base;
+		vmcs_writen(HOST_FS_BASE, fs_base);
+	}
+	savesegment(fs, fs);
+	hw->host.fs_sel = fs;
+	savesegment(gs, hw->host.gs_sel);
+	savesegment(ds, hw->host.ds_sel);
+	savesegment(es, hw->host.es_sel);
+	hw->host_kernel_gs_base = __rdmsr(MSR_KERNEL_GS_BASE);
+	msr_switch(MSR_KERNEL_GS_BASE, hw->host_kernel_gs_base, hw->kernel_gs_base);
+	if (hw->efer & EFER_SCE)
+		syscall_msrs_load(hw);
+	hw->host_saved = true;
 }
 
 /* A VM exit leaves LDTR null. Another thread of the process may have made the LDT since this one entered. */
-static void ldt_restore(void)
+static __always_inline void ldt_restore(void)
 {
 #ifdef CONFIG_MODIFY_LDT_SYSCALL
 	if (unlikely(current->mm && READ_ONCE(current->mm->context.ldt)))
@@ -152,19 +194,19 @@ static void ldt_restore(void)
 }
 
 /* A VM exit sets the null selectors that HOST_*_SELECTOR say: user space may have had others. A base need not be its descriptor's. */
-static void segments_restore(struct hw_vcpu *hw)
+static noinline void segments_restore(struct hw_vcpu *hw)
 {
 	unsigned long flags;
 
-	if (unlikely(hw->host.ds_sel | hw->host.es_sel)) {
+	if (hw->host.ds_sel | hw->host.es_sel) {
 		loadsegment(ds, hw->host.ds_sel);
 		loadsegment(es, hw->host.es_sel);
 	}
-	if (unlikely(hw->host.fs_sel)) {
+	if (hw->host.fs_sel) {
 		loadsegment(fs, hw->host.fs_sel);
 		wrmsrl(MSR_FS_BASE, hw->host.fs_base);
 	}
-	if (unlikely(hw->host.gs_sel)) {
+	if (hw->host.gs_sel) {
 		/* Between the load and the base there is no per-CPU data. */
 		local_irq_save(flags);
 		load_gs_index(hw->host.gs_sel);
@@ -176,13 +218,20 @@ static void segments_restore(struct hw_vcpu *hw)
 /** vmx_host_restore() - hw_put() of a vCPU that was entered. Preemption off. */
 void vmx_host_restore(struct hw_vcpu *hw)
 {
-	vmx_msrs_unload(hw);
+	struct desc_ptr gdt = { .size = GDT_SIZE - 1, .address = hw->host.gdt_base };
+
+	hw->host_saved = false;
+	hw->kernel_gs_base = __rdmsr(MSR_KERNEL_GS_BASE);
+	msr_switch(MSR_KERNEL_GS_BASE, hw->kernel_gs_base, hw->host_kernel_gs_base);
+	if (hw->syscall_loaded)
+		syscall_msrs_unload(hw);
 	/* Selectors may be the LDT's. */
 	ldt_restore();
-	segments_restore(hw);
+	if (unlikely(hw->host.ds_sel | hw->host.es_sel | hw->host.fs_sel | hw->host.gs_sel))
+		segments_restore(hw);
 	/* ... and the limit of TR too short for an I/O bitmap, that of GDTR too long (SDM 3C, 28.5.2 and 28.5.3). */
 	invalidate_tss_limit();
-	load_fixmap_gdt(raw_smp_processor_id());
+	native_load_gdt(&gdt);
 }
 
 /* ------------------------------------------------------------------ rare work around an entry */

@@ -168,9 +168,6 @@ static const u32 open_msrs[] = {
 	MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE, MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP,
 };
 
-/* Reads find the guest's value in the CPU; writes exit, so that it is always known and need not be read back. */
-static const u32 readable_msrs[] = { MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SYSCALL_MASK };
-
 static void msr_bitmap_init(struct hw_vcpu *hw)
 {
 	unsigned int i;
@@ -178,8 +175,6 @@ static void msr_bitmap_init(struct hw_vcpu *hw)
 	memset(hw->msr_bitmap, 0xff, PAGE_SIZE);
 	for (i = 0; i < ARRAY_SIZE(open_msrs); i++)
 		hw_set_msr_intercept(hw, open_msrs[i], 0);
-	for (i = 0; i < ARRAY_SIZE(readable_msrs); i++)
-		hw_set_msr_intercept(hw, readable_msrs[i], ACCESS_WRITE);
 }
 
 /* ------------------------------------------------------------------ VPIDs */
@@ -370,7 +365,6 @@ static void reset_msrs(struct hw_vcpu *hw)
 	vmcs_writen(GUEST_SYSENTER_ESP, 0);
 	vmcs_writen(GUEST_SYSENTER_EIP, 0);
 	vmcs_write64(GUEST_IA32_PAT, 0x0007040600070406ull);
-	vmx_msrs_unload(hw);
 	hw->star = hw->lstar = hw->cstar = hw->sfmask = hw->kernel_gs_base = hw->tsc_aux = 0;
 	hw->spec_ctrl = 0;
 }
@@ -526,6 +520,8 @@ void hw_set_efer(struct hw_vcpu *hw, u64 efer)
 {
 	u32 ctl = efer & EFER_LMA ? hw->entry_ctl | VM_ENTRY_IA32E_MODE : hw->entry_ctl & ~VM_ENTRY_IA32E_MODE;
 
+	if ((efer ^ hw->efer) & EFER_SCE)
+		vmx_change_syscall_msr(hw, &hw->star, hw->star, efer);
 	hw->efer = efer;
 	vmcs_write64(GUEST_IA32_EFER, efer);
 	if (ctl == hw->entry_ctl)
@@ -708,23 +704,26 @@ static u32 msr_field(u32 msr)
 }
 
 /*
- * Reading or writing the CPU for the guest: only while it has the guest's MSRs. A context switch in between would give it the host's back
- * (hw_put()), and a guest's LSTAR would then be the host's.
+ * The guest's KERNEL_GS_BASE, which it writes without an exit: in the CPU only while that has the guest's. A context switch in between would give it the
+ * host's back (hw_put()).
  */
-static u64 msr_read_loaded(struct hw_vcpu *hw, u32 msr, u64 copy)
+static u64 kernel_gs_base(struct hw_vcpu *hw)
 {
+	u64 val = hw->kernel_gs_base;
+
 	preempt_disable();
-	if (hw->msrs_loaded)
-		rdmsrl(msr, copy);
+	if (hw->host_saved)
+		rdmsrl(MSR_KERNEL_GS_BASE, val);
 	preempt_enable();
-	return copy;
+	return val;
 }
 
-static void msr_write_loaded(struct hw_vcpu *hw, u32 msr, u64 val)
+static void set_kernel_gs_base(struct hw_vcpu *hw, u64 val)
 {
 	preempt_disable();
-	if (hw->msrs_loaded)
-		wrmsrl(msr, val);
+	hw->kernel_gs_base = val;
+	if (hw->host_saved)
+		wrmsrl(MSR_KERNEL_GS_BASE, val);
 	preempt_enable();
 }
 
@@ -736,7 +735,7 @@ int hw_get_msr(struct hw_vcpu *hw, u32 msr, u64 *val)
 	if (field)
 		*val = vmcs_read_any(field);
 	else if (msr == MSR_KERNEL_GS_BASE)
-		*val = msr_read_loaded(hw, msr, hw->kernel_gs_base);	/* the guest writes it without an exit */
+		*val = kernel_gs_base(hw);
 	else if (copy)
 		*val = *copy;
 	else
@@ -755,10 +754,12 @@ int hw_set_msr(struct hw_vcpu *hw, u32 msr, u64 val)
 	}
 	if (!copy)
 		return -ENOENT;
-	*copy = val;
-	/* What is in the CPU now: RDMSR of it doesn't exit. SPEC_CTRL is loaded at entry, TSC_AUX by the run loop. */
-	if (msr != MSR_IA32_SPEC_CTRL && msr != MSR_TSC_AUX)
-		msr_write_loaded(hw, msr, val);
+	if (msr == MSR_KERNEL_GS_BASE)
+		set_kernel_gs_base(hw, val);
+	else if (msr == MSR_IA32_SPEC_CTRL || msr == MSR_TSC_AUX)
+		*copy = val;	/* loaded at entry, by the run loop */
+	else
+		vmx_change_syscall_msr(hw, copy, val, hw->efer);
 	return 0;
 }
 

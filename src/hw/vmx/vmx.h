@@ -50,7 +50,7 @@ enum vmx_work {
 
 /* Host state in the VMCS, as it was written last: written again only when it changed. */
 struct vmx_host_state {
-	unsigned long cr0, cr3, cr4, fs_base, gs_base, rsp;
+	unsigned long cr0, cr3, cr4, fs_base, gs_base, gdt_base, rsp;
 	u16 fs_sel, gs_sel, ds_sel, es_sel;
 	u64 debugctl;			/* not in the VMCS: put back after each exit */
 };
@@ -102,7 +102,8 @@ struct hw_vcpu {
 	u64 eptp;
 
 	/* Host MSRs that the guest's values displace while it is loaded (run.c). */
-	bool msrs_loaded;
+	bool host_saved;		/* ... KERNEL_GS_BASE is the guest's, and segments are as a VM exit leaves them */
+	bool syscall_loaded;		/* ... and so are STAR, LSTAR, CSTAR and SFMASK */
 	u64 star, lstar, cstar, sfmask, kernel_gs_base, tsc_aux;
 	u64 host_kernel_gs_base;
 
@@ -165,7 +166,7 @@ void vmx_apic_reset(struct hw_vcpu *hw);
 
 /* run.c */
 void vmx_host_msrs_read(void);
-void vmx_msrs_unload(struct hw_vcpu *hw);
+void vmx_change_syscall_msr(struct hw_vcpu *hw, u64 *copy, u64 val, u64 efer);
 void vmx_unload(struct hw_vcpu *hw);
 void vmcs_clear_here(struct hw_vcpu *hw);
 void vmx_entry_work(struct hw_vcpu *hw);
