@@ -13,9 +13,6 @@
 
 /* preempt.c: where a vCPU's thread comes and goes. Process context. */
 void vcpu_door_init(struct vcpu *vcpu);
-/** vcpu_load() - this thread takes the vCPU's hardware state until vcpu_put(), across context switches. vcpu->mutex held. */
-void vcpu_load(struct vcpu *vcpu);
-void vcpu_put(struct vcpu *vcpu);
 
 /* vm.c */
 /** vm_open() - KVM_CREATE_VM: the new fd, or -EINVAL (type), -ENOMEM, -EMFILE, -EIO (the host goes down). */

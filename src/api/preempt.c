@@ -51,22 +51,3 @@ void vcpu_door_init(struct vcpu *vcpu)
 {
 	preempt_notifier_init(&vcpu->preempt_notifier, &vcpu_preempt_ops);
 }
-
-void vcpu_load(struct vcpu *vcpu)
-{
-	int cpu = get_cpu();
-
-	vcpu_set_running(vcpu);
-	preempt_notifier_register(&vcpu->preempt_notifier);
-	vcpu_load_cpu(vcpu, cpu);
-	put_cpu();
-}
-
-void vcpu_put(struct vcpu *vcpu)
-{
-	preempt_disable();
-	vcpu_put_cpu(vcpu);
-	preempt_notifier_unregister(&vcpu->preempt_notifier);
-	vcpu_set_running(NULL);
-	preempt_enable();
-}

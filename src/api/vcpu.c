@@ -13,6 +13,7 @@
 #include <linux/srcu.h>
 #include <asm/tsc.h>
 #include "api/api.h"
+#include "api/load_inline.h"
 
 #define MAX_IO_MSRS	256	/* KVM_GET_MSRS, KVM_SET_MSRS: fewer at once */
 

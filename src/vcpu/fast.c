@@ -342,14 +342,14 @@ static bool fast_insn(struct vcpu_x86 *v, const struct hw_exit *exit)
 bool fast_other(struct vcpu_x86 *v, struct hw_exit *exit)
 {
 	BUILD_BUG_ON(NR_EXIT_KINDS > 64);
+	if (exit->kind == EXIT_IO)
+		return fast_io(v, exit);
 	if (exit->kind == EXIT_NPF)
 		return fast_npf(v, exit);
 	if (unlikely(is_stepping(v)))
 		return false;
 	if (BIT_ULL(exit->kind) & FAST_INSNS)
 		return fast_insn(v, exit);
-	if (exit->kind == EXIT_IO)
-		return fast_io(v, exit);
 	if (exit->kind == EXIT_CR_WRITE)
 		return fast_cr8_write(v, exit);
 	if (BIT_ULL(exit->kind) & FAST_APIC)

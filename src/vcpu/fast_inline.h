@@ -135,7 +135,7 @@ bool fast_doorbell(struct vcpu_x86 *v, const struct hw_exit *exit);
  */
 static __always_inline bool fast_io(struct vcpu_x86 *v, struct hw_exit *exit)
 {
-	if (exit->io.string || exit->io.port == QUIRK_PORT)
+	if (exit->io.string || exit->io.port == QUIRK_PORT || unlikely(hw_rflags(&v->hw) & (X86_EFLAGS_TF | X86_EFLAGS_RF)))
 		return false;
 	if (!iobus_may_have(&v->vcpu.vm->pio, exit->io.port)) {
 		exit->io.unclaimed = true;

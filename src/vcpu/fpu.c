@@ -63,17 +63,3 @@ void fpu_xcr0_moved(struct vcpu_x86 *v)
 	if (vcpu_set_xcr(v, 0, xgetbv(XCR_XFEATURE_ENABLED_MASK)))
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, v->xcr0);
 }
-
-/** fpu_load_guest() - KVM_RUN begins. Process context. */
-void fpu_load_guest(struct vcpu_x86 *v)
-{
-	v->host_pkru = read_pkru();
-	fpu_swap_kvm_fpstate(&v->guest_fpu, true);
-}
-
-/** fpu_put_guest() - KVM_RUN ends. */
-void fpu_put_guest(struct vcpu_x86 *v)
-{
-	fpu_swap_kvm_fpstate(&v->guest_fpu, false);
-	v->vcpu.stats.fpu_reload++;
-}

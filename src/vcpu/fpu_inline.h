@@ -6,7 +6,9 @@
 #define VCPU_FPU_INLINE_H
 
 #include <asm/cpufeature.h>
+#include <asm/fpu/api.h>
 #include <asm/fpu/xcr.h>
+#include <asm/pkru.h>
 #include <asm/msr.h>
 #include <asm/special_insns.h>
 #include "vcpu/vcpu.h"
@@ -43,6 +45,20 @@ static __always_inline void fpu_leave(struct vcpu_x86 *v)
 		fpu_xcr0_moved(v);
 	if (unlikely(v->xcr0_switch))
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, fpu_host_xcr0);
+}
+
+/** fpu_load_guest() - KVM_RUN begins. Process context. */
+static __always_inline void fpu_load_guest(struct vcpu_x86 *v)
+{
+	v->host_pkru = read_pkru();
+	fpu_swap_kvm_fpstate(&v->guest_fpu, true);
+}
+
+/** fpu_put_guest() - KVM_RUN ends. */
+static __always_inline void fpu_put_guest(struct vcpu_x86 *v)
+{
+	fpu_swap_kvm_fpstate(&v->guest_fpu, false);
+	v->vcpu.stats.fpu_reload++;
 }
 
 #endif

@@ -358,8 +358,6 @@ void pv_sched_out(struct vcpu_x86 *v);
 int fpu_create(struct vcpu_x86 *v);
 void fpu_destroy(struct vcpu_x86 *v);
 void fpu_reset(struct vcpu_x86 *v, bool init);
-void fpu_load_guest(struct vcpu_x86 *v);	/* KVM_RUN begins: swap user FPU for the guest's */
-void fpu_put_guest(struct vcpu_x86 *v);
 void fpu_update_switch(struct vcpu_x86 *v);	/* after a change of CR4, XCR0, XSS or CPUID. vCPU loaded */
 static inline void fpu_enter(struct vcpu_x86 *v);	/* XCR0, XSS, PKRU just before VM entry; only if they differ. IRQs off. fpu_inline.h */
 static inline void fpu_leave(struct vcpu_x86 *v);

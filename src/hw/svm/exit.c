@@ -80,29 +80,6 @@ static void decode_npf(const struct vmcb_control_area *c, struct hw_exit *exit)
 	exit->npf.in_walk = info & NPF_IN_WALK;
 }
 
-/**
- * svm_decode_io() - the details of a port access.
- *
- * APM 2, 15.10.2. EXITINFO2 is the next RIP, even where nothing else has one. The segment is there
- * with decode assists; SEG_DS, the instructions' default, without.
- */
-void svm_decode_io(const struct vmcb *vmcb, struct hw_exit *exit)
-{
-	u32 info = vmcb->control.exit_info_1;
-	u64 len = vmcb->control.exit_info_2 - vmcb->save.rip;
-
-	exit->insn_len = len <= 15 ? len : 0;
-	exit->io.port = info >> 16;
-	exit->io.size = (info & SVM_IOIO_SIZE_MASK) >> SVM_IOIO_SIZE_SHIFT;
-	exit->io.in = info & SVM_IOIO_TYPE_MASK;
-	exit->io.string = info & SVM_IOIO_STR_MASK;
-	exit->io.unclaimed = false;
-	if (exit->io.string) {
-		exit->io.rep = info & SVM_IOIO_REP_MASK;
-		exit->io.seg = hw_caps.decode_assists ? (info >> 10) & 7 : SEG_DS;
-	}
-}
-
 /* EXITINFO1 of MOV to or from a CR or DR, with decode assists (APM 2, 15.8.1). */
 #define MOV_CR		BIT_ULL(63)
 #define MOV_REG		0xf

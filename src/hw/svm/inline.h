@@ -245,7 +245,6 @@ static __always_inline void hw_prepare_guest_switch(struct hw_vcpu *hw)
 #define EXIT_CODES	0x100
 extern const u8 svm_exit_kinds[EXIT_CODES];
 void svm_decode(struct hw_vcpu *hw, struct hw_exit *exit);
-void svm_decode_io(const struct vmcb *vmcb, struct hw_exit *exit);
 
 /* run.c: what is rare. false: SVM is off on this CPU. */
 bool svm_entry_work(struct hw_vcpu *hw);
@@ -260,6 +259,29 @@ static __always_inline u8 svm_insn_len(const struct vmcb *vmcb)
 		return 0;
 	len = vmcb->control.next_rip - vmcb->save.rip;
 	return len <= 15 ? len : 0;
+}
+
+/*
+ * svm_decode_io() - the details of a port access.
+ *
+ * APM 2, 15.10.2. EXITINFO2 is the next RIP, even where nothing else has one. The segment is there
+ * with decode assists; SEG_DS, the instructions' default, without.
+ */
+static __always_inline void svm_decode_io(const struct vmcb *vmcb, struct hw_exit *exit)
+{
+	u32 info = vmcb->control.exit_info_1;
+	u64 len = vmcb->control.exit_info_2 - vmcb->save.rip;
+
+	exit->insn_len = len <= 15 ? len : 0;
+	exit->io.port = info >> 16;
+	exit->io.size = (info & SVM_IOIO_SIZE_MASK) >> SVM_IOIO_SIZE_SHIFT;
+	exit->io.in = info & SVM_IOIO_TYPE_MASK;
+	exit->io.string = info & SVM_IOIO_STR_MASK;
+	exit->io.unclaimed = false;
+	if (exit->io.string) {
+		exit->io.rep = info & SVM_IOIO_REP_MASK;
+		exit->io.seg = hw_caps.decode_assists ? (info >> 10) & 7 : SEG_DS;
+	}
 }
 
 static __always_inline u8 svm_exit_kind(u32 code)
