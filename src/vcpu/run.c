@@ -9,6 +9,7 @@
 #include <linux/entry-kvm.h>
 #include <linux/jump_label.h>
 #include <linux/kernel.h>
+#include <linux/objtool.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
 #include <linux/task_work.h>
@@ -233,6 +234,8 @@ static noinline void guest_loop(struct vcpu_x86 *v, struct hw_exit *exit, bool o
 	v->vcpu.stats.exits += turns;
 	v->vcpu.stats.fast_exits += turns - 1;
 }
+/* Where RBP is the frame pointer, it is the guest's for a while, which objtool takes for the frame's end. */
+STACK_FRAME_NON_STANDARD_FP(guest_loop);
 
 /* CR8 lives in the processor while the guest runs, and may have been moved there without an exit. */
 static __always_inline void tpr_to_hardware(struct vcpu_x86 *v)

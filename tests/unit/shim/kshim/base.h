@@ -101,6 +101,7 @@ static inline bool IS_ERR_OR_NULL(const void *p) { return !p || IS_ERR_VALUE(p);
 #define __counted_by(m)
 #define __section(s)
 #define STACK_FRAME_NON_STANDARD(f)
+#define STACK_FRAME_NON_STANDARD_FP(f)
 #define EXPORT_SYMBOL_GPL(s)
 #define MODULE_LICENSE(s)
 #define MODULE_AUTHOR(s)
