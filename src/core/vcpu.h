@@ -68,6 +68,7 @@ struct vcpu {
 
 	/* What the hot path reads, and remote CPUs write, on one line. */
 	unsigned long requests ____cacheline_aligned_in_smp;
+	unsigned long event_due;	/* not 0: REQ_EVENT that the vCPU's own thread made; vcpu_event_due() */
 	enum vcpu_mode mode;
 	int cpu;			/* where it is loaded; -1: nowhere. Written with preemption off */
 	bool scheduled_out;		/* true from before put to after load of a context switch */
@@ -89,7 +90,7 @@ struct vcpu {
 
 static inline bool vcpu_request_pending(const struct vcpu *vcpu)
 {
-	return READ_ONCE(vcpu->requests) != 0;
+	return (READ_ONCE(vcpu->requests) | vcpu->event_due) != 0;
 }
 
 /**
@@ -111,6 +112,26 @@ static inline bool vcpu_check_request(struct vcpu *vcpu, enum vcpu_request req)
 	clear_bit(req, &vcpu->requests);
 	/* Whatever was written before vcpu_request() is visible from here on. */
 	smp_mb__after_atomic();
+	return true;
+}
+
+/**
+ * vcpu_event_due() - REQ_EVENT of the vCPU's own thread to itself, or of whoever holds its mutex: the same without a locked instruction, which that of an
+ * interrupt to oneself would be, and another to take it back.
+ */
+static inline void vcpu_event_due(struct vcpu *vcpu)
+{
+	vcpu->event_due = 1;
+}
+
+/** vcpu_check_event() - vcpu_check_request() for REQ_EVENT, whoever asked. */
+static inline bool vcpu_check_event(struct vcpu *vcpu)
+{
+	bool asked = vcpu_check_request(vcpu, REQ_EVENT);
+
+	if (!vcpu->event_due)
+		return asked;
+	vcpu->event_due = 0;
 	return true;
 }
 

@@ -185,6 +185,8 @@ bool hw_nmi_masked(struct hw_vcpu *hw);
 void hw_set_nmi_masked(struct hw_vcpu *hw, bool masked);
 /** hw_inject() - deliver @ev at the next entry. At most one per entry; a second replaces the first. Soft events resume after the instruction as @ev->insn_len says. */
 void hw_inject(struct hw_vcpu *hw, const struct hw_event *ev);
+/** hw_inject_intr() - hw_inject() of an external interrupt, when nothing else has been since the last entry. */
+static inline void hw_inject_intr(struct hw_vcpu *hw, u8 vector);
 /** hw_cancel_injection() - take an event that was not delivered back (entry given up). Returns it (EVENT_NONE if there was none). */
 struct hw_event hw_cancel_injection(struct hw_vcpu *hw);
 /** hw_request_intr_window(), hw_request_nmi_window() - exit as soon as the guest could take one. Cleared by the backend when the window exit comes. */

@@ -22,12 +22,8 @@ extern struct workqueue_struct *irqchip_wq;
 /** apic_map_invalidate() - an id, mode or logical id changed: scan until the map is rebuilt. Any
  * context but NMI. */
 void apic_map_invalidate(struct irqchip *chip);
-/** lapic_raise() - request @vector. Any context. false: it was requested already. The caller notifies. */
-bool lapic_raise(struct lapic *apic, u8 vector);
 /** lapic_forget_arriving() - IRR is given another value as a whole. */
 void lapic_forget_arriving(struct lapic *apic);
-/** lapic_error() - note an APIC_ESR_* error and raise the error LVT. Any context. */
-void lapic_error(struct lapic *apic, u32 error);
 /** lapic_receive() - what one LAPIC does with a message that addresses it. 1: accepted (or merged
  * with one that waits), 0: refused. Any context. */
 int lapic_receive(struct lapic *apic, const struct lapic *source, const struct apic_msg *msg);
@@ -48,7 +44,6 @@ void lapic_timer_set_divide(struct lapic *apic, u32 tdcr);
 /** lapic_timer_count() - the current count register. */
 u32 lapic_timer_count(struct lapic *apic);
 u64 lapic_timer_deadline(struct lapic *apic);
-void lapic_timer_set_deadline(struct lapic *apic, u64 tsc);
 /** lapic_timer_lvt_changed() - LVTT has been written. */
 void lapic_timer_lvt_changed(struct lapic *apic);
 

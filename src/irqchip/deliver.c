@@ -4,45 +4,28 @@
  */
 #include "core/compat.h"
 #include "irqchip/chips.h"
-#include "irqchip/lapic_regs.h"
+#include "irqchip/lapic_inline.h"
 
 enum apic_shorthand { SHORTHAND_NONE, SHORTHAND_SELF, SHORTHAND_ALL, SHORTHAND_OTHERS };
 
 /* ------------------------------------------------------------------ one LAPIC receives */
 
 /* Its own thread will look before the next entry; others must make it look. */
-static void lapic_notify(struct lapic *apic, const struct lapic *source, enum vcpu_request req)
+static void lapic_notify_event(struct lapic *apic, const struct lapic *source)
 {
-	vcpu_request(apic->vcpu, req);
+	if (apic == source) {
+		vcpu_event_due(apic->vcpu);
+		return;
+	}
+	vcpu_request(apic->vcpu, REQ_EVENT);
+	vcpu_kick(apic->vcpu);
+}
+
+static void lapic_notify_nmi(struct lapic *apic, const struct lapic *source)
+{
+	vcpu_request(apic->vcpu, REQ_NMI);
 	if (apic != source)
 		vcpu_kick(apic->vcpu);
-}
-
-/*
- * TMR follows the last interrupt that came with this vector (SDM 3A, 11.8.4). Both tests spare the
- * line when it is right already.
- */
-static void lapic_set_trigger(struct lapic *apic, u8 vector, bool level)
-{
-	unsigned long *word = lapic_vector_word(apic, APIC_TMR, vector);
-
-	if (test_bit(vector & 31, word) == level)
-		return;
-	if (level)
-		set_bit(vector & 31, word);
-	else
-		clear_bit(vector & 31, word);
-}
-
-/*
- * Locked, because other senders set other bits of the word. It is a full barrier too: TMR is seen
- * before IRR, and IRR before the request that makes the vCPU look at it.
- */
-bool lapic_raise(struct lapic *apic, u8 vector)
-{
-	if (apic->virtual_intr)
-		return !test_and_set_bit(vector, apic->arriving);
-	return !test_and_set_bit(vector & 31, lapic_vector_word(apic, APIC_IRR, vector));
 }
 
 static int lapic_receive_fixed(struct lapic *apic, const struct lapic *source,
@@ -60,7 +43,7 @@ static int lapic_receive_fixed(struct lapic *apic, const struct lapic *source,
 	 * accepted.
 	 */
 	if (lapic_raise(apic, msg->vector))
-		lapic_notify(apic, source, REQ_EVENT);
+		lapic_notify_event(apic, source);
 	return 1;
 }
 
@@ -76,7 +59,7 @@ static int lapic_receive_init(struct lapic *apic, const struct lapic *source,
 	/* An INIT undoes a start-up that was not taken yet. */
 	clear_bit(LAPIC_PENDING_SIPI, &apic->pending_init_sipi);
 	set_bit(LAPIC_PENDING_INIT, &apic->pending_init_sipi);
-	lapic_notify(apic, source, REQ_EVENT);
+	lapic_notify_event(apic, source);
 	return 1;
 }
 
@@ -85,7 +68,7 @@ static int lapic_receive_startup(struct lapic *apic, const struct lapic *source,
 	WRITE_ONCE(apic->sipi_vector, vector);
 	smp_wmb(); /* the vector before the bit; pairs with the atomic that takes it */
 	set_bit(LAPIC_PENDING_SIPI, &apic->pending_init_sipi);
-	lapic_notify(apic, source, REQ_EVENT);
+	lapic_notify_event(apic, source);
 	return 1;
 }
 
@@ -97,7 +80,7 @@ int lapic_receive(struct lapic *apic, const struct lapic *source, const struct a
 		return lapic_receive_fixed(apic, source, msg);
 	case APIC_NMI:
 		xadd(&apic->nmi_pending, 1);
-		lapic_notify(apic, source, REQ_NMI);
+		lapic_notify_nmi(apic, source);
 		return 1;
 	case APIC_INIT_IPI:
 		return lapic_receive_init(apic, source, msg);
@@ -105,7 +88,7 @@ int lapic_receive(struct lapic *apic, const struct lapic *source, const struct a
 		return lapic_receive_startup(apic, source, msg->vector);
 	case APIC_EXTINT:
 		/* The vector is the PIC's to give, when the processor asks. */
-		lapic_notify(apic, source, REQ_EVENT);
+		lapic_notify_event(apic, source);
 		return 1;
 	default:
 		/* SMI: no SMM yet. Remote read: obsolete. */
@@ -123,7 +106,7 @@ void lapic_error(struct lapic *apic, u32 error)
 	lapic_set_trigger(apic, lvt, false);
 	lapic_raise(apic, lvt);
 	/* Who caused it may be any CPU. */
-	lapic_notify(apic, NULL, REQ_EVENT);
+	lapic_notify_event(apic, NULL);
 }
 
 /* ------------------------------------------------------------------ who is meant */

@@ -6,7 +6,7 @@
 #include <asm/msr-index.h>
 #include "core/compat.h"
 #include "irqchip/chips.h"
-#include "irqchip/lapic_regs.h"
+#include "irqchip/lapic_inline.h"
 
 /* ------------------------------------------------------------------ which registers there are */
 
@@ -80,41 +80,7 @@ static u32 lapic_version(const struct lapic *apic)
 	       (directed_eoi_allowed(apic) ? APIC_LVR_DIRECTED_EOI : 0);
 }
 
-/* ------------------------------------------------------------------ priorities */
-
-static int lapic_highest_isr(const struct lapic *apic)
-{
-	return apic->hw_delivers ? lapic_highest_vector(apic, APIC_ISR) : apic->highest_isr_cache;
-}
-
-/* SDM 3A, 11.8.3.1. */
-static u32 lapic_ppr(const struct lapic *apic)
-{
-	u32 tpr = lapic_reg(apic, APIC_TASKPRI) & 0xff;
-	int isr = lapic_highest_isr(apic);
-	u32 in_service = isr < 0 ? 0 : isr & 0xf0;
-
-	return (tpr & 0xf0) >= in_service ? tpr : in_service;
-}
-
-static int lapic_deliverable(struct lapic *apic)
-{
-	int vector = lapic_highest_vector(apic, APIC_IRR);
-
-	if (vector < 0 || (vector & 0xf0) <= (lapic_ppr(apic) & 0xf0))
-		return -1;
-	return vector;
-}
-
-/*
- * PPR sank: something that waited in IRR may be next. The request costs a locked instruction, so it
- * is made only when there is.
- */
-static void lapic_priority_changed(struct lapic *apic)
-{
-	if (lapic_enabled(apic) && lapic_deliverable(apic) >= 0)
-		vcpu_request(apic->vcpu, REQ_EVENT);
-}
+/* ------------------------------------------------------------------ priorities: lapic_inline.h */
 
 /*
  * Into IRR, which is this thread's alone while the guest doesn't run. The exchange is a full
@@ -161,15 +127,6 @@ int lapic_highest_pending(struct lapic *apic)
 	return lapic_deliverable(apic);
 }
 
-void lapic_accept(struct lapic *apic, u8 vector)
-{
-	/* Locked: senders set other bits of the word meanwhile. ISR is this thread's alone. */
-	clear_bit(vector & 31, lapic_vector_word(apic, APIC_IRR, vector));
-	__set_bit(vector & 31, lapic_vector_word(apic, APIC_ISR, vector));
-	if (vector > apic->highest_isr_cache)
-		apic->highest_isr_cache = vector;
-}
-
 void lapic_set_irr(struct lapic *apic, u8 vector)
 {
 	set_bit(vector & 31, lapic_vector_word(apic, APIC_IRR, vector));
@@ -194,54 +151,12 @@ void lapic_set_cr8(struct lapic *apic, u8 cr8)
 	lapic_write_tpr(apic, (cr8 & 0xf) << 4);
 }
 
-u8 lapic_cr8(struct lapic *apic)
-{
-	return lapic_reg(apic, APIC_TASKPRI) >> 4 & 0xf;
-}
-
-/* ------------------------------------------------------------------ EOI */
-
-/* Does anyone wait for the end of @vector? */
-static bool end_is_awaited(const struct lapic *apic, u8 vector)
-{
-	if (lapic_test_vector(apic, APIC_TMR, vector))
-		return !(lapic_reg(apic, APIC_SPIV) & APIC_SPIV_DIRECTED_EOI);
-	return test_bit(vector, apic->chip->edge_acks);
-}
-
-int lapic_eoi(struct lapic *apic)
-{
-	int vector = lapic_highest_isr(apic);
-
-	if (vector < 0)
-		return -1;
-	__clear_bit(vector & 31, lapic_vector_word(apic, APIC_ISR, vector));
-	apic->highest_isr_cache = lapic_highest_vector(apic, APIC_ISR);
-	if (apic->hw_delivers)
-		vcpu_request(apic->vcpu, REQ_EVENT);	/* its SVI is another now */
-	else
-		lapic_priority_changed(apic);
-	return end_is_awaited(apic, vector) ? vector : -1;
-}
-
-static void eoi_queue(struct lapic *apic, u8 vector)
-{
-	__set_bit(vector, apic->eois);
-	apic->eois_queued = true;
-}
-
-static void lapic_write_eoi(struct lapic *apic)
-{
-	int vector = lapic_eoi(apic);
-
-	if (vector >= 0)
-		eoi_queue(apic, vector);
-}
+/* ------------------------------------------------------------------ EOI: lapic_inline.h */
 
 void lapic_ended(struct lapic *apic, u8 vector)
 {
-	if (end_is_awaited(apic, vector))
-		eoi_queue(apic, vector);
+	if (lapic_end_is_awaited(apic, vector))
+		lapic_queue_eoi(apic, vector);
 }
 
 int lapic_take_level_eoi(struct lapic *apic)
@@ -328,12 +243,10 @@ static void lapic_write_icr(struct lapic *apic, u32 low, u32 high)
 
 static void lapic_self_ipi(struct lapic *apic, u8 vector)
 {
-	struct apic_msg msg = { .vector = vector, .delivery = APIC_FIXED };
-
 	if (vector < 16)
 		lapic_error(apic, APIC_ESR_SENDILL);
 	else
-		lapic_receive(apic, apic, &msg);
+		lapic_raise_own(apic, vector);
 }
 
 /* -------------------------------------------------- other registers with an effect */

@@ -67,8 +67,9 @@ struct lapic {
 		u64 deadline;		/* IA32_TSC_DEADLINE, guest TSC; 0 off */
 		u64 period_ns;
 		u8 mode;		/* that LVTT had when it was last looked at */
-		ktime_t start, expires;	/* expires 0: not armed */
+		ktime_t start, expires;	/* expires 0: not armed, or a deadline that the processor counts */
 		atomic_t pending;	/* fired, not yet latched into IRR */
+		bool host;		/* the hrtimer may be queued */
 		bool use_hw;		/* the VM's parameter: while the vCPU doesn't sleep the processor counts, not the hrtimer */
 		bool hw;		/* armed there; is over at host_tsc */
 		bool moved;		/* ... or no longer, and it hasn't been told: lapic_timer_for_hardware() */
@@ -106,9 +107,6 @@ int lapic_msr_write(struct lapic *apic, u32 msr, u64 val);
 /** lapic_set_base() - IA32_APIC_BASE. @host: an ioctl's write, not the guest's. 0, or -EINVAL: an illegal transition or reserved bits (#GP). Requests REQ_APIC_MODE. */
 int lapic_set_base(struct lapic *apic, u64 base, bool host);
 void lapic_set_cr8(struct lapic *apic, u8 cr8);
-u8 lapic_cr8(struct lapic *apic);
-/** lapic_eoi() - an EOI. Returns the level-triggered vector whose end must reach the IOAPIC (irqchip_eoi()), or -1. */
-int lapic_eoi(struct lapic *apic);
 /** lapic_written() - the processor has written the register at @offset of the page for the guest: do what such a write does. */
 void lapic_written(struct lapic *apic, u32 offset);
 /** lapic_ended() - the processor has ended @vector by itself, and it is one of lapic_for_hardware()'s eoi_exits. Queued as below. */
@@ -119,14 +117,15 @@ void lapic_ended(struct lapic *apic, u8 vector);
  */
 int lapic_take_level_eoi(struct lapic *apic);
 
-/* ---- the run loop's questions. vCPU thread, IRQs off or on. */
+/** lapic_error() - note an APIC_ESR_* error and raise the error LVT. Any context. */
+void lapic_error(struct lapic *apic, u32 error);
+
+/* ---- the run loop's questions. vCPU thread, IRQs off or on. More of them, and EOI: lapic_inline.h. */
 
 /** lapic_highest_pending() - the highest IRR vector whose class is above PPR, or -1. Latches a fired timer first. */
 int lapic_highest_pending(struct lapic *apic);
 /** lapic_highest_irr() - regardless of PPR; -1 none. */
 int lapic_highest_irr(struct lapic *apic);
-/** lapic_accept() - move @vector from IRR to ISR: it is being injected. */
-void lapic_accept(struct lapic *apic, u8 vector);
 /** lapic_accepts_extint() - would this LAPIC pass the PIC's INTR on (disabled, or LINT0 unmasked in ExtINT mode)? */
 bool lapic_accepts_extint(struct lapic *apic);
 /** lapic_set_irr() - for events taken back. */
@@ -142,15 +141,15 @@ struct lapic_hw_state {
 void lapic_for_hardware(struct lapic *apic, struct lapic_hw_state *out);
 /** lapic_timer_latch() - turn timer.pending into IRR, re-arm a periodic one. */
 void lapic_timer_latch(struct lapic *apic);
+/** lapic_timer_set_deadline() - IA32_TSC_DEADLINE is written. */
+void lapic_timer_set_deadline(struct lapic *apic, u64 tsc);
 /** lapic_timer_for_hardware() - has the deadline moved that the processor must know? *@host_tsc: the new one, ~0 for none. Tells it once. */
 bool lapic_timer_for_hardware(struct lapic *apic, u64 *host_tsc);
-/** lapic_timer_hw_over() - the processor says that its time is over, which may be early. Requests REQ_APIC_TIMER when it is. */
-void lapic_timer_hw_over(struct lapic *apic);
+/** lapic_timer_hw_over() - the processor says that its time is over, which may be early: then false. Otherwise the tick is in IRR. */
+bool lapic_timer_hw_over(struct lapic *apic);
 /** lapic_timer_to_host(), lapic_timer_to_hw() - the vCPU goes to sleep, or the time is too long for the processor; and back. */
 void lapic_timer_to_host(struct lapic *apic);
 void lapic_timer_to_hw(struct lapic *apic);
-/** lapic_timer_has_pending() - for halt: is there a tick waiting or would a deadline be over now? */
-bool lapic_timer_has_pending(struct lapic *apic);
 /** lapic_set_tsc() - the guest's TSC changed its offset, ratio or frequency: deadlines are recomputed. */
 void lapic_set_tsc(struct lapic *apic, const struct apic_tsc *tsc);
 

@@ -32,13 +32,22 @@ static inline bool lapic_test_vector(const struct lapic *apic, u32 reg, u8 vecto
 	return test_bit(vector & 31, lapic_vector_word(apic, reg, vector));
 }
 
-/* The highest vector set in a 256-bit register, or -1. Two cache lines. */
-static inline int lapic_highest_vector(const struct lapic *apic, u32 reg)
+/*
+ * The highest vector set in a 256-bit register, or -1. Mostly there is none: half of the register is asked at once. Others may set bits of IRR meanwhile, and
+ * nobody but the caller clears one, so what was seen is found again; whoever set one that wasn't seen makes a request.
+ */
+static __always_inline int lapic_highest_vector(const struct lapic *apic, u32 reg)
 {
-	int word;
+	const u32 *w = apic->regs + reg;
+	int word = 7;
 
-	for (word = 7; word >= 0; word--) {
-		u32 bits = lapic_reg(apic, reg + word * 0x10);
+	if (!data_race(w[28] | w[24] | w[20] | w[16])) {
+		if (!data_race(w[12] | w[8] | w[4] | w[0]))
+			return -1;
+		word = 3;
+	}
+	for (; word >= 0; word--) {
+		u32 bits = READ_ONCE(w[word * 4]);
 
 		if (bits)
 			return word * 32 + __fls(bits);

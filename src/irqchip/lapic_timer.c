@@ -19,7 +19,7 @@
 #include <asm/tsc.h>
 #include "core/compat.h"
 #include "irqchip/chips.h"
-#include "irqchip/lapic_regs.h"
+#include "irqchip/lapic_inline.h"
 
 /* No guest waits for longer: about 146 years, and sums of two stay in range. */
 #define TIMER_MAX_NS	((u64)KTIME_MAX / 2)
@@ -48,6 +48,32 @@ void lapic_timer_init(struct lapic *apic)
 	apic->divide = 2;
 }
 
+/* ------------------------------------------------------------------ who counts: the host's hrtimer or the processor */
+
+static void timer_enter_host(struct lapic *apic, ktime_t expires)
+{
+	apic->timer.expires = expires;
+	apic->timer.host = true;
+	hrtimer_start(&apic->timer.hrtimer, expires, HRTIMER_MODE_ABS_HARD);
+}
+
+static void timer_leave_host(struct lapic *apic)
+{
+	if (!apic->timer.host)
+		return;
+	apic->timer.host = false;
+	/*
+	 * May spin for a callback on another CPU, which waits for nothing: right with IRQs off too.
+	 */
+	hrtimer_cancel(&apic->timer.hrtimer);
+}
+
+static void timer_enter_hw(struct lapic *apic, u64 host_tsc)
+{
+	apic->timer.host_tsc = host_tsc;
+	apic->timer.hw = apic->timer.moved = true;
+}
+
 static void timer_leave_hw(struct lapic *apic)
 {
 	if (!apic->timer.hw)
@@ -58,79 +84,34 @@ static void timer_leave_hw(struct lapic *apic)
 
 void lapic_timer_stop(struct lapic *apic)
 {
-	/*
-	 * May spin for a callback on another CPU, which waits for nothing: right with IRQs off too.
-	 */
-	hrtimer_cancel(&apic->timer.hrtimer);
+	timer_leave_host(apic);
 	timer_leave_hw(apic);
 	atomic_set(&apic->timer.pending, 0);
 	apic->timer.expires = 0;
 }
 
-/* Longer ones are no matter of the last microsecond, and the product below stays in range. */
-#define HW_TIMER_MAX_NS		(100 * NSEC_PER_SEC)
-
-/* Rounded up: a guest that looks at its clock must not find that it is too early. */
-static bool timer_enter_hw(struct lapic *apic, ktime_t expires)
+/* Over before it could be armed: the vCPU's thread will latch it. */
+static void timer_fire(struct lapic *apic)
 {
-	ktime_t now = ktime_get();
-	u64 ns = expires > now ? expires - now : 0;
-
-	if (!apic->timer.use_hw || ns > HW_TIMER_MAX_NS)
-		return false;
-	apic->timer.host_tsc = rdtsc() + div64_u64((ns + 1) * tsc_khz, NSEC_PER_MSEC) + 1;
-	apic->timer.hw = apic->timer.moved = true;
-	return true;
-}
-
-static void timer_arm(struct lapic *apic, ktime_t expires)
-{
-	apic->timer.expires = expires;
-	if (!timer_enter_hw(apic, expires))
-		hrtimer_start(&apic->timer.hrtimer, expires, HRTIMER_MODE_ABS_HARD);
-}
-
-/* ------------------------------------------------------------------ the processor's timer */
-
-bool lapic_timer_for_hardware(struct lapic *apic, u64 *host_tsc)
-{
-	if (likely(!apic->timer.moved))
-		return false;
-	apic->timer.moved = false;
-	*host_tsc = apic->timer.hw ? apic->timer.host_tsc : ~0ull;
-	return true;
-}
-
-static void timer_hw_fired(struct lapic *apic)
-{
-	timer_leave_hw(apic);
 	atomic_set(&apic->timer.pending, 1);
 	vcpu_request(apic->vcpu, REQ_APIC_TIMER);
 }
 
-void lapic_timer_hw_over(struct lapic *apic)
-{
-	/* It is set to 0 for other reasons, too. */
-	if (apic->timer.hw && rdtsc() >= apic->timer.host_tsc)
-		timer_hw_fired(apic);
-}
+/* Longer ones are no matter of the last microsecond, and the product below stays in range. */
+#define HW_TIMER_MAX_NS		(100 * NSEC_PER_SEC)
 
-void lapic_timer_to_host(struct lapic *apic)
+/* Until @expires; for the processor rounded up: a guest that looks at its clock must not find that it is too early. */
+static void timer_arm(struct lapic *apic, ktime_t expires)
 {
-	if (!apic->timer.hw)
-		return;
-	timer_leave_hw(apic);
-	hrtimer_start(&apic->timer.hrtimer, apic->timer.expires, HRTIMER_MODE_ABS_HARD);
-}
+	ktime_t now = ktime_get();
+	u64 ns = expires > now ? expires - now : 0;
 
-void lapic_timer_to_hw(struct lapic *apic)
-{
-	if (!apic->timer.use_hw || apic->timer.hw || !apic->timer.expires)
+	if (!apic->timer.use_hw || ns > HW_TIMER_MAX_NS) {
+		timer_enter_host(apic, expires);
 		return;
-	hrtimer_cancel(&apic->timer.hrtimer);
-	/* What it has said it has said. */
-	if (!atomic_read(&apic->timer.pending))
-		timer_arm(apic, apic->timer.expires);
+	}
+	apic->timer.expires = expires;
+	timer_enter_hw(apic, rdtsc() + div64_u64((ns + 1) * tsc_khz, NSEC_PER_MSEC) + 1);
 }
 
 /* ------------------------------------------------------------------ bus clock */
@@ -224,74 +205,6 @@ void lapic_timer_set_divide(struct lapic *apic, u32 tdcr)
 	timer_start_bus(apic, apic->timer.period_ns - min(remaining, apic->timer.period_ns));
 }
 
-/* ------------------------------------------------------------------ TSC deadline */
-
-static u64 lapic_guest_tsc(const struct lapic *apic)
-{
-	u64 tsc = rdtsc();
-
-	if (apic->tsc.ratio)
-		tsc = mul_u64_u64_shr(tsc, apic->tsc.ratio, apic->tsc.ratio_frac_bits);
-	return tsc + apic->tsc.offset;
-}
-
-/*
- * Guest TSC ticks to ns: ticks * 10^6 / kHz, in 128 bits, and only where the quotient is known to
- * fit: the division traps otherwise.
- */
-static u64 tsc_to_ns(const struct lapic *apic, u64 ticks)
-{
-	u32 khz = apic->tsc.khz ? apic->tsc.khz : tsc_khz;
-
-	if (!khz || div64_u64(ticks, khz) >= TIMER_MAX_NS / NSEC_PER_MSEC)
-		return TIMER_MAX_NS;
-	return mul_u64_u64_div_u64(ticks, NSEC_PER_MSEC, khz);
-}
-
-static void timer_arm_deadline(struct lapic *apic)
-{
-	u64 now = lapic_guest_tsc(apic);
-
-	lapic_timer_stop(apic);
-	if (!apic->timer.deadline || lapic_mode(apic) == APIC_DISABLED)
-		return;
-	if (apic->timer.deadline > now) {
-		timer_arm(apic, ktime_get() + tsc_to_ns(apic, apic->timer.deadline - now));
-		return;
-	}
-	/* Over already: the request makes this thread latch it before the guest goes on. */
-	atomic_set(&apic->timer.pending, 1);
-	vcpu_request(apic->vcpu, REQ_APIC_TIMER);
-}
-
-u64 lapic_timer_deadline(struct lapic *apic)
-{
-	/* It reads 0 once it has fired. */
-	lapic_timer_latch(apic);
-	return lapic_timer_mode(apic) == TIMER_TSC_DEADLINE ? apic->timer.deadline : 0;
-}
-
-void lapic_timer_set_deadline(struct lapic *apic, u64 tsc)
-{
-	if (lapic_timer_mode(apic) != TIMER_TSC_DEADLINE)
-		return;
-	apic->timer.deadline = tsc;
-	timer_arm_deadline(apic);
-}
-
-void lapic_set_tsc(struct lapic *apic, const struct apic_tsc *tsc)
-{
-	apic->tsc = *tsc;
-	if (lapic_timer_mode(apic) == TIMER_TSC_DEADLINE && apic->timer.deadline &&
-	    !atomic_read(&apic->timer.pending)) {
-		timer_arm_deadline(apic);
-	} else if (apic->timer.hw) {
-		/* It counts by the host's TSC, which may have begun anew. */
-		timer_leave_hw(apic);
-		timer_arm(apic, apic->timer.expires);
-	}
-}
-
 /* ------------------------------------------------------------------ ticks */
 
 static void timer_next_period(struct lapic *apic)
@@ -308,16 +221,46 @@ static void timer_next_period(struct lapic *apic)
 static void timer_tick(struct lapic *apic)
 {
 	u32 lvtt = lapic_reg(apic, APIC_LVTT);
-	struct apic_msg msg = { .vector = lvtt, .delivery = APIC_FIXED };
 
 	atomic_set(&apic->timer.pending, 0);
 	apic->timer.expires = 0;
+	apic->timer.host = false;	/* an hrtimer that has said so is not queued any more */
 	if (lapic_timer_mode(apic) == TIMER_TSC_DEADLINE)
 		apic->timer.deadline = 0;
 	else if (lapic_timer_mode(apic) == TIMER_PERIODIC && apic->timer.period_ns)
 		timer_next_period(apic);
-	if (!(lvtt & APIC_LVT_MASKED))
-		lapic_receive(apic, apic, &msg);
+	if (lvtt & APIC_LVT_MASKED)
+		return;
+	if (unlikely((u8)lvtt < 16))
+		lapic_error(apic, APIC_ESR_RECVILL);
+	else
+		lapic_raise_own(apic, lvtt);
+}
+
+/* ------------------------------------------------------------------ the processor's timer */
+
+bool lapic_timer_for_hardware(struct lapic *apic, u64 *host_tsc)
+{
+	if (likely(!apic->timer.moved))
+		return false;
+	apic->timer.moved = false;
+	*host_tsc = apic->timer.hw ? apic->timer.host_tsc : ~0ull;
+	return true;
+}
+
+static void timer_hw_tick(struct lapic *apic)
+{
+	timer_leave_hw(apic);
+	timer_tick(apic);
+}
+
+bool lapic_timer_hw_over(struct lapic *apic)
+{
+	/* It is set to 0 for other reasons, too. */
+	if (!apic->timer.hw || rdtsc() < apic->timer.host_tsc)
+		return false;
+	timer_hw_tick(apic);
+	return true;
 }
 
 void lapic_timer_take(struct lapic *apic)
@@ -328,26 +271,139 @@ void lapic_timer_take(struct lapic *apic)
 
 void lapic_timer_latch(struct lapic *apic)
 {
-	/* Nobody has told us while the vCPU didn't run. */
-	if (apic->timer.hw && ktime_get() >= apic->timer.expires)
-		timer_hw_fired(apic);
-	/* lapic_receive() makes the request when there is something new to look at. */
+	/* Nobody has told us of the processor's while the vCPU didn't run. What is rounded up there isn't in the count. */
+	if (!lapic_timer_hw_over(apic) && apic->timer.hw && apic->timer.expires && ktime_get() >= apic->timer.expires)
+		timer_hw_tick(apic);
 	lapic_timer_take(apic);
 }
 
-bool lapic_timer_has_pending(struct lapic *apic)
+/* ------------------------------------------------------------------ TSC deadline */
+
+static u64 guest_tsc_at(const struct lapic *apic, u64 host_tsc)
 {
-	if (lapic_reg(apic, APIC_LVTT) & APIC_LVT_MASKED)
+	if (apic->tsc.ratio)
+		host_tsc = mul_u64_u64_shr(host_tsc, apic->tsc.ratio, apic->tsc.ratio_frac_bits);
+	return host_tsc + apic->tsc.offset;
+}
+
+/*
+ * Guest TSC ticks to ns: ticks * 10^6 / kHz, in 128 bits, and only where the quotient is known to
+ * fit: the division traps otherwise.
+ */
+static u64 tsc_to_ns(const struct lapic *apic, u64 ticks)
+{
+	u32 khz = apic->tsc.khz ? apic->tsc.khz : tsc_khz;
+
+	if (!khz || div64_u64(ticks, khz) >= TIMER_MAX_NS / NSEC_PER_MSEC)
+		return TIMER_MAX_NS;
+	return mul_u64_u64_div_u64(ticks, NSEC_PER_MSEC, khz);
+}
+
+/* No processor counts further than that, and the product below stays in range. */
+#define HW_TIMER_MAX_TICKS	BIT_ULL(40)
+
+/* Host ticks in which the guest's TSC does @ticks; rounded up, as above. False: too many. */
+static bool host_ticks(const struct lapic *apic, u64 *ticks)
+{
+	if (*ticks > HW_TIMER_MAX_TICKS)
 		return false;
-	if (atomic_read(&apic->timer.pending))
+	if (likely(!apic->tsc.ratio))
 		return true;
-	if (!apic->timer.expires || ktime_get() < apic->timer.expires)
+	/* A guest whose clock is a million times slower. */
+	if (!(apic->tsc.ratio >> (apic->tsc.ratio_frac_bits - 20)))
 		return false;
-	/* The clock is faster than the host's interrupt: don't wait for that. */
-	hrtimer_cancel(&apic->timer.hrtimer);
-	timer_leave_hw(apic);
-	atomic_set(&apic->timer.pending, 1);
+	*ticks = mul_u64_u64_div_u64(*ticks, BIT_ULL(apic->tsc.ratio_frac_bits), apic->tsc.ratio) + 1;
 	return true;
+}
+
+/* The processor's timer counts the TSC, so no other clock is asked. */
+static void timer_enter_deadline(struct lapic *apic, u64 now, u64 ticks)
+{
+	u64 in_host_ticks = ticks;
+
+	if (apic->timer.use_hw && host_ticks(apic, &in_host_ticks))
+		timer_enter_hw(apic, now + in_host_ticks);
+	else
+		timer_enter_host(apic, ktime_get() + tsc_to_ns(apic, ticks));
+}
+
+/* False: it is over already. */
+static bool timer_arm_deadline(struct lapic *apic)
+{
+	u64 now, guest_now, deadline = apic->timer.deadline;
+
+	lapic_timer_stop(apic);
+	if (!deadline || lapic_mode(apic) == APIC_DISABLED)
+		return true;
+	now = rdtsc();
+	guest_now = guest_tsc_at(apic, now);
+	if (deadline <= guest_now)
+		return false;
+	timer_enter_deadline(apic, now, deadline - guest_now);
+	return true;
+}
+
+u64 lapic_timer_deadline(struct lapic *apic)
+{
+	/* It reads 0 once it has fired. */
+	lapic_timer_latch(apic);
+	return lapic_timer_mode(apic) == TIMER_TSC_DEADLINE ? apic->timer.deadline : 0;
+}
+
+void lapic_timer_set_deadline(struct lapic *apic, u64 tsc)
+{
+	if (lapic_timer_mode(apic) != TIMER_TSC_DEADLINE)
+		return;
+	apic->timer.deadline = tsc;
+	if (!timer_arm_deadline(apic))
+		timer_tick(apic);
+}
+
+void lapic_set_tsc(struct lapic *apic, const struct apic_tsc *tsc)
+{
+	apic->tsc = *tsc;
+	if (lapic_timer_mode(apic) == TIMER_TSC_DEADLINE && apic->timer.deadline &&
+	    !atomic_read(&apic->timer.pending)) {
+		if (!timer_arm_deadline(apic))
+			timer_fire(apic);
+	} else if (apic->timer.hw) {
+		/* It counts by the host's TSC, which may have begun anew. */
+		timer_leave_hw(apic);
+		timer_arm(apic, apic->timer.expires);
+	}
+}
+
+/* ------------------------------------------------------------------ sleep, and changes of mode */
+
+void lapic_timer_to_host(struct lapic *apic)
+{
+	ktime_t expires = apic->timer.expires;
+	u64 now, deadline = apic->timer.deadline;
+
+	if (!apic->timer.hw)
+		return;
+	timer_leave_hw(apic);
+	if (lapic_timer_mode(apic) == TIMER_TSC_DEADLINE) {
+		now = guest_tsc_at(apic, rdtsc());
+		expires = ktime_get() + (deadline > now ? tsc_to_ns(apic, deadline - now) : 0);
+	}
+	timer_enter_host(apic, expires);
+}
+
+void lapic_timer_to_hw(struct lapic *apic)
+{
+	ktime_t expires = apic->timer.expires;
+
+	if (!apic->timer.use_hw || apic->timer.hw || !expires)
+		return;
+	timer_leave_host(apic);
+	/* What it has said it has said. */
+	if (atomic_read(&apic->timer.pending))
+		return;
+	if (lapic_timer_mode(apic) != TIMER_TSC_DEADLINE)
+		timer_arm(apic, expires);
+	else if (!timer_arm_deadline(apic))
+		timer_fire(apic);
 }
 
 void lapic_timer_lvt_changed(struct lapic *apic)
@@ -379,7 +435,8 @@ void lapic_timer_restore(struct lapic *apic)
 	if (lapic_mode(apic) == APIC_DISABLED)
 		return;
 	if (lapic_timer_mode(apic) == TIMER_TSC_DEADLINE) {
-		timer_arm_deadline(apic);
+		if (!timer_arm_deadline(apic))
+			timer_fire(apic);
 		return;
 	}
 	apic->timer.deadline = 0;

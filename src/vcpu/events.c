@@ -224,21 +224,16 @@ static void interrupt_inject(struct vcpu_x86 *v)
 	v->vcpu.stats.irq_injections++;
 }
 
-static void interrupt_inject_vector(struct vcpu_x86 *v, u8 vector)
-{
-	v->interrupt.injected = true;
-	v->interrupt.soft = false;
-	v->interrupt.vector = vector;
-	interrupt_inject(v);
-}
-
 static bool interrupt_inject_pending(struct vcpu_x86 *v)
 {
 	int vector = interrupt_take(v);
 
 	if (vector < 0)
 		return false;
-	interrupt_inject_vector(v, vector);
+	v->interrupt.injected = true;
+	v->interrupt.soft = false;
+	v->interrupt.vector = vector;
+	interrupt_inject(v);
 	return true;
 }
 
@@ -418,42 +413,43 @@ int vcpu_inject_pending(struct vcpu_x86 *v)
 	return 0;
 }
 
-/* Anything but an interrupt of the LAPIC's is rare, and asked about with IRQs on. */
-static bool only_lapic_interrupt(struct vcpu_x86 *v)
+/*
+ * Anything but an interrupt of the LAPIC's is rare, and asked about with IRQs on. An INIT that comes after this has a request that comes after the one which
+ * was taken.
+ */
+static __always_inline bool only_lapic_interrupt(struct vcpu_x86 *v)
 {
-	return v->has_apic && !v->apic.hw_delivers && !v->exception.pending && !v->nmi_pending && !v->apic.pending_init_sipi && !v->apic.eois_queued &&
-	       !extint_pending(v);
-}
-
-/* The LAPIC's vector that can go in at once, or -1. */
-static int vector_for_fast_injection(struct vcpu_x86 *v)
-{
-	if (!only_lapic_interrupt(v) || !hw_intr_allowed(&v->hw))
-		return -1;
-	lapic_sync_tpr(v);
-	return lapic_highest_pending(&v->apic);
+	return v->has_apic && !(v->exception.pending | v->apic.virtual_intr | v->apic.eois_queued) && !(v->nmi_pending | v->apic.pending_init_sipi) &&
+	       v->user_irq < 0 && !irqchip_has_extint(&v_vm(v)->irqchip, &v->apic);
 }
 
 /**
- * vcpu_inject_fast() - vcpu_inject_pending() inside of the inner loop, where REQ_EVENT is the only request: an interrupt of the LAPIC's that the guest
- * can take now is injected, and the guest is entered next. IRQs off. The last exit interrupted no delivery, so what earlier entries injected has been
- * delivered. false: nothing was done, the request stays.
+ * vcpu_inject_fast() - vcpu_inject_pending() inside of the inner loop, where REQ_EVENT is the only request: the interrupt of the LAPIC's that is next, if there is
+ * one, is injected, or a window is opened for it, and the guest is entered next. IRQs off. The last exit interrupted no delivery, so what earlier entries
+ * injected has been delivered. false: nothing was done, the request stays.
  */
 bool vcpu_inject_fast(struct vcpu_x86 *v)
 {
 	int vector;
 
-	/* Before anything is looked at: what comes after it, an INIT too, makes a new request. */
-	vcpu_check_request(&v->vcpu, REQ_EVENT);
-	vector = vector_for_fast_injection(v);
-	if (unlikely(vector < 0)) {
-		vcpu_request(&v->vcpu, REQ_EVENT);
+	/* Before anything is looked at: what comes after it makes a new request. */
+	vcpu_check_event(&v->vcpu);
+	if (unlikely(!only_lapic_interrupt(v))) {
+		vcpu_event_due(&v->vcpu);
 		return false;
 	}
 	v->vcpu.stats.req_event++;
-	lapic_accept(&v->apic, vector);
-	interrupt_inject_vector(v, vector);
-	/* It was the highest, so nothing else can be taken before its end: no window. What CR8 holds back is another matter. */
+	lapic_sync_tpr(v);
+	vector = lapic_enabled(&v->apic) ? lapic_deliverable(&v->apic) : -1;
+	if (likely(vector >= 0 && hw_intr_allowed(&v->hw))) {
+		lapic_accept(&v->apic, vector);
+		hw_inject_intr(&v->hw, vector);
+		v->vcpu.stats.irq_injections++;
+		/* It was the highest, so nothing else can be taken before its end: no window. */
+	} else if (vector >= 0) {
+		hw_request_intr_window(&v->hw);
+	}
+	/* What CR8 holds back is another matter. */
 	if (unlikely(lapic_cr8(&v->apic)))
 		update_tpr_threshold(v);
 	else

@@ -148,33 +148,48 @@ static noinline bool fast_msr_read(struct vcpu_x86 *v, u32 len)
 	return fast_skip(v, len);
 }
 
-#define MSR_X2APIC_EOI	(0x800 + (APIC_EOI >> 4))
-
 /* The guest may have moved CR8 without an exit since the LAPIC last knew, and TPR is CR8. */
 void lapic_sync_tpr(struct vcpu_x86 *v)
 {
 	u8 tpr = hw_tpr(&v->hw);
 
-	if (tpr != lapic_cr8(&v->apic))
+	if (unlikely(tpr != lapic_cr8(&v->apic)))
 		lapic_set_cr8(&v->apic, tpr);
 }
 
-static bool fast_x2apic_write(struct vcpu_x86 *v, u32 msr, u64 val)
+#define MSR_X2APIC(reg)	(APIC_BASE_MSR + ((reg) >> 4))
+
+/* The two that a guest writes most are done here, the rest by number. */
+static __always_inline bool fast_x2apic_write(struct vcpu_x86 *v, u32 msr, u64 val)
 {
-	if (v->apic.mode != APIC_X2APIC)
+	struct lapic *apic = &v->apic;
+
+	if (unlikely(apic->mode != APIC_X2APIC))
 		return false;
 	lapic_sync_tpr(v);
-	if (msr == MSR_X2APIC_EOI) {
-		if (lapic_msr_write(&v->apic, msr, val))
-			return false;
+	if (msr == MSR_X2APIC(APIC_EOI) && likely(!val)) {
+		lapic_write_eoi(apic);
 		/* An IOAPIC or the VMM must hear of it: not with IRQs off. */
-		if (unlikely(v->apic.eois_queued))
-			vcpu_request(&v->vcpu, REQ_EVENT);
+		if (unlikely(apic->eois_queued))
+			vcpu_event_due(&v->vcpu);
+		return true;
+	}
+	if (msr == MSR_X2APIC(APIC_SELF_IPI) && val - 16 < 256 - 16) {
+		lapic_raise_own(apic, val);
 		return true;
 	}
 	if (!msr_write_fast(v, msr, val))
 		return false;
-	hw_set_tpr(&v->hw, lapic_cr8(&v->apic));
+	hw_set_tpr(&v->hw, lapic_cr8(apic));
+	return true;
+}
+
+static bool fast_deadline_write(struct vcpu_x86 *v, u64 deadline)
+{
+	if (!v->has_apic || !v->has.tsc_deadline || !msr_allowed_by_filter(v, MSR_IA32_TSC_DEADLINE, ACCESS_WRITE))
+		return false;
+	lapic_timer_set_deadline(&v->apic, deadline);
+	vcpu_timer_to_hardware(v);
 	return true;
 }
 
@@ -183,16 +198,8 @@ static noinline bool fast_msr_write(struct vcpu_x86 *v, u32 len)
 	u32 msr = hw_reg(&v->hw, REG_RCX);
 	u64 val = (u32)hw_reg(&v->hw, REG_RAX) | hw_reg(&v->hw, REG_RDX) << 32;
 
-	if (!v->has_apic)
+	if (msr - APIC_BASE_MSR < 0x100 ? !fast_x2apic_write(v, msr, val) : msr != MSR_IA32_TSC_DEADLINE || !fast_deadline_write(v, val))
 		return false;
-	if (msr - 0x800 < 0x100) {
-		if (!fast_x2apic_write(v, msr, val))
-			return false;
-	} else if (!msr_allowed_by_filter(v, msr, ACCESS_WRITE) || !msr_write_fast(v, msr, val)) {
-		return false;
-	} else {
-		vcpu_timer_to_hardware(v);
-	}
 	v->vcpu.stats.msr_exits++;
 	return fast_skip(v, len);
 }
@@ -206,7 +213,7 @@ static noinline bool fast_hlt(struct vcpu_x86 *v, u32 len)
 	if (!vcpu_has_interrupt(v))
 		return false;
 	v->vcpu.stats.halt_exits++;
-	vcpu_request(&v->vcpu, REQ_EVENT);
+	vcpu_event_due(&v->vcpu);
 	return fast_skip(v, len);
 }
 
@@ -241,7 +248,7 @@ static noinline bool fast_cr8_write(struct vcpu_x86 *v, const struct hw_exit *ex
 		return false;
 	lapic_set_cr8(&v->apic, val);
 	hw_set_tpr(&v->hw, val);
-	vcpu_request(&v->vcpu, REQ_EVENT);
+	vcpu_event_due(&v->vcpu);
 	return fast_skip(v, len);
 }
 
@@ -294,7 +301,7 @@ void vcpu_apic_done(struct vcpu_x86 *v, const struct hw_exit *exit)
 	vcpu_timer_to_hardware(v);
 	/* An IOAPIC or the VMM must hear of it: not with IRQs off. */
 	if (v->apic.eois_queued)
-		vcpu_request(&v->vcpu, REQ_EVENT);
+		vcpu_event_due(&v->vcpu);
 }
 
 /* What the processor leaves us of an access to the LAPIC. */
@@ -303,6 +310,25 @@ static bool fast_apic(struct vcpu_x86 *v, const struct hw_exit *exit)
 	if (exit->kind == EXIT_APIC_ACCESS)
 		return fast_mov(v, exit);
 	vcpu_apic_done(v, exit);
+	return true;
+}
+
+/* The LAPIC's timer is over, or the processor's was set to 0 for another reason: then the outer loop goes on. */
+static noinline bool fast_timer(struct vcpu_x86 *v)
+{
+	if (!lapic_timer_hw_over(&v->apic))
+		return false;
+	vcpu_timer_to_hardware(v);
+	return true;
+}
+
+/* The guest can take now what waited, unless the VMM waits for this moment, too. */
+static bool fast_window(struct vcpu_x86 *v)
+{
+	if (!v->has_apic || READ_ONCE(v->vcpu.run->request_interrupt_window))
+		return false;
+	v->vcpu.stats.irq_window_exits++;
+	vcpu_event_due(&v->vcpu);
 	return true;
 }
 
@@ -352,6 +378,10 @@ bool fast_other(struct vcpu_x86 *v, struct hw_exit *exit)
 		return fast_insn(v, exit);
 	if (exit->kind == EXIT_CR_WRITE)
 		return fast_cr8_write(v, exit);
+	if (exit->kind == EXIT_PREEMPTION_TIMER)
+		return fast_timer(v);
+	if (exit->kind == EXIT_INTR_WINDOW)
+		return fast_window(v);
 	if (BIT_ULL(exit->kind) & FAST_APIC)
 		return fast_apic(v, exit);
 	return false;

@@ -574,7 +574,7 @@ bool msr_read_fast(struct vcpu_x86 *v, u32 msr, u64 *val)
 	return row && (row->flags & FAST) && !vcpu_get_msr(v, msr, val, false);
 }
 
-/** msr_write_fast() - x2APIC registers but those with consequences above, and TSC_DEADLINE. IRQs off. false: not here, nothing was done. */
+/** msr_write_fast() - x2APIC registers but those with consequences above. IRQs off. false: not here, nothing was done. */
 bool msr_write_fast(struct vcpu_x86 *v, u32 msr, u64 val)
 {
 	if (!v->has_apic)
@@ -584,8 +584,6 @@ bool msr_write_fast(struct vcpu_x86 *v, u32 msr, u64 val)
 	case 0x800 + (APIC_TASKPRI >> 4):
 	case 0x800 + (APIC_SELF_IPI >> 4):
 		return v->apic.mode == APIC_X2APIC && !lapic_msr_write(&v->apic, msr, val);
-	case MSR_IA32_TSC_DEADLINE:
-		return v->has.tsc_deadline && !lapic_msr_write(&v->apic, msr, val);
 	default:
 		return false;
 	}

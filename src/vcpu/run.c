@@ -202,7 +202,7 @@ static __always_inline void guest_enter_once(struct vcpu_x86 *v, struct hw_exit 
  */
 static noinline bool served_in_loop(struct vcpu_x86 *v)
 {
-	return READ_ONCE(v->vcpu.requests) == BIT(REQ_EVENT) && vcpu_inject_fast(v);
+	return !(READ_ONCE(v->vcpu.requests) & ~BIT(REQ_EVENT)) && vcpu_inject_fast(v);
 }
 
 /*
@@ -413,7 +413,7 @@ static __always_inline int run_once(struct vcpu_x86 *v)
 static noinline int wait_for_work(struct vcpu_x86 *v)
 {
 	/* What it says is looked at just below; left standing it would keep the vCPU awake. */
-	vcpu_check_request(&v->vcpu, REQ_EVENT);
+	vcpu_check_event(&v->vcpu);
 	if (v->has_apic && READ_ONCE(v->apic.pending_init_sipi))
 		vcpu_accept_init_sipi(v);
 	if (v->mp_state == KVM_MP_STATE_HALTED && vcpu_runnable(v))
@@ -470,7 +470,7 @@ static __always_inline int run_loop(struct vcpu_x86 *v)
 				r = wait_for_work(v);
 				continue;
 			}
-			if (r == NEXT_GUEST && vcpu_check_request(&v->vcpu, REQ_EVENT))
+			if (r == NEXT_GUEST && vcpu_check_event(&v->vcpu))
 				r = prepare_events(v);
 			if (r != NEXT_GUEST || v->mp_state != KVM_MP_STATE_RUNNABLE)
 				continue;

@@ -11,7 +11,7 @@
 #include <asm/pvclock-abi.h>
 #include "core/vm.h"
 #include "hw/hw.h"
-#include "irqchip/irqchip.h"
+#include "irqchip/lapic_inline.h"
 #include "mmu/tdp.h"
 #include "emulate/emulate.h"
 #include "vcpu/mov.h"

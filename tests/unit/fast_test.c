@@ -350,7 +350,7 @@ TEST(interrupts_of_fast_exits_wait)
 	wrmsr_at(0, 0x808, 0x60);
 	wrmsr_at(1, 0x83f, 0x62);
 	V->hw.intr_window = false;
-	vcpu_check_request(&V->vcpu, REQ_EVENT);
+	vcpu_check_event(&V->vcpu);
 	CHECK_RAN(2);
 	CHECK_EQ(world_delivered[2].kind, EVENT_NONE);
 	CHECK_EQ(V->hw.tpr_threshold, 6);
@@ -389,10 +389,10 @@ TEST(level_eoi_leaves_the_inner_loop)
 	set_bit(0x71, V->apic.eois);
 	CHECK(guest_wrmsr(0x83f, 0x71));
 	lapic_accept(&V->apic, 0x71);
-	clear_bit(REQ_EVENT, &V->vcpu.requests);
+	vcpu_check_event(&V->vcpu);
 	V->apic.eois_queued = true;		/* as for a level-triggered vector */
 	CHECK(guest_wrmsr(0x80b, 0));
-	CHECK(test_bit(REQ_EVENT, &V->vcpu.requests));
+	CHECK(vcpu_request_pending(&V->vcpu));
 	world_end();
 }
 

@@ -165,6 +165,12 @@ static inline bool hw_intr_allowed(struct hw_vcpu *hw)
 	return hw->rflags & 0x200 && !hw->shadow;
 }
 
+static inline void hw_inject_intr(struct hw_vcpu *hw, u8 vector)
+{
+	SHIM_ASSERT(hw->injected.kind == EVENT_NONE);
+	hw->injected = (struct hw_event) { .kind = EVENT_INTR, .vector = vector };
+}
+
 static inline void hw_set_tpr(struct hw_vcpu *hw, u8 cr8)
 {
 	hw->tpr = cr8;

@@ -37,7 +37,7 @@ TEST(reset_values)
 	CHECK_EQ(apic_read(&apics[1], APIC_ID), 0x01000000);
 	CHECK_EQ(apic_read(&apics[1], APIC_LVT0), 0x10000);
 	CHECK_EQ(apics[1].base, 0xfee00800);
-	CHECK(vcpu_check_request(&vcpus[0], REQ_EVENT));
+	CHECK(vcpu_check_event(&vcpus[0]));
 	CHECK(vcpu_check_request(&vcpus[0], REQ_APIC_MODE));
 	chip.lint0_quirk_disabled = true;
 	lapic_reset(&apics[0], LAPIC_RESET);
@@ -168,9 +168,9 @@ TEST(priorities)
 	CHECK_EQ(apic_read(a, APIC_ISR + 0x20), 1 << 7 | 1 << 17);
 	eoi(a);
 	CHECK_EQ(apic_read(a, APIC_PROCPRI), 0x40);
-	vcpus[0].requests = 0;
+	vcpus[0].requests = vcpus[0].event_due = 0;
 	eoi(a);
-	CHECK(vcpu_check_request(&vcpus[0], REQ_EVENT));	/* 0x45 is next */
+	CHECK(vcpu_check_event(&vcpus[0]));	/* 0x45 is next */
 	CHECK_EQ(take(a), 0x45);
 	lapic_set_cr8(a, 3);
 	eoi(a);
@@ -180,7 +180,7 @@ TEST(priorities)
 	CHECK_EQ(lapic_cr8(a), 2);
 	CHECK_EQ(apic_read(a, APIC_PROCPRI), 0x2f);
 	CHECK_EQ(take(a), 0x31);
-	vcpus[0].requests = 0;
+	vcpus[0].requests = vcpus[0].event_due = 0;
 	eoi(a);
 	CHECK(!vcpu_request_pending(&vcpus[0]));		/* nothing waits: no request */
 	CHECK_EQ(eoi(a), -1);				/* nothing in service */
@@ -635,7 +635,7 @@ TEST(timer_one_shot)
 	enable_apic(a);
 	apic_write(a, APIC_TDCR, 3);			/* by 16 */
 	apic_write(a, APIC_LVTT, 0x40);
-	vcpus[0].requests = 0;
+	vcpus[0].requests = vcpus[0].event_due = 0;
 	kicks[0] = 0;
 	apic_write(a, APIC_TMICT, 1000);
 	CHECK_EQ(apic_read(a, APIC_TMCCT), 1000);
@@ -643,15 +643,15 @@ TEST(timer_one_shot)
 	CHECK_EQ(apic_read(a, APIC_TMCCT), 500);
 	shim_advance(7999);
 	CHECK_EQ(apic_read(a, APIC_TMCCT), 1);
-	CHECK(!lapic_timer_has_pending(a));
+	CHECK(!atomic_read(&a->timer.pending));
 	shim_advance(1);
 	CHECK_EQ(apic_read(a, APIC_TMCCT), 0);
 	CHECK_EQ(kicks[0], 1);
 	CHECK(vcpu_check_request(&vcpus[0], REQ_APIC_TIMER));
-	CHECK(lapic_timer_has_pending(a));
+	CHECK(atomic_read(&a->timer.pending));
 	lapic_timer_latch(a);
-	CHECK(!lapic_timer_has_pending(a));
-	CHECK(vcpu_check_request(&vcpus[0], REQ_EVENT));
+	CHECK(!atomic_read(&a->timer.pending));
+	CHECK(vcpu_check_event(&vcpus[0]));
 	CHECK_EQ(take(a), 0x40);
 	eoi(a);
 	shim_advance(1000000);
@@ -664,7 +664,6 @@ TEST(timer_one_shot)
 	apic_write(a, APIC_LVTT, 0x10040);
 	apic_write(a, APIC_TMICT, 10);
 	shim_advance(1000);
-	CHECK(!lapic_timer_has_pending(a));		/* masked: nothing for the guest */
 	CHECK_EQ(take(a), -1);
 	drop_irqchip();
 }
@@ -785,9 +784,9 @@ TEST(timer_tsc_deadline)
 	CHECK_EQ(take(a), 0x41);
 	eoi(a);
 	/* Over already: at once. */
-	vcpus[0].requests = 0;
+	vcpus[0].requests = vcpus[0].event_due = 0;
 	lapic_msr_write(a, MSR_IA32_TSC_DEADLINE, 1);
-	CHECK(vcpu_check_request(&vcpus[0], REQ_APIC_TIMER));
+	CHECK(vcpu_check_event(&vcpus[0]));
 	CHECK_EQ(take(a), 0x41);
 	eoi(a);
 	lapic_msr_write(a, MSR_IA32_TSC_DEADLINE, shim_tsc + 1000 + 100);
@@ -832,23 +831,6 @@ TEST(timer_tsc_deadline)
 	CHECK_EQ(lapic_msr_read(a, MSR_IA32_TSC_DEADLINE, &val), 0);
 	CHECK_EQ(val, 0);
 	CHECK_EQ(take(a), -1);
-	drop_irqchip();
-}
-
-/* A poll sees the deadline before the host's timer interrupt does. */
-TEST(timer_is_over_before_it_fires)
-{
-	struct lapic *a = &apics[0];
-
-	make_irqchip(IRQCHIP_KERNEL, 1);
-	enable_apic(a);
-	apic_write(a, APIC_LVTT, 0x40);
-	apic_write(a, APIC_TMICT, 1000);
-	shim_now += 5000;
-	CHECK(lapic_timer_has_pending(a));
-	CHECK_EQ(take(a), 0x40);
-	shim_advance(1);
-	CHECK(!lapic_timer_has_pending(a));
 	drop_irqchip();
 }
 

@@ -329,7 +329,7 @@ TEST(lapic_with_irqs_off)
 	CHECK(fast(NPF(0xfee00000 + APIC_ICR, ACCESS_WRITE)));
 	CHECK_EQ(V->hw.rip, 0x8002);
 	CHECK_EQ(lapic_highest_irr(&V->apic), 0x55);
-	CHECK(vcpu_check_request(&V->vcpu, REQ_EVENT));
+	CHECK(vcpu_check_event(&V->vcpu));
 	/* TPR is CR8, both ways */
 	V->hw.rip = 0x8000;
 	V->hw.regs[REG_RDI] = 0xfee00000 + APIC_TASKPRI;
@@ -365,10 +365,10 @@ TEST(level_eoi_is_requested)
 	set_bit(0x66 & 31, lapic_vector_word(&V->apic, APIC_TMR, 0x66));
 	V->hw.rip = 0x8000;
 	V->hw.regs[REG_RDI] = 0xfee00000 + APIC_EOI;
-	vcpu_check_request(&V->vcpu, REQ_EVENT);
+	vcpu_check_event(&V->vcpu);
 	CHECK(fast(NPF(0xfee00000 + APIC_EOI, ACCESS_WRITE)));
 	CHECK(V->apic.eois_queued);
-	CHECK(vcpu_check_request(&V->vcpu, REQ_EVENT));
+	CHECK(vcpu_check_event(&V->vcpu));
 	world_end();
 }
 

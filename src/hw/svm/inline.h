@@ -167,6 +167,12 @@ static inline void hw_set_tpr(struct hw_vcpu *hw, u8 cr8)
 	vmcb_changed(hw, CLEAN_INTR);
 }
 
+/* #VMEXIT has cleared the valid bit, and nothing of a soft event is left (APM 2, 15.20). */
+static inline void hw_inject_intr(struct hw_vcpu *hw, u8 vector)
+{
+	hw->vmcb->control.event_inj = SVM_EVTINJ_VALID | SVM_EVTINJ_TYPE_INTR | vector;
+}
+
 static inline void hw_set_tpr_threshold(struct hw_vcpu *hw, u8 irr_class)
 {
 	if (vmcb_intercepts(hw, INTERCEPT_CR8_WRITE) != !!irr_class)

@@ -180,6 +180,12 @@ static inline u8 hw_tpr(struct hw_vcpu *hw)
 	return hw->vapic[VAPIC_TPR] >> 4;
 }
 
+static inline void hw_inject_intr(struct hw_vcpu *hw, u8 vector)
+{
+	hw->injected = (struct hw_event){ .kind = EVENT_INTR, .vector = vector };
+	vmcs_write32(VM_ENTRY_INTR_INFO_FIELD, INTR_INFO_VALID_MASK | INTR_TYPE_EXT_INTR | vector);
+}
+
 /* An entry with a threshold above the TPR is refused (SDM 3C, 27.2.1.1), so it is never set there: the TPR already lets the interrupt in. */
 static inline void hw_set_tpr_threshold(struct hw_vcpu *hw, u8 irr_class)
 {
