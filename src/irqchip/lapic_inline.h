@@ -14,7 +14,7 @@
  * TMR follows the last interrupt that came with this vector (SDM 3A, 11.8.4). Both tests spare the
  * line when it is right already.
  */
-static inline void lapic_set_trigger(struct lapic *apic, u8 vector, bool level)
+static __always_inline void lapic_set_trigger(struct lapic *apic, u8 vector, bool level)
 {
 	unsigned long *word = lapic_vector_word(apic, APIC_TMR, vector);
 
@@ -32,7 +32,7 @@ static inline void lapic_set_trigger(struct lapic *apic, u8 vector, bool level)
  * Locked, because other senders set other bits of the word. It is a full barrier too: TMR is seen
  * before IRR, and IRR before the request that makes the vCPU look at it.
  */
-static inline bool lapic_raise(struct lapic *apic, u8 vector)
+static __always_inline bool lapic_raise(struct lapic *apic, u8 vector)
 {
 	if (unlikely(apic->virtual_intr))
 		return !test_and_set_bit(vector, apic->arriving);
@@ -40,7 +40,7 @@ static inline bool lapic_raise(struct lapic *apic, u8 vector)
 }
 
 /** lapic_raise_own() - an edge from the LAPIC itself: a self-IPI, the timer's. @vector is 16 or above. vCPU thread. */
-static inline void lapic_raise_own(struct lapic *apic, u8 vector)
+static __always_inline void lapic_raise_own(struct lapic *apic, u8 vector)
 {
 	if (unlikely(!lapic_enabled(apic)))
 		return;
@@ -56,13 +56,13 @@ static inline u8 lapic_cr8(const struct lapic *apic)
 	return lapic_reg(apic, APIC_TASKPRI) >> 4 & 0xf;
 }
 
-static inline int lapic_highest_isr(const struct lapic *apic)
+static __always_inline int lapic_highest_isr(const struct lapic *apic)
 {
 	return unlikely(apic->hw_delivers) ? lapic_highest_vector(apic, APIC_ISR) : apic->highest_isr_cache;
 }
 
 /* SDM 3A, 11.8.3.1. */
-static inline u32 lapic_ppr(const struct lapic *apic)
+static __always_inline u32 lapic_ppr(const struct lapic *apic)
 {
 	u32 tpr = lapic_reg(apic, APIC_TASKPRI) & 0xff;
 	int isr = lapic_highest_isr(apic);
@@ -72,7 +72,7 @@ static inline u32 lapic_ppr(const struct lapic *apic)
 }
 
 /** lapic_deliverable() - the highest vector in IRR if its class is above PPR, or -1. */
-static inline int lapic_deliverable(const struct lapic *apic)
+static __always_inline int lapic_deliverable(const struct lapic *apic)
 {
 	int vector = lapic_highest_vector(apic, APIC_IRR);
 
@@ -82,14 +82,14 @@ static inline int lapic_deliverable(const struct lapic *apic)
 }
 
 /* PPR sank: something that waited in IRR may be next. */
-static inline void lapic_priority_changed(struct lapic *apic)
+static __always_inline void lapic_priority_changed(struct lapic *apic)
 {
 	if (unlikely(lapic_deliverable(apic) >= 0) && lapic_enabled(apic))
 		vcpu_event_due(apic->vcpu);
 }
 
 /** lapic_accept() - move @vector from IRR to ISR: it is being injected. */
-static inline void lapic_accept(struct lapic *apic, u8 vector)
+static __always_inline void lapic_accept(struct lapic *apic, u8 vector)
 {
 	/* Locked: senders set other bits of the word meanwhile. ISR is this thread's alone. */
 	clear_bit(vector & 31, lapic_vector_word(apic, APIC_IRR, vector));
@@ -101,7 +101,7 @@ static inline void lapic_accept(struct lapic *apic, u8 vector)
 /* ------------------------------------------------------------------ EOI. vCPU thread */
 
 /* Does anyone wait for the end of @vector? */
-static inline bool lapic_end_is_awaited(const struct lapic *apic, u8 vector)
+static __always_inline bool lapic_end_is_awaited(const struct lapic *apic, u8 vector)
 {
 	if (unlikely(lapic_test_vector(apic, APIC_TMR, vector)))
 		return !(lapic_reg(apic, APIC_SPIV) & APIC_SPIV_DIRECTED_EOI);
@@ -109,7 +109,7 @@ static inline bool lapic_end_is_awaited(const struct lapic *apic, u8 vector)
 }
 
 /** lapic_eoi() - an EOI. Returns the level-triggered vector whose end must reach the IOAPIC (irqchip_eoi()), or -1. */
-static inline int lapic_eoi(struct lapic *apic)
+static __always_inline int lapic_eoi(struct lapic *apic)
 {
 	int vector = lapic_highest_isr(apic);
 

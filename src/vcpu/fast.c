@@ -148,39 +148,16 @@ static noinline bool fast_msr_read(struct vcpu_x86 *v, u32 len)
 	return fast_skip(v, len);
 }
 
-/* The guest may have moved CR8 without an exit since the LAPIC last knew, and TPR is CR8. */
-void lapic_sync_tpr(struct vcpu_x86 *v)
-{
-	u8 tpr = hw_tpr(&v->hw);
-
-	if (unlikely(tpr != lapic_cr8(&v->apic)))
-		lapic_set_cr8(&v->apic, tpr);
-}
-
 #define MSR_X2APIC(reg)	(APIC_BASE_MSR + ((reg) >> 4))
 
-/* The two that a guest writes most are done here, the rest by number. */
-static __always_inline bool fast_x2apic_write(struct vcpu_x86 *v, u32 msr, u64 val)
+static bool fast_x2apic_write(struct vcpu_x86 *v, u32 msr, u64 val)
 {
-	struct lapic *apic = &v->apic;
-
-	if (unlikely(apic->mode != APIC_X2APIC))
+	if (v->apic.mode != APIC_X2APIC)
 		return false;
 	lapic_sync_tpr(v);
-	if (msr == MSR_X2APIC(APIC_EOI) && likely(!val)) {
-		lapic_write_eoi(apic);
-		/* An IOAPIC or the VMM must hear of it: not with IRQs off. */
-		if (unlikely(apic->eois_queued))
-			vcpu_event_due(&v->vcpu);
-		return true;
-	}
-	if (msr == MSR_X2APIC(APIC_SELF_IPI) && val - 16 < 256 - 16) {
-		lapic_raise_own(apic, val);
-		return true;
-	}
 	if (!msr_write_fast(v, msr, val))
 		return false;
-	hw_set_tpr(&v->hw, lapic_cr8(apic));
+	hw_set_tpr(&v->hw, lapic_cr8(&v->apic));
 	return true;
 }
 
@@ -193,13 +170,32 @@ static bool fast_deadline_write(struct vcpu_x86 *v, u64 deadline)
 	return true;
 }
 
+static noinline bool fast_other_msr_write(struct vcpu_x86 *v, u32 len, u32 msr, u64 val)
+{
+	if (msr == MSR_IA32_TSC_DEADLINE ? !fast_deadline_write(v, val) : !fast_x2apic_write(v, msr, val))
+		return false;
+	v->vcpu.stats.msr_exits++;
+	return fast_skip(v, len);
+}
+
+/* The two that a guest writes most, and their values that it writes. */
 static noinline bool fast_msr_write(struct vcpu_x86 *v, u32 len)
 {
 	u32 msr = hw_reg(&v->hw, REG_RCX);
 	u64 val = (u32)hw_reg(&v->hw, REG_RAX) | hw_reg(&v->hw, REG_RDX) << 32;
+	struct lapic *apic = &v->apic;
 
-	if (msr - APIC_BASE_MSR < 0x100 ? !fast_x2apic_write(v, msr, val) : msr != MSR_IA32_TSC_DEADLINE || !fast_deadline_write(v, val))
-		return false;
+	if (apic->mode == APIC_X2APIC && msr == MSR_X2APIC(APIC_EOI) && !val) {
+		lapic_sync_tpr(v);
+		lapic_write_eoi(apic);
+		/* An IOAPIC or the VMM must hear of it: not with IRQs off. */
+		if (unlikely(apic->eois_queued))
+			vcpu_event_due(&v->vcpu);
+	} else if (apic->mode == APIC_X2APIC && msr == MSR_X2APIC(APIC_SELF_IPI) && val - 16 < 256 - 16) {
+		lapic_raise_own(apic, val);
+	} else {
+		return fast_other_msr_write(v, len, msr, val);
+	}
 	v->vcpu.stats.msr_exits++;
 	return fast_skip(v, len);
 }

@@ -201,7 +201,15 @@ DECLARE_STATIC_KEY_FALSE(exit_ring_on);	/* vcpu_x86.last_exits is kept */
 void vcpu_skip_insn(struct vcpu_x86 *v, const struct hw_exit *exit);	/* RIP past the instruction, shadow gone, single-step trap queued */
 
 /* fast_inline.h: fast_exit(), IRQs off. true: handled, enter again. */
-void lapic_sync_tpr(struct vcpu_x86 *v);	/* fast.c */
+/** lapic_sync_tpr() - TPR is CR8, and the guest may have moved that without an exit since the LAPIC last knew. vCPU thread, loaded. */
+static __always_inline void lapic_sync_tpr(struct vcpu_x86 *v)
+{
+	u8 tpr = hw_tpr(&v->hw);
+
+	if (unlikely(tpr != lapic_cr8(&v->apic)))
+		lapic_set_cr8(&v->apic, tpr);
+}
+
 void vcpu_apic_done(struct vcpu_x86 *v, const struct hw_exit *exit);
 u32 vcpu_usual_length(struct vcpu_x86 *v, const struct hw_exit *exit);
 /* exits.c: IRQs on, srcu held. */

@@ -361,6 +361,70 @@ TEST(interrupts_of_fast_exits_wait)
 	world_end();
 }
 
+static void window_opens(struct hw_vcpu *hw, const struct hw_event *delivered)
+{
+	CHECK(hw->intr_window);
+	hw->intr_window = false;
+	hw->rflags = 0x202;
+}
+
+/* Opened and used without a turn of the outer loop. */
+TEST(window_of_fast_exits)
+{
+	world_make(IRQCHIP_KERNEL);
+	x2apic();
+	V->hw.rflags = 2;
+	wrmsr_at(0, 0x83f, 0x61);
+	step_before(EXIT(EXIT_INTR_WINDOW, 0), window_opens);
+	step(EXIT(EXIT_CPUID, 2));
+	CHECK_RAN(3);
+	CHECK_EQ(world_delivered[1].kind, EVENT_NONE);
+	CHECK_EQ(world_delivered[2].vector, 0x61);
+	CHECK_EQ(world_delivered[3].kind, EVENT_NONE);
+	CHECK_EQ(V->vcpu.stats.fast_exits, 3);
+	CHECK(!V->hw.intr_window);
+	world_end();
+}
+
+/* The VMM has an interrupt, too, and wants to be told. */
+TEST(window_that_the_vmm_waits_for)
+{
+	world_make(IRQCHIP_SPLIT);
+	V->hw.rflags = 2;
+	R->request_interrupt_window = 1;
+	step_before(EXIT(EXIT_INTR_WINDOW, 0), window_opens);
+	CHECK_EQ(run(), 0);
+	CHECK_EQ(R->exit_reason, KVM_EXIT_IRQ_WINDOW_OPEN);
+	CHECK_EQ(world_at, 1);
+	world_end();
+}
+
+/* Sent by another, below what is in service: nothing to do, and no turn of the outer loop. */
+static void send_0x51(struct hw_vcpu *hw, const struct hw_event *delivered)
+{
+	struct apic_msg msg = { .vector = 0x51 };
+
+	CHECK_EQ(lapic_receive(&V->apic, NULL, &msg), 1);
+	V->vcpu.mode = IN_GUEST_MODE;
+}
+
+TEST(interrupt_of_less_priority)
+{
+	world_make(IRQCHIP_KERNEL);
+	x2apic();
+	V->hw.rflags = 0x202;
+	wrmsr_at(0, 0x83f, 0x61);
+	step_before(EXIT(EXIT_CPUID, 2), send_0x51);
+	wrmsr_at(2, 0x80b, 0);
+	step(EXIT(EXIT_CPUID, 2));
+	CHECK_RAN(4);
+	CHECK_EQ(world_delivered[1].vector, 0x61);
+	CHECK_EQ(world_delivered[2].kind, EVENT_NONE);
+	CHECK_EQ(world_delivered[3].vector, 0x51);
+	CHECK_EQ(V->vcpu.stats.fast_exits, 4);
+	world_end();
+}
+
 /* A signal comes first; the interrupt is still there afterwards. */
 TEST(interrupts_of_fast_exits_survive_a_signal)
 {

@@ -170,10 +170,83 @@ TEST(deadline)
 	CHECK_RAN(1);
 	CHECK(V->hw.timer >= rdtsc() + PERIOD && V->hw.timer < rdtsc() + PERIOD + 100);
 	shim_advance(PERIOD + 10);
+	V->vcpu.stats.fast_exits = 0;
 	step(EXIT(EXIT_PREEMPTION_TIMER, 0));
 	CHECK_RAN(1);
 	CHECK_EQ(world_delivered[1].vector, 0x51);
 	CHECK_EQ(V->apic.timer.deadline, 0);
+	CHECK_EQ(V->vcpu.stats.fast_exits, 1);		/* no turn of the outer loop */
+	CHECK_EQ(V->hw.timer, ~0ull);
+	end();
+}
+
+static void deadline_mode(void)
+{
+	V->has.tsc_deadline = V->apic.tsc_deadline_allowed = true;
+	write_reg(APIC_LVTT, 0x40051);
+}
+
+static void guest_tsc_ratio(u64 ratio, u32 khz)
+{
+	lapic_set_tsc(&V->apic, &(struct apic_tsc) { .khz = khz, .ratio = ratio, .ratio_frac_bits = 48 });
+}
+
+/* A guest at half the host's speed; one that is so slow, and a deadline so far, that the processor isn't asked. */
+TEST(deadline_scaled)
+{
+	make();
+	deadline_mode();
+	shim_advance(2);
+	guest_tsc_ratio(BIT_ULL(47), shim_tsc_khz / 2);
+	lapic_timer_set_deadline(&V->apic, rdtsc() / 2 + PERIOD);
+	CHECK_RAN(0);
+	CHECK(V->hw.timer > rdtsc() + 2 * PERIOD - 2 && V->hw.timer < rdtsc() + 2 * PERIOD + 100);
+	guest_tsc_ratio(BIT_ULL(27), 1);
+	lapic_timer_set_deadline(&V->apic, PERIOD * 1000ull);
+	CHECK(in_host());
+	lapic_timer_set_deadline(&V->apic, ~0ull);
+	CHECK(in_host());
+	lapic_timer_set_deadline(&V->apic, 0);
+	CHECK(!in_host());
+	end();
+}
+
+TEST(deadline_in_the_past)
+{
+	make();
+	deadline_mode();
+	shim_advance(PERIOD);
+	lapic_timer_set_deadline(&V->apic, vcpu_guest_tsc(V, rdtsc()));
+	CHECK_RAN(0);
+	CHECK_EQ(world_delivered[0].vector, 0x51);
+	CHECK_EQ(V->apic.timer.deadline, 0);
+	end();
+}
+
+/* The host's timer knows what the processor's was set to. */
+TEST(deadline_halted)
+{
+	make();
+	deadline_mode();
+	W->vm.params.halt_poll_ns = 0;
+	sleeps = 0;
+	shim_sleep_hook = tick_while_asleep;
+	lapic_timer_set_deadline(&V->apic, vcpu_guest_tsc(V, rdtsc()) + PERIOD);
+	CHECK(!in_host());
+	step(EXIT(EXIT_HLT, 1));
+	CHECK_RAN(1);
+	CHECK_EQ(world_delivered[1].vector, 0x51);
+	CHECK(!in_host() && !V->apic.timer.hw);
+	shim_sleep_hook = other_wakes;
+	lapic_timer_set_deadline(&V->apic, vcpu_guest_tsc(V, rdtsc()) + PERIOD);
+	write_reg(APIC_EOI, 0);
+	step(EXIT(EXIT_HLT, 1));
+	CHECK_RAN(1);
+	shim_sleep_hook = NULL;
+	CHECK_EQ(sleeps, 2);
+	CHECK_EQ(world_delivered[1].vector, 0x61);
+	CHECK(!in_host());
+	CHECK(V->hw.timer >= rdtsc() + PERIOD && V->hw.timer < rdtsc() + PERIOD + 100);
 	end();
 }
 

@@ -74,6 +74,22 @@ TEST(request_bits)
 	end();
 }
 
+/* The own thread's, without an atomic: pending all the same, and taken with the others'. */
+TEST(event_of_the_own_thread)
+{
+	begin();
+	CHECK(!vcpu_check_event(&vcpus[0]));
+	vcpu_event_due(&vcpus[0]);
+	CHECK(vcpu_request_pending(&vcpus[0]));
+	CHECK(vcpu_check_event(&vcpus[0]));
+	CHECK(!vcpu_request_pending(&vcpus[0]));
+	vcpu_event_due(&vcpus[0]);
+	vcpu_request(&vcpus[0], REQ_EVENT);
+	CHECK(vcpu_check_event(&vcpus[0]));
+	CHECK(!vcpu_request_pending(&vcpus[0]));
+	end();
+}
+
 TEST(kick_only_in_guest)
 {
 	begin();

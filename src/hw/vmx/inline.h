@@ -319,7 +319,7 @@ static __always_inline void hw_enter_guest(struct hw_vcpu *hw, struct hw_exit *e
 	}
 	if (unlikely(hw->injected.kind != EVENT_NONE))
 		vmx_injection_done(hw);
-	if (unlikely(hw->work))
+	if (unlikely(hw->work & ~WORK_TIMER))
 		vmx_exit_work(hw, exit);
 }
 

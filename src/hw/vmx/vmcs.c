@@ -785,16 +785,15 @@ int hw_set_preemption_timer(struct hw_vcpu *hw, u64 host_tsc)
 {
 	if (!hw->use_timer)
 		return -EOPNOTSUPP;
+	/* A 32-bit count of TSC >> shift. The control is set by the entry. */
+	if (likely(host_tsc != ~0ull && (s64)(host_tsc - rdtsc()) >> (32 + vmx_config.timer_shift) <= 0)) {
+		hw->deadline = host_tsc;
+		hw->work |= WORK_TIMER;
+		return 0;
+	}
 	hw->work &= ~WORK_TIMER;
 	vmx_set_pin(hw, PIN_BASED_VMX_PREEMPTION_TIMER, false);
-	if (host_tsc == ~0ull)
-		return 0;
-	/* A 32-bit count of TSC >> shift. */
-	if ((s64)(host_tsc - rdtsc()) >> (32 + vmx_config.timer_shift) > 0)
-		return -ERANGE;
-	hw->deadline = host_tsc;
-	hw->work |= WORK_TIMER;
-	return 0;
+	return host_tsc == ~0ull ? 0 : -ERANGE;
 }
 
 /* ------------------------------------------------------------------ page-modification log (SDM 3C, 29.3.6) */
