@@ -9,6 +9,7 @@
 #include "hw/vmx/vmcs.c"
 #include "hw/vmx/event.c"
 #include "hw/vmx/apic.c"
+#include "hw/vmx/perf.c"
 #include "hw/vmx/exit.c"
 #include "hw/vmx/check.c"
 #include "hw/vmx/run.c"

@@ -64,6 +64,16 @@ static unsigned long gs_loads, tss_invalidations;
 #define GDT_SIZE		128
 #define rdfsbase()		(*shim_msr(MSR_FS_BASE))
 
+struct perf_guest_switch_msr { unsigned int msr; u64 host, guest; };
+static struct perf_guest_switch_msr host_perf[4];
+static int host_perf_nr;
+static struct perf_guest_switch_msr *perf_guest_get_msrs(int *nr, void *data)
+{
+	SHIM_ASSERT(!data);	/* guests have no counters */
+	*nr = host_perf_nr;
+	return host_perf;
+}
+
 /* ------------------------------------------------------------------ the processor: hw/vmx/ops.h and enter.S */
 
 #define HW_VMX_OPS_H
@@ -213,6 +223,7 @@ static void say(const char *fmt, ...)
 #include "hw/vmx/vmcs.c"
 #include "hw/vmx/event.c"
 #include "hw/vmx/apic.c"
+#include "hw/vmx/perf.c"
 #include "hw/vmx/exit.c"
 #include "hw/vmx/check.c"
 #include "hw/vmx/run.c"
@@ -1376,6 +1387,66 @@ TEST(msr_bitmap)
 	CHECK(!hw.spec_ctrl_open && test_bit(MSR_IA32_SPEC_CTRL + 0x4000, hw.msr_bitmap));
 	hw_set_msr_intercept(&hw, 0x40000000, 0);
 	end();
+}
+
+/* ------------------------------------------------------------------ the host's counters */
+
+static u64 pebs_in_guest;
+
+static void guest_counts(void)
+{
+	struct vmx_perf_msrs *lists = hw.perf_msrs;
+
+	pebs_in_guest = *shim_msr(MSR_IA32_PEBS_ENABLE);
+	/* As the CPU does it. */
+	for (u32 i = 0; i < F(VM_EXIT_MSR_LOAD_COUNT); i++)
+		*shim_msr(lists->exit[i].index) = lists->exit[i].value;
+}
+
+TEST(host_counters)
+{
+	begin(NEW);
+	CHECK(!hw.perf_msrs && !F(VM_ENTRY_MSR_LOAD_COUNT) && !F(VM_EXIT_MSR_LOAD_COUNT));
+	end();
+	host_perf_nr = 1;
+	begin(NEW);
+	CHECK(hw.perf_msrs && F(VM_ENTRY_MSR_LOAD_ADDR) == virt_to_phys(hw.perf_msrs->entry) && F(VM_EXIT_MSR_LOAD_ADDR) == virt_to_phys(hw.perf_msrs->exit));
+	/* Nothing is counted, or on both sides alike. */
+	host_perf[0] = (struct perf_guest_switch_msr){ MSR_CORE_PERF_GLOBAL_CTRL, 0xf, 0xf };
+	host_perf_nr = 1;
+	hw_prepare_guest_switch(&hw);
+	vmwrites = 0;
+	hw_prepare_guest_switch(&hw);
+	CHECK(!vmwrites && !F(VM_ENTRY_MSR_LOAD_COUNT) && !F(VM_EXIT_MSR_LOAD_COUNT));
+	/* In the host alone, and precisely. */
+	host_perf[0].guest = 0x3;
+	host_perf[1] = (struct perf_guest_switch_msr){ MSR_IA32_PEBS_ENABLE, 0x4, 0 };
+	host_perf_nr = 2;
+	*shim_msr(MSR_IA32_PEBS_ENABLE) = 0x4;
+	hw_prepare_guest_switch(&hw);
+	CHECK(F(VM_ENTRY_MSR_LOAD_COUNT) == 1 && F(VM_EXIT_MSR_LOAD_COUNT) == 1);
+	CHECK(hw.perf_msrs->entry[0].index == MSR_CORE_PERF_GLOBAL_CTRL && hw.perf_msrs->entry[0].value == 0x3 && hw.perf_msrs->exit[0].value == 0xf);
+	for (int i = 0; i < 2; i++) {
+		memset(&next, 0, sizeof(next));
+		next.reason = EXIT_REASON_CPUID;
+		next.guest = guest_counts;
+		pebs_in_guest = ~0ull;
+		enter();
+		CHECK(!pebs_in_guest && *shim_msr(MSR_IA32_PEBS_ENABLE) == 0x4);
+		CHECK_EQ(*shim_msr(MSR_CORE_PERF_GLOBAL_CTRL), 0xf);
+	}
+	/* Refused: the exit's list isn't loaded, and the host has its own all the same. */
+	memset(&next, 0, sizeof(next));
+	next.refuse = 7;
+	enter();
+	CHECK_EQ(*shim_msr(MSR_IA32_PEBS_ENABLE), 0x4);
+	/* And no more. */
+	host_perf[0].guest = 0xf;
+	host_perf[1].host = 0;
+	hw_prepare_guest_switch(&hw);
+	CHECK(!F(VM_ENTRY_MSR_LOAD_COUNT) && !F(VM_EXIT_MSR_LOAD_COUNT) && !(hw.work & WORK_PEBS));
+	end();
+	host_perf_nr = 0;
 }
 
 /* ------------------------------------------------------------------ intercepts, translations, time */

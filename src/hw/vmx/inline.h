@@ -250,6 +250,8 @@ static __always_inline void hw_prepare_guest_switch(struct hw_vcpu *hw)
 	hw->l1d_dirty = true;
 	if (!hw->host_saved)
 		vmx_host_save(hw);
+	if (hw->perf_msrs)
+		vmx_perf_switch(hw);
 }
 
 /* ------------------------------------------------------------------ the way of an exit */

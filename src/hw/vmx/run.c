@@ -261,6 +261,8 @@ void vmx_entry_work(struct hw_vcpu *hw)
 		preemption_timer_arm(hw);
 	if (hw->work & WORK_DR6)
 		set_debugreg(hw->dr6, 6);
+	if (hw->work & WORK_PEBS)
+		wrmsrl(MSR_IA32_PEBS_ENABLE, 0);
 }
 
 void vmx_exit_work(struct hw_vcpu *hw, struct hw_exit *exit)
@@ -270,6 +272,8 @@ void vmx_exit_work(struct hw_vcpu *hw, struct hw_exit *exit)
 		hw->work &= ~WORK_LAUNCH;
 	if (hw->work & WORK_DEBUGCTL)
 		wrmsrl(MSR_IA32_DEBUGCTLMSR, hw->host.debugctl);
+	if (hw->work & WORK_PEBS)
+		wrmsrl(MSR_IA32_PEBS_ENABLE, hw->host.pebs_enable);
 	if (hw->work & WORK_CUT) {
 		hw->work &= ~WORK_CUT;
 		vmx_set_pin(hw, PIN_BASED_VMX_PREEMPTION_TIMER, hw->work & WORK_TIMER);

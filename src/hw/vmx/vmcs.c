@@ -226,6 +226,7 @@ static void vcpu_free_pages(struct hw_vcpu *hw)
 	free_page((unsigned long)hw->msr_bitmap);
 	free_page((unsigned long)hw->own_vapic);
 	free_page((unsigned long)hw->pml);
+	free_page((unsigned long)hw->perf_msrs);
 }
 
 int hw_vcpu_create(struct hw_vcpu *hw, struct hw_vm *vm)
@@ -237,7 +238,7 @@ int hw_vcpu_create(struct hw_vcpu *hw, struct hw_vm *vm)
 	hw->own_vapic = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	if (hw_caps.pml)
 		hw->pml = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (!hw->vmcs || !hw->msr_bitmap || !hw->own_vapic || (hw_caps.pml && !hw->pml)) {
+	if (!hw->vmcs || !hw->msr_bitmap || !hw->own_vapic || (hw_caps.pml && !hw->pml) || vmx_perf_create(hw)) {
 		vcpu_free_pages(hw);
 		return -ENOMEM;
 	}
@@ -275,12 +276,11 @@ static void vmcs_init_controls(struct hw_vcpu *hw)
 	vmcs_write32(PAGE_FAULT_ERROR_CODE_MATCH, 0);
 	vmcs_write32(CR3_TARGET_COUNT, 0);
 	vmcs_write32(VM_EXIT_MSR_STORE_COUNT, 0);
-	vmcs_write32(VM_EXIT_MSR_LOAD_COUNT, 0);
-	vmcs_write32(VM_ENTRY_MSR_LOAD_COUNT, 0);
 	vmcs_write32(TPR_THRESHOLD, 0);
 	vmcs_write64(VMCS_LINK_POINTER, ~0ull);
 	vmcs_write64(MSR_BITMAP, virt_to_phys(hw->msr_bitmap));
 	vmx_apic_reset(hw);
+	vmx_perf_reset(hw);
 	if (hw->vpid)
 		vmcs_write16(VIRTUAL_PROCESSOR_ID, hw->vpid);
 	if (hw->pml)

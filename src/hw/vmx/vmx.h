@@ -46,13 +46,14 @@ enum vmx_work {
 	WORK_DEBUGCTL = BIT(5),		/* the host uses DEBUGCTL, which an exit clears (SDM 3C, 28.5.1) */
 	WORK_DR6 = BIT(4),		/* the guest reads and writes its debug registers without an exit */
 	WORK_LAUNCH = BIT(6),		/* VMLAUNCH rather than VMRESUME: there was none since VMCLEAR */
+	WORK_PEBS = BIT(7),		/* the host samples precisely, which must end before the guest begins */
 };
 
 /* Host state in the VMCS, as it was written last: written again only when it changed. */
 struct vmx_host_state {
 	unsigned long cr0, cr3, cr4, fs_base, gs_base, gdt_base, rsp;
 	u16 fs_sel, gs_sel, ds_sel, es_sel;
-	u64 debugctl;			/* not in the VMCS: put back after each exit */
+	u64 debugctl, pebs_enable;	/* not in the VMCS: put back after each exit */
 };
 
 /* Per CPU. */
@@ -62,6 +63,12 @@ struct vmx_cpu {
 	struct hw_vcpu *current_vmcs;
 	u64 last_vcpu;			/* id that was loaded last: branch predictions are its own */
 	bool on;
+};
+
+/* perf.c: MSRs that the CPU itself loads at an entry, and at an exit (SDM 3C, 25.8.2 and 25.7.2). */
+#define PERF_MSRS	8	/* perf gives two or three, or one for each counter of a CPU so old that it has two */
+struct vmx_perf_msrs {
+	struct vmx_msr_entry entry[PERF_MSRS], exit[PERF_MSRS];
 };
 
 struct hw_vm {
@@ -100,6 +107,9 @@ struct hw_vcpu {
 	u8 tpr_threshold;
 	u32 pause_gap, pause_window;
 	u64 eptp;
+
+	struct vmx_perf_msrs *perf_msrs;	/* NULL: the host counts nothing */
+	u32 nr_perf_msrs;			/* as the VMCS has it */
 
 	/* Host MSRs that the guest's values displace while it is loaded (run.c). */
 	bool host_saved;		/* ... KERNEL_GS_BASE is the guest's, and segments are as a VM exit leaves them */
@@ -174,6 +184,11 @@ struct hw_exit;
 void vmx_exit_work(struct hw_vcpu *hw, struct hw_exit *exit);
 void vmx_entry_failed(struct hw_vcpu *hw, struct hw_exit *exit);
 void vmx_entry_refused(struct hw_vcpu *hw, struct hw_exit *exit);
+
+/* perf.c */
+int vmx_perf_create(struct hw_vcpu *hw);	/* -ENOMEM */
+void vmx_perf_reset(struct hw_vcpu *hw);
+void vmx_perf_switch(struct hw_vcpu *hw);
 
 /* check.c */
 void vmx_check_entry(struct hw_vcpu *hw);
