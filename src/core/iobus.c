@@ -44,9 +44,8 @@ static u32 iodev_index(const struct iodevs *devs, gpa_t addr)
 	return low;
 }
 
-struct iodev *iobus_find(struct iobus *bus, gpa_t addr, u32 len, u32 *pos)
+struct iodev *iobus_find(const struct iobus *bus, struct iodevs *devs, gpa_t addr, u32 len, u32 *pos)
 {
-	struct iodevs *devs = rcu_dereference_check(bus->devs, rcu_read_lock_any_held());
 	u32 i = *pos;
 
 	/* Most addresses are the VMM's, and end here. */
@@ -89,12 +88,15 @@ static int iodevs_check(const struct iodevs *devs, const struct iodev *dev)
 	return counted >= max ? -ENOSPC : 0;
 }
 
-static struct iodevs *iodevs_alloc(u32 count, gfp_t gfp)
+/* An empty set that is to follow @old, with room for @count. */
+static struct iodevs *iodevs_alloc(const struct iodevs *old, u32 count, gfp_t gfp)
 {
 	struct iodevs *devs = kvzalloc(struct_size(devs, dev, count), gfp);
 
-	if (devs)
-		devs->max_len = 1;
+	if (!devs)
+		return NULL;
+	devs->max_len = 1;
+	devs->generation = (old ? old->generation : 0) + 1;
 	return devs;
 }
 
@@ -114,7 +116,7 @@ int iobus_add(struct vm *vm, struct iobus *bus, const struct iodev *dev)
 
 	if (err)
 		return err;
-	new = iodevs_alloc((old ? old->count : 0) + 1, GFP_KERNEL_ACCOUNT);
+	new = iodevs_alloc(old, (old ? old->count : 0) + 1, GFP_KERNEL_ACCOUNT);
 	if (!new)
 		return -ENOMEM;
 
@@ -144,7 +146,7 @@ int iobus_del(struct vm *vm, struct iobus *bus, const void *dev)
 	 * entries is bounded (iodevs_check()). It is for the moment until the larger set is freed, and not
 	 * held against the VMM's limit.
 	 */
-	new = iodevs_alloc(old->count, GFP_KERNEL | __GFP_NOFAIL);
+	new = iodevs_alloc(old, old->count, GFP_KERNEL | __GFP_NOFAIL);
 	for (i = 0; i < old->count; i++)
 		if (old->dev[i].dev != dev)
 			iodevs_append(bus, new, &old->dev[i]);

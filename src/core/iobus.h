@@ -22,6 +22,7 @@ struct iodev {
 };
 
 struct iodevs {
+	u64 generation;		/* rises with each change; never 0 */
 	u32 count;
 	u32 max_len;		/* of the longest range: how far below an address its device may begin */
 	u64 filter;		/* a clear bit: no device in any block of addresses with this number (iobus_block()) */
@@ -37,12 +38,16 @@ struct iobus {
 #define IOBUS_MAX_DEVS	1000	/* without ioeventfds */
 #define IOBUS_MAX_IOEVENTFDS	65536	/* their eventfds may be closed, so the limit of open files doesn't bound them */
 
+/** iobus_devs() - the current set; NULL: there never was a device. RCU held, or IRQs off (a set is freed by a grace period that waits for both). */
+static inline struct iodevs *iobus_devs(const struct iobus *bus)
+{
+	return rcu_dereference_check(bus->devs, rcu_read_lock_any_held());
+}
 /**
- * iobus_find() - the first device at or after index *@pos whose range holds [addr, addr+len), or NULL.
- * RCU held, or IRQs off (a set is freed by a grace period that waits for both). *@pos starts at 0, and is moved behind the
- * device found, so that the caller can go on when that device doesn't want the access (ioeventfd datamatch).
+ * iobus_find() - the first device of @devs at or after index *@pos whose range holds [addr, addr+len), or NULL. @devs: of this bus, and still held. *@pos
+ * starts at 0, and is moved behind the device found, so that the caller can go on when that device doesn't want the access (ioeventfd datamatch).
  */
-struct iodev *iobus_find(struct iobus *bus, gpa_t addr, u32 len, u32 *pos);
+struct iodev *iobus_find(const struct iobus *bus, struct iodevs *devs, gpa_t addr, u32 len, u32 *pos);
 /** iobus_add() - slots_lock held; may sleep. -ENOSPC, -ENOMEM, -EEXIST (only for two of our own fixed devices). */
 int iobus_add(struct vm *vm, struct iobus *bus, const struct iodev *dev);
 /** iobus_del() - remove all entries of @dev; returns after a grace period. slots_lock held; sleeps. -ENOENT; needs no memory that it could lack. */

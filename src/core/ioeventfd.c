@@ -14,7 +14,7 @@
 
 bool ioeventfd_matches(const struct ioeventfd *e, gpa_t addr, u32 len, u64 val)
 {
-	return addr == e->addr && (!e->len || len == e->len) && (e->wildcard || val == e->datamatch);
+	return addr == e->addr && (!e->len || len == e->len) && ioeventfd_wants(e, val);
 }
 
 void ioeventfd_ring(struct ioeventfd *e)

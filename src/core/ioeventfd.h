@@ -18,6 +18,11 @@ struct ioeventfd {
 	u64 datamatch;
 };
 
+/** ioeventfd_wants() - is it @val that rings it? */
+static inline bool ioeventfd_wants(const struct ioeventfd *e, u64 val)
+{
+	return e->wildcard || val == e->datamatch;
+}
 /** ioeventfd_matches() - does a write of @len bytes @val at an address of its range ring this bell? Any context, RCU. */
 bool ioeventfd_matches(const struct ioeventfd *e, gpa_t addr, u32 len, u64 val);
 /** ioeventfd_ring() - signal it. Any context, RCU. */

@@ -8,6 +8,7 @@
 #include <asm/msr.h>
 #include <asm/processor-flags.h>
 #include <asm/trapnr.h>
+#include "vcpu/io_inline.h"
 #include "vcpu/pio_inline.h"
 #include "vcpu/vcpu.h"
 
@@ -478,6 +479,8 @@ static int emulate_mmio(struct vcpu_x86 *v, const struct hw_exit *exit)
 static int handle_npf(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
 	v->vcpu.stats.pf_taken++;
+	if (io_memo_no_memory(v, io_memo(v, exit->npf.gpa), exit->npf.gpa))
+		return emulate_mmio(v, exit);
 	switch (mmu_fault(&v_vm(v)->mmu, &v->vcpu, exit->npf.gpa, exit->npf.access)) {
 	case FAULT_FIXED:
 		v->vcpu.stats.pf_fixed++;

@@ -8,6 +8,7 @@
 #include <asm/msr.h>
 #include <asm/processor-flags.h>
 #include "vcpu/fast_inline.h"
+#include "vcpu/io_inline.h"
 
 /* ------------------------------------------------------------------ how long is the instruction? */
 
@@ -248,6 +249,23 @@ static noinline bool fast_cr8_write(struct vcpu_x86 *v, const struct hw_exit *ex
 	return fast_skip(v, len);
 }
 
+static bool port_doorbell(struct vcpu_x86 *v, u16 port, u32 len, u64 val)
+{
+	struct iobus *bus = &v->vcpu.vm->pio;
+	const u64 key = port | IO_MEMO_PORT;
+	struct io_memo *memo = io_memo(v, key);
+	struct ioeventfd *bell = likely(memo->key == key) ? io_memo_bell(bus, memo, len) : NULL;
+
+	if (likely(bell && ioeventfd_wants(bell, val))) {
+		ioeventfd_ring(bell);
+		return true;
+	}
+	if (!ring_doorbell(bus, memo, port, len, val))
+		return false;
+	memo->key = key;
+	return true;
+}
+
 /* OUT to a port that a device may have: does it ring an eventfd? */
 noinline bool fast_doorbell(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
@@ -257,7 +275,7 @@ noinline bool fast_doorbell(struct vcpu_x86 *v, const struct hw_exit *exit)
 		return false;
 	if (exit->io.size < 4)
 		val &= BIT_ULL(exit->io.size * 8) - 1;
-	if (!ring_doorbell(&v->vcpu.vm->pio, exit->io.port, exit->io.size, val))
+	if (!port_doorbell(v, exit->io.port, exit->io.size, val))
 		return false;
 	v->vcpu.stats.io_exits++;
 	return fast_skip(v, exit->insn_len);
@@ -273,7 +291,7 @@ static bool is_stepping(struct vcpu_x86 *v)
  * MOV with a device. An entry that
  * isn't present has nothing to be set, but where the processor keeps no accessed bits and aging takes the present bits away.
  */
-static noinline bool fast_npf(struct vcpu_x86 *v, const struct hw_exit *exit)
+static noinline bool fast_fault(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
 	if ((exit->npf.present || !hw_caps.tdp_ad) && mmu_fault_fast(&v_vm(v)->mmu, &v->vcpu, exit->npf.gpa, exit->npf.access)) {
 		v->vcpu.stats.pf_fast++;
@@ -284,7 +302,17 @@ static noinline bool fast_npf(struct vcpu_x86 *v, const struct hw_exit *exit)
 		v->vcpu.stats.pf_fixed++;
 		return true;
 	}
-	return !is_stepping(v) && fast_mov(v, exit);
+	return !is_stepping(v) && fast_mov(v, exit, NULL);
+}
+
+/* Devices first, for they are known by one look. */
+static noinline bool fast_npf(struct vcpu_x86 *v, const struct hw_exit *exit)
+{
+	struct io_memo *memo = io_memo(v, exit->npf.gpa);
+
+	if (io_memo_no_memory(v, memo, exit->npf.gpa))
+		return !is_stepping(v) && fast_mov(v, exit, memo);
+	return fast_fault(v, exit);
 }
 
 /** vcpu_apic_done() - the processor has written a register of the LAPIC for the guest, or ended an interrupt; RIP is behind it. Any context. */
@@ -304,7 +332,7 @@ void vcpu_apic_done(struct vcpu_x86 *v, const struct hw_exit *exit)
 static bool fast_apic(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
 	if (exit->kind == EXIT_APIC_ACCESS)
-		return fast_mov(v, exit);
+		return fast_mov(v, exit, NULL);
 	vcpu_apic_done(v, exit);
 	return true;
 }

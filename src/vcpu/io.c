@@ -3,9 +3,7 @@
  * The bus switch: core/iobus says which device answers an address, the cases here call it by name.
  * Process context with vm->srcu held where a handler says so; the devices themselves don't sleep.
  */
-#include "core/iobus.h"
-#include "core/ioeventfd.h"
-#include "vcpu/vcpu.h"
+#include "vcpu/io_inline.h"
 
 /* Devices whose registers are single bytes take a wider access as consecutive bytes. */
 static void iodev_write_byte(const struct iodev *d, u16 port, u8 val)
@@ -95,12 +93,14 @@ static bool iodev_read(const struct iodev *d, gpa_t addr, u32 len, void *val)
 
 static bool iobus_write(struct vm *vm, struct iobus *bus, gpa_t addr, u32 len, const void *val)
 {
+	struct iodevs *devs;
 	struct iodev *d;
 	u32 pos = 0;
 	bool done = false;
 
 	rcu_read_lock();
-	while (!done && (d = iobus_find(bus, addr, len, &pos)))
+	devs = iobus_devs(bus);
+	while (!done && (d = iobus_find(bus, devs, addr, len, &pos)))
 		done = iodev_write(vm, d, addr, len, val);
 	rcu_read_unlock();
 	return done;
@@ -108,12 +108,14 @@ static bool iobus_write(struct vm *vm, struct iobus *bus, gpa_t addr, u32 len, c
 
 static bool iobus_read(struct iobus *bus, gpa_t addr, u32 len, void *val)
 {
+	struct iodevs *devs;
 	struct iodev *d;
 	u32 pos = 0;
 	bool done = false;
 
 	rcu_read_lock();
-	while (!done && (d = iobus_find(bus, addr, len, &pos)))
+	devs = iobus_devs(bus);
+	while (!done && (d = iobus_find(bus, devs, addr, len, &pos)))
 		done = iodev_read(d, addr, len, val);
 	rcu_read_unlock();
 	return done;
@@ -130,23 +132,27 @@ bool io_read(struct vcpu_x86 *v, u16 port, u32 len, void *val)
 }
 
 /**
- * ring_doorbell() - signal the eventfd that waits for this write. false: there is none, or another device comes first. RCU held, or IRQs off: where an
- * eventfd's lock may sleep (PREEMPT_RT), it is left to iobus_write().
+ * ring_doorbell() - signal the eventfd that waits for this write, and note in @memo which it was. false: there is none, or another device comes
+ * first. RCU held, or IRQs off: where an eventfd's lock may sleep (PREEMPT_RT), it is left to iobus_write().
  */
-bool ring_doorbell(struct iobus *bus, gpa_t addr, u32 len, u64 val)
+bool ring_doorbell(struct iobus *bus, struct io_memo *memo, gpa_t addr, u32 len, u64 val)
 {
+	struct iodevs *devs = iobus_devs(bus);
 	struct iodev *d;
 	u32 pos = 0;
 
 	if (IS_ENABLED(CONFIG_PREEMPT_RT))
 		return false;
-	while ((d = iobus_find(bus, addr, len, &pos))) {
+	while ((d = iobus_find(bus, devs, addr, len, &pos))) {
 		if (d->kind != IODEV_IOEVENTFD)
 			return false;
-		if (ioeventfd_matches(d->dev, addr, len, val)) {
-			ioeventfd_ring(d->dev);
-			return true;
-		}
+		if (!ioeventfd_matches(d->dev, addr, len, val))
+			continue;
+		memo->devs = devs->generation;
+		memo->index = pos - 1;
+		memo->len = len;
+		ioeventfd_ring(d->dev);
+		return true;
 	}
 	return false;
 }
@@ -156,7 +162,7 @@ bool ring_doorbell(struct iobus *bus, gpa_t addr, u32 len, u64 val)
 /** is_lapic_page() - the LAPIC's page is this vCPU's own and hides whatever else is there (SDM 3A, 11.4.1). vCPU thread. */
 bool is_lapic_page(const struct vcpu_x86 *v, gpa_t gpa)
 {
-	return v->has_apic && v->apic.mode != APIC_DISABLED && gpa_to_gfn(gpa) == gpa_to_gfn(v->apic.base);
+	return gpa_to_gfn(gpa ^ v->apic.base) == 0 && v->has_apic && v->apic.mode != APIC_DISABLED;
 }
 
 /*

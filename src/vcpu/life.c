@@ -128,6 +128,7 @@ void vcpu_reset(struct vcpu_x86 *v, enum hw_reset how)
 	if (v->has_apic)
 		lapic_reset(&v->apic, init ? LAPIC_INIT : LAPIC_RESET);
 	memset(v->insn_sites, 0xff, sizeof(v->insn_sites));
+	memset(v->mov_sites, 0xff, sizeof(v->mov_sites));
 	cpuid_update_dynamic(v);
 	cpuid_apply_insns(v);
 	hw_flush_tlb_all(&v->hw);

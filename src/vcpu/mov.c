@@ -12,23 +12,22 @@
  */
 #include <linux/uaccess.h>
 #include "vcpu/fast_inline.h"
-#include "vcpu/mov.h"
-#include "vcpu/vcpu.h"
+#include "vcpu/io_inline.h"
 
 #define GUEST_PTE_P	BIT_ULL(0)
 #define GUEST_PTE_PS	BIT_ULL(7)
 /* Accessed and dirty may change at any time and mean nothing here. */
 #define GUEST_PTE_AD	(BIT_ULL(5) | BIT_ULL(6))
 
-static struct mov_site *mov_site(struct vcpu_x86 *v, u64 rip)
+static __always_inline struct mov_site *mov_site(struct vcpu_x86 *v, u64 rip)
 {
-	BUILD_BUG_ON(ARRAY_SIZE(v->mov_sites) & (ARRAY_SIZE(v->mov_sites) - 1));
-	return &v->mov_sites[(rip ^ rip >> 4) & (ARRAY_SIZE(v->mov_sites) - 1)];
-}
+	struct mov_site *s;
 
-static int mov_top_shift(struct vcpu_x86 *v)
-{
-	return hw_cr4(&v->hw) & X86_CR4_LA57 ? 48 : 39;
+	BUILD_BUG_ON(ARRAY_SIZE(v->mov_sites) & (ARRAY_SIZE(v->mov_sites) - 1));
+	s = &v->mov_sites[(rip ^ rip >> 4) & (ARRAY_SIZE(v->mov_sites) - 1)];
+	/* Or GCC keeps the index and multiplies it anew for each field. */
+	OPTIMIZER_HIDE_VAR(s);
+	return s;
 }
 
 /* ------------------------------------------------------------------ learning a site: IRQs on, vm->srcu held */
@@ -44,19 +43,21 @@ static void __user *mov_host_address(struct vcpu_x86 *v, gpa_t gpa)
 static bool mov_walk(struct vcpu_x86 *v, struct mov_site *s)
 {
 	u64 table = s->cr3 & GENMASK_ULL(51, 12), val, offset;
-	int shift;
+	int shift, entries = 0, i;
 
-	for (shift = s->top_shift; ; shift -= 9) {
+	for (shift = s->cr4 & X86_CR4_LA57 ? 48 : 39; ; shift -= 9) {
 		u64 __user *at = mov_host_address(v, table + (s->rip >> shift & 511) * sizeof(val));
 
 		if (!at || get_user(val, at) || !(val & GUEST_PTE_P))
 			return false;
-		s->entry[s->entries].at = at;
-		s->entry[s->entries++].val = val & ~GUEST_PTE_AD;
+		s->entry[entries].at = at;
+		s->entry[entries++].val = val;
 		if (shift == 12 || ((val & GUEST_PTE_PS) && shift <= 30))
 			break;
 		table = val & GENMASK_ULL(51, 12);
 	}
+	for (i = entries; i < ARRAY_SIZE(s->entry); i++)
+		s->entry[i] = s->entry[i - 1];
 	offset = BIT_ULL(shift) - 1;
 	s->code = mov_host_address(v, (val & GENMASK_ULL(51, 12) & ~offset) | (s->rip & offset));
 	return s->code;
@@ -71,7 +72,7 @@ void mov_learn(struct vcpu_x86 *v, u64 rip)
 		.cr3 = hw_cr3(&v->hw),
 		.rip = rip,
 		.generation = memslots(v->vcpu.vm)->generation,
-		.top_shift = mov_top_shift(v),
+		.cr4 = hw_cr4(&v->hw) & X86_CR4_LA57,
 	};
 
 	/* The bytes are compared as two words, which must not leave the page. */
@@ -84,37 +85,42 @@ void mov_learn(struct vcpu_x86 *v, u64 rip)
 
 /* ------------------------------------------------------------------ finding it again: any context, RCU or vm->srcu held */
 
-/* Is the way to the instruction, and are its bytes, as they were? A page that isn't there is a no. */
-static bool mov_site_holds(const struct mov_site *s)
+/*
+ * Is the way to the instruction, and are its bytes, as they were? A page that isn't there is a no. Preemption or page faults off; why there is no access_ok()
+ * is said at insn_site_read().
+ */
+static __always_inline bool mov_site_holds(const struct mov_site *s)
 {
 	const struct mov_entry *e;
-	u64 val, low, high;
-	bool same = true;
+	u64 val, low, high, differ = 0;
 
-	pagefault_disable();
-	if (!user_access_begin(s->code, sizeof(s->bytes)))
-		goto out;
+	__uaccess_begin();
 	/*
-	 * These addresses are memslots', which were checked like the one above when the VMM gave them. By pointer: an index is checked by UBSAN where the
-	 * kernel has it, and nothing may be called here.
+	 * All, and one decision at the end: they are rarely different, and a decision for each costs more than reading the rest. By pointer: an index is
+	 * checked by UBSAN where the kernel has it, and nothing may be called here.
 	 */
-	for (e = s->entry; e < s->entry + s->entries && same; e++) {
+#pragma GCC unroll 4
+	for (e = s->entry; e < s->entry + 4; e++) {
 		unsafe_get_user(val, e->at, fault);
-		same = (val & ~GUEST_PTE_AD) == e->val;
+		differ |= val ^ e->val;
+	}
+	if (unlikely(s->cr4)) {
+		unsafe_get_user(val, e->at, fault);
+		differ |= val ^ e->val;
 	}
 	unsafe_get_user(low, s->code, fault);
 	unsafe_get_user(high, s->code + 1, fault);
-	user_access_end();
-	pagefault_enable();
-	return same && (low & s->mask[0]) == s->bytes[0] && (high & s->mask[1]) == s->bytes[1];
+	__uaccess_end();
+	differ &= ~GUEST_PTE_AD;
+	differ |= (low ^ s->bytes[0]) & s->mask[0];
+	differ |= (high ^ s->bytes[1]) & s->mask[1];
+	return !differ;
 fault:
-	user_access_end();
-out:
-	pagefault_enable();
+	__uaccess_end();
 	return false;
 }
 
-static u64 mov_address(struct vcpu_x86 *v, const struct emu_mov *m)
+static __always_inline u64 mov_address(struct vcpu_x86 *v, const struct emu_mov *m)
 {
 	u64 address = m->disp;
 
@@ -128,7 +134,7 @@ static u64 mov_address(struct vcpu_x86 *v, const struct emu_mov *m)
 }
 
 /* Is it this operand's address that the exit names? Segments have no base here, so the offset in the page is the address's. */
-static bool mov_made_exit(struct vcpu_x86 *v, const struct emu_mov *m, const struct hw_exit *exit)
+static __always_inline bool mov_made_exit(struct vcpu_x86 *v, const struct emu_mov *m, const struct hw_exit *exit)
 {
 	u64 offset = exit->npf.gpa & ~PAGE_MASK;
 
@@ -137,15 +143,15 @@ static bool mov_made_exit(struct vcpu_x86 *v, const struct emu_mov *m, const str
 	return (mov_address(v, m) & ~PAGE_MASK) == offset && offset + m->size <= PAGE_SIZE;
 }
 
-/* The MOV that made @exit, an EXIT_NPF; NULL: not one that we know. */
-static const struct emu_mov *mov_find(struct vcpu_x86 *v, const struct hw_exit *exit)
+/* The MOV that made @exit, an EXIT_NPF; NULL: not one that we know. Preemption or page faults off. */
+static __always_inline const struct emu_mov *mov_find(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
 	u64 rip = hw_rip(&v->hw);
 	const struct mov_site *s = mov_site(v, rip);
 
-	if (s->rip != rip || s->cr3 != hw_cr3(&v->hw) || !s->entries)
+	if (s->rip != rip || s->cr3 != hw_cr3(&v->hw) || s->generation != memslots(v->vcpu.vm)->generation)
 		return NULL;
-	if (s->generation != memslots(v->vcpu.vm)->generation || s->top_shift != mov_top_shift(v) || !vcpu_in_64bit_code(v))
+	if (((s->cr4 ^ hw_cr4(&v->hw)) & X86_CR4_LA57) || !hw_in_64bit_code(&v->hw))
 		return NULL;
 	return mov_site_holds(s) && mov_made_exit(v, &s->mov, exit) ? &s->mov : NULL;
 }
@@ -202,34 +208,86 @@ static void mov_lapic(struct vcpu_x86 *v, const struct emu_mov *m, gpa_t gpa)
 		vcpu_request(&v->vcpu, REQ_EVENT);
 }
 
-static bool mov_doorbell(struct vcpu_x86 *v, const struct emu_mov *m, gpa_t gpa)
+/* Note that no memory is at @gpa, and nothing else yet. false: there is some. RCU, or vm->srcu. */
+static bool note_no_memory(struct vcpu_x86 *v, struct io_memo *memo, gpa_t gpa)
 {
-	/* A slot's page exits for other reasons. */
-	if (!m->store || memslot_find(memslots(v->vcpu.vm), gpa_to_gfn(gpa)))
+	struct memslots *slots = memslots(v->vcpu.vm);
+
+	if (memslot_find(slots, gpa_to_gfn(gpa)))
 		return false;
-	return ring_doorbell(&v->vcpu.vm->mmio, gpa, m->size, mov_value(v, m) & mov_mask(m->size));
+	*memo = (struct io_memo) { .key = gpa, .slots = slots->generation };
+	return true;
+}
+
+/* All that fast_mov() does, but for the ringing of a bell. */
+static __always_inline void fast_mov_end(struct vcpu_x86 *v, const struct emu_mov *m)
+{
+	v->vcpu.stats.pf_mmio_emulate++;
+	vcpu_advance_rip(v, m->insn_len);
+}
+
+static noinline bool fast_mov_lapic(struct vcpu_x86 *v, const struct hw_exit *exit)
+{
+	struct io_memo *memo = io_memo(v, exit->npf.gpa);
+	const struct emu_mov *m;
+
+	if (v->apic.mode != APIC_XAPIC)
+		return false;
+	m = mov_find(v, exit);
+	if (!m)
+		return false;
+	if (!io_memo_no_memory(v, memo, exit->npf.gpa))
+		note_no_memory(v, memo, exit->npf.gpa);
+	mov_lapic(v, m, exit->npf.gpa);
+	fast_mov_end(v, m);
+	return true;
+}
+
+/* A store that rings none of the doorbells that are known. */
+static noinline bool fast_mov_search(struct vcpu_x86 *v, const struct hw_exit *exit)
+{
+	const struct emu_mov *m = mov_find(v, exit);
+	const gpa_t gpa = exit->npf.gpa;
+	struct io_memo *memo = io_memo(v, gpa);
+
+	/* A slot's page exits for other reasons. */
+	if (!m || (!io_memo_no_memory(v, memo, gpa) && !note_no_memory(v, memo, gpa)))
+		return false;
+	if (!ring_doorbell(&v->vcpu.vm->mmio, memo, gpa, m->size, mov_value(v, m) & mov_mask(m->size)))
+		return false;
+	fast_mov_end(v, m);
+	return true;
 }
 
 /**
- * fast_mov() - @exit, an EXIT_NPF, was a MOV with the LAPIC or a doorbell: do it. false: nothing was done. IRQs off; the instruction isn't being
- * stepped.
+ * fast_mov() - @exit, an EXIT_NPF, was a MOV with the LAPIC or a doorbell: do it. false: nothing was done. @memo: what is known of the address; NULL:
+ * nothing. IRQs off; the instruction isn't being stepped.
  */
-bool fast_mov(struct vcpu_x86 *v, const struct hw_exit *exit)
+bool fast_mov(struct vcpu_x86 *v, const struct hw_exit *exit, const struct io_memo *memo)
 {
-	const struct emu_mov *m = mov_find(v, exit);
-	gpa_t gpa = exit->npf.gpa;
+	struct iobus *bus = &v->vcpu.vm->mmio;
+	const struct emu_mov *m;
+	struct ioeventfd *bell;
 
+	if (unlikely(is_lapic_page(v, exit->npf.gpa)))
+		return fast_mov_lapic(v, exit);
+	if (!(exit->npf.access & ACCESS_WRITE))
+		return false;
+	if (!memo)
+		return fast_mov_search(v, exit);
+	/* The VMM's. */
+	if (!memo->len && io_memo_devs(bus, memo))
+		return false;
+	m = mov_find(v, exit);
 	if (!m)
 		return false;
-	if (is_lapic_page(v, gpa)) {
-		if (v->apic.mode != APIC_XAPIC)
-			return false;
-		mov_lapic(v, m, gpa);
-	} else if (!mov_doorbell(v, m, gpa)) {
-		return false;
-	}
-	v->vcpu.stats.pf_mmio_emulate++;
-	vcpu_advance_rip(v, m->insn_len);
+	bell = io_memo_bell(bus, memo, m->size);
+	/* The value is looked at only where a bell wants to know. */
+	if (unlikely(!bell || !(bell->wildcard || bell->datamatch == (mov_value(v, m) & mov_mask(m->size)))))
+		return fast_mov_search(v, exit);
+	/* Last, so that no register must be kept for what comes after it. */
+	fast_mov_end(v, m);
+	ioeventfd_ring(bell);
 	return true;
 }
 
@@ -269,6 +327,35 @@ int mov_complete(struct vcpu_x86 *v)
 	return NEXT_GUEST;
 }
 
+/* The VMM is asked about @gpa: note that no memory is there, and whether any device wants anything there at all. vm->srcu held. */
+static void note_user(struct vcpu_x86 *v, gpa_t gpa)
+{
+	struct iobus *bus = &v->vcpu.vm->mmio;
+	struct io_memo *memo = io_memo(v, gpa);
+	bool known = io_memo_no_memory(v, memo, gpa);
+	struct iodevs *devs;
+	u32 pos = 0;
+
+	rcu_read_lock();
+	devs = iobus_devs(bus);
+	if (devs && !(known && memo->devs == devs->generation) && (known || note_no_memory(v, memo, gpa))) {
+		memo->len = 0;
+		memo->devs = iobus_find(bus, devs, gpa, 1, &pos) ? 0 : devs->generation;
+	}
+	rcu_read_unlock();
+}
+
+/* The same in process context. What it returns stays what it is: sites are this thread's. */
+static const struct emu_mov *mov_find_sleepless(struct vcpu_x86 *v, const struct hw_exit *exit)
+{
+	const struct emu_mov *m;
+
+	pagefault_disable();
+	m = mov_find(v, exit);
+	pagefault_enable();
+	return m;
+}
+
 /**
  * vcpu_mov() - @exit, of an address without memory, was a MOV that we know: do it, and say in *@next how to go on. false: nothing was done. vm->srcu held,
  * IRQs on.
@@ -282,7 +369,7 @@ bool vcpu_mov(struct vcpu_x86 *v, const struct hw_exit *exit, int *next)
 
 	if (unlikely(v->guest_debug || (hw_rflags(&v->hw) & (X86_EFLAGS_TF | X86_EFLAGS_RF))))
 		return false;
-	m = exit->kind == EXIT_NPF ? mov_find(v, exit) : NULL;
+	m = exit->kind == EXIT_NPF ? mov_find_sleepless(v, exit) : NULL;
 	if (!m)
 		return false;
 	if (m->store)
@@ -290,6 +377,7 @@ bool vcpu_mov(struct vcpu_x86 *v, const struct hw_exit *exit, int *next)
 	done = m->store ? mmio_write(v, gpa, m->size, &val) : mmio_read(v, gpa, m->size, &val);
 	v->vcpu.stats.pf_mmio_emulate++;
 	if (!done) {
+		note_user(v, gpa);
 		*next = mov_ask_user(v, m, gpa, val);
 		return true;
 	}

@@ -6,6 +6,7 @@
 #include "emulate/emulate.h"
 
 struct vcpu_x86;
+struct io_memo;
 
 struct mov_entry {
 	u64 __user *at;
@@ -13,18 +14,16 @@ struct mov_entry {
 };
 
 struct mov_site {
-	u64 cr3, rip;
-	u64 generation;		/* of the memslots that the addresses below are from */
-	u8 top_shift;		/* 39, or 48 with five levels */
-	u8 entries;		/* 0: nothing is remembered here */
-	struct mov_entry entry[5];
+	u64 cr3, cr4, rip;	/* of CR4: LA57 */
+	u64 generation;		/* of the memslots that the addresses below are from; all ones, which none has: nothing is remembered here */
+	struct mov_entry entry[5];	/* those beyond the walk's end repeat the last */
 	u64 __user *code;
 	u64 bytes[2], mask[2];
 	struct emu_mov mov;
 };
 
 void mov_learn(struct vcpu_x86 *v, u64 rip);
-bool fast_mov(struct vcpu_x86 *v, const struct hw_exit *exit);
+bool fast_mov(struct vcpu_x86 *v, const struct hw_exit *exit, const struct io_memo *memo);
 bool vcpu_mov(struct vcpu_x86 *v, const struct hw_exit *exit, int *next);
 int mov_complete(struct vcpu_x86 *v);
 

@@ -147,6 +147,8 @@ struct vcpu_x86 {
 	u8 emu_after;			/* vcpu/emu.c: what is to be done when the emulated instruction is complete */
 	/* vcpu/fast_inline.h: where the last instructions that exit were found, for processors that don't say how long they are. All ones: nowhere */
 	struct insn_site { u64 cr3, linear; hva_t hva; u64 unused; } insn_sites[32];
+	/* vcpu/io_inline.h: what the last accesses to devices reached. .slots, .devs: generations; 0: not known. .len: bytes; 0: no device wants writes there */
+	struct io_memo { u64 key, slots, devs; u32 index; u8 len; } io_memos[16];
 	struct emu *emu;		/* allocated once; state of an emulation that waits for the VMM */
 	struct mov_site mov_sites[8];	/* vcpu/mov.c: where the last MOVs with devices were found */
 	struct emu_mov mov;		/* the one that waits for the VMM */
@@ -243,7 +245,7 @@ bool io_read(struct vcpu_x86 *v, u16 port, u32 len, void *val);
 bool mmio_write(struct vcpu_x86 *v, gpa_t gpa, u32 len, const void *val);
 bool mmio_read(struct vcpu_x86 *v, gpa_t gpa, u32 len, void *val);
 bool is_lapic_page(const struct vcpu_x86 *v, gpa_t gpa);
-bool ring_doorbell(struct iobus *bus, gpa_t addr, u32 len, u64 val);
+bool ring_doorbell(struct iobus *bus, struct io_memo *memo, gpa_t addr, u32 len, u64 val);
 void vcpu_level_eoi(struct vcpu_x86 *v);	/* after anything that may have written EOI; IRQs on */
 
 /* events.c */

@@ -70,7 +70,7 @@ TEST(filter_hides_no_device)
 
 			pos = 0;
 			rcu_read_lock();
-			d = iobus_find(&vm.mmio, t[i].base + off, t[i].len ? 1 : 4, &pos);
+			d = iobus_find(&vm.mmio, iobus_devs(&vm.mmio), t[i].base + off, t[i].len ? 1 : 4, &pos);
 			rcu_read_unlock();
 			CHECK(d && d->dev == &devs[i + 1]);
 		}
@@ -89,10 +89,10 @@ static u64 met(gpa_t addr, u32 len)
 	struct iodev *dev;
 
 	rcu_read_lock();
-	while ((dev = iobus_find(&vm.mmio, addr, len, &pos)))
+	while ((dev = iobus_find(&vm.mmio, iobus_devs(&vm.mmio), addr, len, &pos)))
 		found = found * 10 + ((char *)dev->dev - devs);
 	/* And again: the end stays the end. */
-	if (iobus_find(&vm.mmio, addr, len, &pos))
+	if (iobus_find(&vm.mmio, iobus_devs(&vm.mmio), addr, len, &pos))
 		found = 999;
 	rcu_read_unlock();
 	return found;
@@ -188,7 +188,7 @@ TEST(doorbells_are_bounded)
 	u32 i;
 
 	begin();
-	full = iodevs_alloc(IOBUS_MAX_IOEVENTFDS, GFP_KERNEL);
+	full = iodevs_alloc(NULL, IOBUS_MAX_IOEVENTFDS, GFP_KERNEL);
 	for (i = 0; i < IOBUS_MAX_IOEVENTFDS; i++)
 		iodevs_append(&vm.mmio, full, &(struct iodev){ .base = 8ull * i, .len = 4, .kind = IODEV_IOEVENTFD });
 	rcu_assign_pointer(vm.mmio.devs, full);
@@ -240,7 +240,7 @@ TEST(against_linear_search)
 					       addr == model[i].base))
 				want++;
 		rcu_read_lock();
-		while ((dev = iobus_find(&vm.mmio, addr, len, &pos))) {
+		while ((dev = iobus_find(&vm.mmio, iobus_devs(&vm.mmio), addr, len, &pos))) {
 			CHECK(model[(char *)dev->dev - devs].there);
 			got++;
 		}

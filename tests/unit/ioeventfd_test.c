@@ -51,7 +51,7 @@ static int ring(struct iobus *bus, gpa_t addr, u32 len, u64 val)
 	int rung = 0;
 
 	rcu_read_lock();
-	while ((dev = iobus_find(bus, addr, len, &pos))) {
+	while ((dev = iobus_find(bus, iobus_devs(bus), addr, len, &pos))) {
 		if (dev->kind == IODEV_IOEVENTFD && ioeventfd_matches(dev->dev, addr, len, val)) {
 			ioeventfd_ring(dev->dev);
 			rung++;
@@ -196,7 +196,7 @@ static void *zone_at(struct iobus *bus, gpa_t addr)
 	u32 pos = 0;
 
 	rcu_read_lock();
-	dev = iobus_find(bus, addr, 1, &pos);
+	dev = iobus_find(bus, iobus_devs(bus), addr, 1, &pos);
 	rcu_read_unlock();
 	return dev ? dev->dev : NULL;
 }

@@ -404,3 +404,309 @@ TEST(doorbell_with_irqs_off)
 	CHECK_EQ(shim_eventfd_of(four.fd)->count, 1);
 	world_end();
 }
+
+/* ------------------------------------------------------------------ what is remembered of an address */
+
+static struct kvm_ioeventfd bell_at(gpa_t gpa, u32 len)
+{
+	return (struct kvm_ioeventfd) { .addr = gpa, .len = len, .fd = shim_eventfd() };
+}
+
+static struct kvm_ioeventfd bell_for(gpa_t gpa, u32 len, u64 value)
+{
+	return (struct kvm_ioeventfd) { .addr = gpa, .len = len, .datamatch = value, .flags = KVM_IOEVENTFD_FLAG_DATAMATCH, .fd = shim_eventfd() };
+}
+
+static void assign(const struct kvm_ioeventfd *bell)
+{
+	CHECK_EQ(ioeventfd_assign(&W->vm, bell), 0);
+}
+
+static void deassign(struct kvm_ioeventfd bell)
+{
+	bell.flags |= KVM_IOEVENTFD_FLAG_DEASSIGN;
+	CHECK_EQ(ioeventfd_deassign(&W->vm, &bell), 0);
+}
+
+static u64 rings(const struct kvm_ioeventfd *bell)
+{
+	return shim_eventfd_of(bell->fd)->count;
+}
+
+/* The store at 0x8000 to @gpa, with IRQs off: was it handled? */
+static bool store(gpa_t gpa, u64 value)
+{
+	V->hw.rip = 0x8000;
+	V->hw.regs[REG_RDI] = gpa;
+	V->hw.regs[REG_RAX] = value;
+	return fast(NPF(gpa, ACCESS_WRITE));
+}
+
+/* mov [rdi], eax is learnt. */
+static void learn_store(void)
+{
+	begin();
+	CODE(0x89, 0x07);
+	V->hw.regs[REG_RDI] = MMIO_GPA + 0x800;
+	step(NPF(MMIO_GPA + 0x800, ACCESS_WRITE));
+	CHECK_EQ(run(), 0);
+	CHECK_RAN(0);
+	V->hw.regs[REG_RDI] = MMIO_GPA;
+}
+
+static void set_slot(gpa_t gpa, u32 flags, void *page)
+{
+	struct kvm_userspace_memory_region mem = { .slot = 1, .flags = flags, .guest_phys_addr = gpa, .userspace_addr = (unsigned long)page,
+		.memory_size = page ? 4096 : 0 };
+	struct memslot_update up;
+
+	mutex_lock(&W->vm.slots_lock);
+	CHECK_EQ(memslot_prepare(&W->vm, &mem, &up), 0);
+	memslot_publish(&W->vm, &up);
+	memslot_finish(&W->vm, &up);
+	mutex_unlock(&W->vm.slots_lock);
+}
+
+TEST(doorbell_goes)
+{
+	struct kvm_ioeventfd a = bell_at(MMIO_GPA, 0), b = bell_at(MMIO_GPA, 4), other = bell_at(MMIO_GPA + 64, 0);
+
+	learn_store();
+	assign(&a);
+	CHECK(store(MMIO_GPA, 1));
+	CHECK(store(MMIO_GPA, 1));
+	CHECK_EQ(rings(&a), 2);
+	/* the set of devices is another, the bell the same */
+	assign(&other);
+	CHECK(store(MMIO_GPA, 1));
+	CHECK_EQ(rings(&a), 3);
+	deassign(other);
+	deassign(a);
+	CHECK(!store(MMIO_GPA, 1));
+	CHECK_EQ(V->hw.rip, 0x8000);
+	assign(&b);
+	CHECK(store(MMIO_GPA, 1));
+	CHECK(store(MMIO_GPA, 1));
+	CHECK_EQ(rings(&a), 3);
+	CHECK_EQ(rings(&b), 2);
+	world_end();
+}
+
+TEST(doorbells_by_value_and_length)
+{
+	struct kvm_ioeventfd one = bell_for(MMIO_GPA, 4, 1), two = bell_for(MMIO_GPA, 4, 2), byte = bell_at(MMIO_GPA, 1);
+	int i;
+
+	learn_store();
+	assign(&one);
+	assign(&two);
+	assign(&byte);
+	for (i = 0; i < 3; i++) {
+		CHECK(store(MMIO_GPA, 0xff00000001));
+		CHECK(store(MMIO_GPA, 2));
+		CHECK(store(MMIO_GPA, 2));
+		CHECK(!store(MMIO_GPA, 3));
+	}
+	CHECK_EQ(rings(&one), 3);
+	CHECK_EQ(rings(&two), 6);
+	CHECK_EQ(rings(&byte), 0);
+	CHECK(store(MMIO_GPA, 1));
+	/* mov [rdi], al, at the same place: another length, and any value */
+	CODE(0x88, 0x07);
+	V->hw.rip = 0x8000;
+	V->hw.regs[REG_RDI] = MMIO_GPA + 0x800;
+	step(NPF(MMIO_GPA + 0x800, ACCESS_WRITE));
+	CHECK_EQ(run(), 0);
+	CHECK_RAN(0);
+	CHECK(store(MMIO_GPA, 1));
+	CHECK(store(MMIO_GPA, 3));
+	CHECK_EQ(rings(&byte), 2);
+	CHECK_EQ(rings(&one), 4);
+	CHECK_EQ(rings(&two), 6);
+	world_end();
+}
+
+/* Two addresses of one memo. */
+TEST(doorbells_push_one_another_out)
+{
+	struct kvm_ioeventfd bells[40];
+	unsigned int i, round;
+
+	learn_store();
+	for (i = 0; i < ARRAY_SIZE(bells); i++) {
+		bells[i] = bell_at(MMIO_GPA + i * 4, i & 1 ? 4 : 0);
+		assign(&bells[i]);
+	}
+	for (round = 1; round <= 3; round++) {
+		for (i = 0; i < ARRAY_SIZE(bells); i++) {
+			CHECK(store(MMIO_GPA + i * 4, i));
+			CHECK(store(MMIO_GPA + i * 4, i));
+			CHECK_EQ(rings(&bells[i]), 2 * round);
+		}
+	}
+	world_end();
+}
+
+/* Another device comes to the same address, or the LAPIC's page, or memory. */
+TEST(doorbell_is_hidden)
+{
+	struct kvm_coalesced_mmio_zone zone = { .addr = MMIO_GPA, .size = 16 };
+	struct kvm_ioeventfd bell = bell_at(MMIO_GPA + 8, 0);
+	void *page = aligned_alloc(4096, 4096);
+
+	learn_store();
+	assign(&bell);
+	CHECK(store(MMIO_GPA + 8, 1));
+	CHECK_EQ(coalesced_register(&W->vm, &zone), 0);
+	CHECK(!store(MMIO_GPA + 8, 1));
+	CHECK_EQ(coalesced_unregister(&W->vm, &zone), 0);
+	CHECK(store(MMIO_GPA + 8, 1));
+	CHECK_EQ(rings(&bell), 2);
+	lapic_reset(&V->apic, LAPIC_RESET);
+	V->apic.base = (V->apic.base & 0xfff) | MMIO_GPA;
+	store(MMIO_GPA + 8, 1);
+	CHECK_EQ(rings(&bell), 2);
+	V->apic.base = (V->apic.base & 0xfff) | 0xfee00000;
+	CHECK(store(MMIO_GPA + 8, 1));
+	CHECK_EQ(rings(&bell), 3);
+	set_slot(MMIO_GPA, 0, page);
+	/* the site must be learnt anew */
+	V->hw.regs[REG_RDI] = MMIO_GPA + 0x1800;
+	V->hw.rip = 0x8000;
+	step(NPF(MMIO_GPA + 0x1800, ACCESS_WRITE));
+	CHECK_EQ(run(), 0);
+	CHECK_RAN(0);
+	CHECK(!store(MMIO_GPA + 8, 1));
+	CHECK_EQ(rings(&bell), 3);
+	world_faults = 0;
+	world_fault = FAULT_FIXED;
+	V->hw.rip = 0x8000;
+	step(NPF(MMIO_GPA + 8, ACCESS_WRITE));
+	CHECK_RAN(1);
+	CHECK_EQ(world_faults, 1);
+	CHECK_EQ(V->hw.rip, 0x8000);
+	world_fault = FAULT_MMIO;
+	set_slot(MMIO_GPA, 0, NULL);
+	world_end();
+	free(page);
+}
+
+/* An access that the VMM answered goes to it without a look for memory, until there is memory, or a device. */
+TEST(user_is_known)
+{
+	struct kvm_ioeventfd bell = bell_at(MMIO_GPA, 0);
+	void *page = aligned_alloc(4096, 4096);
+
+	learn_store();
+	once(ACCESS_WRITE, 0);
+	world_faults = 0;
+	CHECK(!store(MMIO_GPA, 1));
+	once(ACCESS_WRITE, 0);
+	CHECK_EQ(world_faults, 0);
+	assign(&bell);
+	CHECK(store(MMIO_GPA, 1));
+	CHECK_EQ(rings(&bell), 1);
+	deassign(bell);
+	CHECK(!store(MMIO_GPA, 1));
+	once(ACCESS_WRITE, 0);
+	CHECK_EQ(world_faults, 0);
+	set_slot(MMIO_GPA, 0, page);
+	CHECK(!store(MMIO_GPA, 1));
+	world_fault = FAULT_FIXED;
+	step(NPF(MMIO_GPA, ACCESS_WRITE));
+	CHECK_RAN(1);
+	CHECK_EQ(world_faults, 1);
+	CHECK_EQ(V->hw.rip, 0x8000);
+	world_fault = FAULT_MMIO;
+	set_slot(MMIO_GPA, 0, NULL);
+	once(ACCESS_WRITE, 0);		/* learnt anew */
+	once(ACCESS_WRITE, 0);
+	world_faults = 0;
+	once(ACCESS_WRITE, 0);
+	CHECK_EQ(world_faults, 0);
+	world_end();
+	free(page);
+}
+
+/* A write to a read-only slot goes to the VMM, too; but there is memory. */
+TEST(user_is_not_known_of_read_only_memory)
+{
+	void *page = aligned_alloc(4096, 4096);
+
+	begin();
+	set_slot(MMIO_GPA, KVM_MEM_READONLY, page);
+	CODE(0x89, 0x07);
+	world_fault = FAULT_READONLY;
+	once(ACCESS_WRITE, 0);
+	once(ACCESS_WRITE, 0);
+	world_fault = FAULT_FIXED;
+	world_faults = 0;
+	step(NPF(MMIO_GPA, ACCESS_READ));
+	CHECK_RAN(1);
+	CHECK_EQ(world_faults, 1);
+	world_end();
+	free(page);
+}
+
+/* A load found nobody: that says nothing about stores. */
+TEST(loads_say_nothing_of_stores)
+{
+	struct kvm_ioeventfd bell = bell_at(MMIO_GPA, 4);
+
+	learn_store();
+	assign(&bell);
+	V->hw.rip = 0x8010;
+	memcpy(ram + 0x8010, "\x8b\x07", 2);	/* mov eax, [rdi] */
+	for (int i = 0; i < 3; i++) {
+		V->hw.rip = 0x8010;
+		V->hw.regs[REG_RDI] = MMIO_GPA;
+		step(NPF(MMIO_GPA, ACCESS_READ));
+		CHECK_EQ(run(), 0);
+		CHECK_EQ(R->exit_reason, KVM_EXIT_MMIO);
+		CHECK_RAN(0);
+		CHECK(store(MMIO_GPA, 1));
+	}
+	CHECK_EQ(rings(&bell), 3);
+	/* nor that nobody is there at all, when the address is a new one */
+	V->hw.rip = 0x8010;
+	V->hw.regs[REG_RDI] = MMIO_GPA + 4;
+	bell = bell_at(MMIO_GPA + 4, 4);
+	assign(&bell);
+	step(NPF(MMIO_GPA + 4, ACCESS_READ));
+	CHECK_EQ(run(), 0);
+	CHECK_RAN(0);
+	CHECK(store(MMIO_GPA + 4, 1));
+	CHECK_EQ(rings(&bell), 1);
+	world_end();
+}
+
+TEST(five_levels)
+{
+	u64 *pt;
+	int i;
+
+	begin();
+	pt = (u64 *)(ram + 0x5000);
+	*(u64 *)(ram + 0x3000) = 0x1000 | 7;
+	*(u64 *)(ram + 0x2000) = 0x4000 | 7;
+	*(u64 *)(ram + 0x4000) = 0x5000 | 7;
+	for (i = 0; i < 256; i++)
+		pt[i] = (u64)i << 12 | 7;
+	for (i = 4; i <= 5; i++) {
+		V->hw.cr3 = i == 5 ? 0x3000 : 0x1000;
+		V->hw.cr4 = (V->hw.cr4 & ~(u64)X86_CR4_LA57) | (i == 5 ? X86_CR4_LA57 : 0);
+		CODE(0x8b, 0x07);
+		V->hw.regs[REG_RDI] = MMIO_GPA;
+		*(u64 *)(ram + 0x2000 + 3 * 8) = 0xc0000000 | 0x80 | 7;
+		once(ACCESS_READ, 1);
+		V->hw.rip = 0x8000;
+		CHECK(known(NPF(MMIO_GPA, ACCESS_READ)));
+		pt[8] = 0x9000 | 7;
+		CHECK(!known(NPF(MMIO_GPA, ACCESS_READ)));
+		memcpy(ram + 0x9000, ram + 0x8000, 16);
+		CHECK(!known(NPF(MMIO_GPA, ACCESS_READ)));
+		pt[8] = 0x8000 | 7;
+		CHECK(known(NPF(MMIO_GPA, ACCESS_READ)));
+	}
+	world_end();
+}
