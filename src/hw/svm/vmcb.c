@@ -559,12 +559,6 @@ int hw_set_msr(struct hw_vcpu *hw, u32 msr, u64 val)
 	return 0;
 }
 
-/* ------------------------------------------------------------------ no dirty log of the processor's */
-
-void hw_set_dirty_log(struct hw_vcpu *hw, bool on)
-{
-}
-
 /* ------------------------------------------------------------------ time */
 
 void hw_set_tsc_offset(struct hw_vcpu *hw, u64 offset)
@@ -589,10 +583,13 @@ int hw_set_preemption_timer(struct hw_vcpu *hw, u64 host_tsc)
 	return -EOPNOTSUPP;
 }
 
-/*
- * ------------------------------------------------------------------ what SVM has not, or AVIC
- * would be
- */
+/* ------------------------------------------------------------------ no dirty log of the processor's */
+
+void hw_set_dirty_log(struct hw_vcpu *hw, bool on)
+{
+}
+
+/* ------------------------------------------------------------------ what SVM has not, or AVIC would be */
 
 void hw_set_virtual_apic(struct hw_vcpu *hw, void *regs, enum hw_apic mode, enum hw_apic_delivery delivery)
 {
