@@ -388,12 +388,10 @@ static bool fast_insn(struct vcpu_x86 *v, const struct hw_exit *exit)
 	}
 }
 
-/** fast_other() - fast_exit() for all kinds but CPUID. */
+/** fast_other() - fast_exit() for all kinds but CPUID and port I/O. */
 bool fast_other(struct vcpu_x86 *v, struct hw_exit *exit)
 {
 	BUILD_BUG_ON(NR_EXIT_KINDS > 64);
-	if (exit->kind == EXIT_IO)
-		return fast_io(v, exit);
 	if (exit->kind == EXIT_NPF)
 		return fast_npf(v, exit);
 	if (unlikely(is_stepping(v)))

@@ -177,7 +177,7 @@ static __always_inline bool fast_exit(struct vcpu_x86 *v, struct hw_exit *exit)
 	u32 len;
 
 	if (exit->kind != EXIT_CPUID)
-		return fast_other(v, exit);
+		return exit->kind == EXIT_IO ? fast_io(v, exit) : fast_other(v, exit);
 	if (unlikely(hw_rflags(&v->hw) & (X86_EFLAGS_TF | X86_EFLAGS_RF)))
 		return false;
 	len = insn_usual_length(v, exit, EXIT_CPUID);

@@ -51,8 +51,8 @@ static void host_state_of_cpu(struct hw_vcpu *hw, int cpu)
 	u64 val;
 
 	vmcs_writen(HOST_TR_BASE, (unsigned long)&get_cpu_entry_area(cpu)->tss.x86_tss);
-	hw->host.gdt_base = (unsigned long)get_current_gdt_ro();
-	vmcs_writen(HOST_GDTR_BASE, hw->host.gdt_base);
+	hw->host.gdt = (struct desc_ptr) { .size = GDT_SIZE - 1, .address = (unsigned long)get_current_gdt_ro() };
+	vmcs_writen(HOST_GDTR_BASE, hw->host.gdt.address);
 	vmcs_writen(HOST_IA32_SYSENTER_ESP, (unsigned long)(cpu_entry_stack(cpu) + 1));
 	rdmsrl(MSR_GS_BASE, val);
 	vmcs_writen(HOST_GS_BASE, val);
@@ -218,8 +218,6 @@ static noinline void segments_restore(struct hw_vcpu *hw)
 /** vmx_host_restore() - hw_put() of a vCPU that was entered. Preemption off. */
 void vmx_host_restore(struct hw_vcpu *hw)
 {
-	struct desc_ptr gdt = { .size = GDT_SIZE - 1, .address = hw->host.gdt_base };
-
 	hw->host_saved = false;
 	hw->kernel_gs_base = __rdmsr(MSR_KERNEL_GS_BASE);
 	msr_switch(MSR_KERNEL_GS_BASE, hw->kernel_gs_base, hw->host_kernel_gs_base);
@@ -231,7 +229,7 @@ void vmx_host_restore(struct hw_vcpu *hw)
 		segments_restore(hw);
 	/* ... and the limit of TR too short for an I/O bitmap, that of GDTR too long (SDM 3C, 28.5.2 and 28.5.3). */
 	invalidate_tss_limit();
-	native_load_gdt(&gdt);
+	native_load_gdt(&hw->host.gdt);
 }
 
 /* ------------------------------------------------------------------ rare work around an entry */

@@ -9,6 +9,7 @@
 #include <linux/build_bug.h>
 #include <linux/list.h>
 #include <linux/percpu.h>
+#include <asm/desc_defs.h>
 #include "hw/vmx/names.h"
 #include "hw/vmx/ops.h"
 #include "core/types.h"
@@ -51,7 +52,8 @@ enum vmx_work {
 
 /* Host state in the VMCS, as it was written last: written again only when it changed. */
 struct vmx_host_state {
-	unsigned long cr0, cr3, cr4, fs_base, gs_base, gdt_base, rsp;
+	unsigned long cr0, cr3, cr4, fs_base, gs_base, rsp;
+	struct desc_ptr gdt;
 	u16 fs_sel, gs_sel, ds_sel, es_sel;
 	u64 debugctl, pebs_enable;	/* not in the VMCS: put back after each exit */
 };
