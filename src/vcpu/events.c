@@ -224,16 +224,21 @@ static void interrupt_inject(struct vcpu_x86 *v)
 	v->vcpu.stats.irq_injections++;
 }
 
+static void interrupt_inject_vector(struct vcpu_x86 *v, u8 vector)
+{
+	v->interrupt.injected = true;
+	v->interrupt.soft = false;
+	v->interrupt.vector = vector;
+	interrupt_inject(v);
+}
+
 static bool interrupt_inject_pending(struct vcpu_x86 *v)
 {
 	int vector = interrupt_take(v);
 
 	if (vector < 0)
 		return false;
-	v->interrupt.injected = true;
-	v->interrupt.soft = false;
-	v->interrupt.vector = vector;
-	interrupt_inject(v);
+	interrupt_inject_vector(v, vector);
 	return true;
 }
 
@@ -393,6 +398,50 @@ static void inject_interrupt(struct vcpu_x86 *v, bool busy)
 	hw_request_intr_window(&v->hw);
 }
 
+/*
+ * Anything but an interrupt of the LAPIC's is rare. An INIT that comes after this has a request that comes after the one which was taken.
+ */
+static __always_inline bool only_lapic_interrupt(struct vcpu_x86 *v)
+{
+	return v->has_apic && !(v->exception.pending | v->apic.virtual_intr | v->apic.eois_queued) && !(v->nmi_pending | v->apic.pending_init_sipi) &&
+	       v->user_irq < 0 && !irqchip_has_extint(&v_vm(v)->irqchip, &v->apic);
+}
+
+/* The LAPIC's interrupt that the next entry delivers, taken from it; or -1, and a window is open for what waits. */
+static __always_inline int lapic_interrupt_take(struct vcpu_x86 *v)
+{
+	int vector = likely(lapic_enabled(&v->apic)) ? lapic_deliverable(&v->apic) : -1;
+
+	if (vector >= 0 && unlikely(!hw_intr_allowed(&v->hw))) {
+		hw_request_intr_window(&v->hw);
+		vector = -1;
+	}
+	/* The highest, so nothing else can be taken before its end: no window. */
+	if (vector >= 0)
+		lapic_accept(&v->apic, vector);
+	/* What CR8 holds back is another matter. */
+	if (unlikely(lapic_cr8(&v->apic)))
+		update_tpr_threshold(v);
+	else
+		hw_set_tpr_threshold(&v->hw, 0);
+	return vector;
+}
+
+/* Nothing of the last entry is left, either. */
+static bool only_new_lapic_interrupt(struct vcpu_x86 *v)
+{
+	return !(v->exception.injected | v->nmi_injected | v->interrupt.injected) && !v->guest_debug && !atomic_read(&v->apic.timer.pending) &&
+	       only_lapic_interrupt(v);
+}
+
+static void inject_lapic_interrupt(struct vcpu_x86 *v)
+{
+	int vector = lapic_interrupt_take(v);
+
+	if (vector >= 0)
+		interrupt_inject_vector(v, vector);
+}
+
 /**
  * vcpu_inject_pending() - choose what the next entry delivers, open windows for the rest. IRQs on, preemption on or off. 0.
  */
@@ -401,6 +450,10 @@ int vcpu_inject_pending(struct vcpu_x86 *v)
 	bool busy;
 
 	v->cut_guest_time = false;
+	if (likely(only_new_lapic_interrupt(v))) {
+		inject_lapic_interrupt(v);
+		return 0;
+	}
 	busy = reinject(v) || exception_inject_pending(v);
 	if (likely(!(v->guest_debug & KVM_GUESTDBG_BLOCKIRQ))) {
 		busy = inject_nmi(v, busy);
@@ -411,16 +464,6 @@ int vcpu_inject_pending(struct vcpu_x86 *v)
 	else
 		update_tpr_threshold(v);
 	return 0;
-}
-
-/*
- * Anything but an interrupt of the LAPIC's is rare, and asked about with IRQs on. An INIT that comes after this has a request that comes after the one which
- * was taken.
- */
-static __always_inline bool only_lapic_interrupt(struct vcpu_x86 *v)
-{
-	return v->has_apic && !(v->exception.pending | v->apic.virtual_intr | v->apic.eois_queued) && !(v->nmi_pending | v->apic.pending_init_sipi) &&
-	       v->user_irq < 0 && !irqchip_has_extint(&v_vm(v)->irqchip, &v->apic);
 }
 
 /**
@@ -440,20 +483,11 @@ bool vcpu_inject_fast(struct vcpu_x86 *v)
 	}
 	v->vcpu.stats.req_event++;
 	lapic_sync_tpr(v);
-	vector = lapic_enabled(&v->apic) ? lapic_deliverable(&v->apic) : -1;
-	if (likely(vector >= 0 && hw_intr_allowed(&v->hw))) {
-		lapic_accept(&v->apic, vector);
+	vector = lapic_interrupt_take(v);
+	if (vector >= 0) {
 		hw_inject_intr(&v->hw, vector);
 		v->vcpu.stats.irq_injections++;
-		/* It was the highest, so nothing else can be taken before its end: no window. */
-	} else if (vector >= 0) {
-		hw_request_intr_window(&v->hw);
 	}
-	/* What CR8 holds back is another matter. */
-	if (unlikely(lapic_cr8(&v->apic)))
-		update_tpr_threshold(v);
-	else
-		hw_set_tpr_threshold(&v->hw, 0);
 	return true;
 }
 

@@ -65,6 +65,13 @@ static noinline int handle_requests(struct vcpu_x86 *v)
 {
 	struct vcpu *vcpu = &v->vcpu;
 
+	if (vcpu_check_request(vcpu, REQ_APIC_TIMER)) {
+		lapic_timer_latch(&v->apic);
+		vcpu_event_due(vcpu);
+	}
+	/* Interrupts are most of what is asked for, and run_loop()'s. */
+	if (likely(!(READ_ONCE(vcpu->requests) & ~BIT(REQ_EVENT))))
+		return NEXT_GUEST;
 	request_clocks(v);
 	if (vcpu_check_request(vcpu, REQ_VM_DEAD))
 		return -EIO;
@@ -80,10 +87,6 @@ static noinline int handle_requests(struct vcpu_x86 *v)
 		return request_eoi_exit(v);
 	if (vcpu_check_request(vcpu, REQ_APIC_MODE))
 		request_apic_mode(v);
-	if (vcpu_check_request(vcpu, REQ_APIC_TIMER)) {
-		lapic_timer_latch(&v->apic);
-		vcpu_request(vcpu, REQ_EVENT);
-	}
 	if (vcpu_check_request(vcpu, REQ_NMI))
 		vcpu_latch_nmis(v);
 	if (vcpu_check_request(vcpu, REQ_UNHALT))

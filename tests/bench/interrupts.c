@@ -46,7 +46,7 @@ GUEST64(guest_deadline_past, TOP; mov $1, %r10d; xor %r11d, %r11d; mov $MSR_DEAD
 GUEST64(guest_deadline_arm, TOP; rdtsc; add $FAR, %eax; adc $0, %edx; mov %rax, %r10; mov %rdx, %r11;
 	mov $MSR_DEADLINE, %ecx; STAMP; wrmsr; STORE; AGAIN);
 GUEST64(guest_deadline, TOP; rdtsc; add $NEAR, %eax; adc $0, %edx; mov %eax, %r8d; mov $MSR_DEADLINE, %ecx; wrmsr;
-	HANDLED; STORE; AGAIN);
+	MARK(MARK_BEGIN); HANDLED; STORE; AGAIN);
 /* Says that it runs, then sleeps until the next interrupt; STI holds it back until HLT has begun. */
 GUEST64(guest_sleeper, mov $PORT_AWAKE, %ebx; 1: cli; mov %ebx, %edx; out %al, %dx; sti; hlt; jmp 1b);
 
