@@ -157,18 +157,24 @@ class InL1:
         return Run(name, result.status or emulated.BROKEN, result.seconds, "", "\n".join(why))
 
 
+# What programs run on in Bochs: a model, its number of CPUs, and our module's parameters.
+Machine = collections.namedtuple("Machine", "model smp params", defaults=(1, ""))
+
+
 class InBochs(InL1):
     """The same on a model of Bochs, for programs of tests/api."""
 
-    def __init__(self, model, smp, kvm):
-        module = f"kvm_{bochs.MODELS[model]}"
-        super().__init__("intel", f"sh tests/api/run-in-l1 -m {module} {Api.out}", kvm, smp, sets=["swap"])
-        self.model = model
+    def __init__(self, machine, kvm):
+        module = f"kvm_{bochs.MODELS[machine.model]}"
+        super().__init__("intel", f"sh tests/api/run-in-l1 -m {module} {Api.out}", kvm, machine.smp, sets=["swap"])
+        self.machine = machine
         if kvm == "linux":
             self.series = paths.GUEST
 
     def _host(self, names):
-        host = bochs.Host(f"intel-{self.model}-{self.smp}-{self.kvm}", self.kvm, model=self.model, smp=self.smp, timeout=3600, series=self.series)
+        model, smp, params = self.machine
+        host = bochs.Host(f"intel-{model}-{smp}-{self.kvm}", self.kvm, params, model, smp, timeout=3600,
+                          series=self.series)
         host.files = [Api.folder / "run-in-l1", *(Api.out / name for name in names)]
         return host
 
@@ -359,10 +365,15 @@ class Intel:
               "exc-inject", "exc-reinject", "hlt-wake", "host-suspend", "irq-ioapic", "irq-msi", "irq-nmi", "irq-pic", "irq-shadow", "lapic-ipi",
               "lapic-priority", "lapic-timer", "lapic-x2apic", "lm-entry", "mmio-insn", "msr-lists", "pio-string", "pm-entry", "rm-hlt",
               "run-control", "smp-run", "smp-sipi", "st-fpu", "st-msrs", "st-sregs", "st-xsave", "tpr"]
-    models = {"haswell": "corei7_haswell_4770", "ivy": "corei7_ivy_bridge_3770k", "icelake": "corei7_icelake_u", "ryzen": "ryzen"}
-    # On the default model with two CPUs.
+    default = Machine(bochs.DEFAULT_MODEL)
+    machines = {"haswell": Machine("corei7_haswell_4770"), "ivy": Machine("corei7_ivy_bridge_3770k"), "icelake": Machine("corei7_icelake_u"),
+                "ryzen": Machine("ryzen"), "two": Machine(bochs.DEFAULT_MODEL, 2), "apicv": Machine(bochs.DEFAULT_MODEL, 1, "enable_apicv=1")}
     two_cpus = ["host-hotplug", "host-suspend", "smp-run", "vmm-killed"]
     not_on_one_cpu = {"host-hotplug"}
+    # With interrupts that the processor delivers. Not exc-reinject: Bochs reports an exit in the middle of such a delivery as one of an older event.
+    apicv = ["apic-bus-ns", "hlt-wake", "irq-ioapic", "irq-msi", "irq-nmi", "irq-pic", "irq-route", "irq-shadow", "irq-split", "irqfd", "irqfd-resample",
+             "lapic-ipi", "lapic-priority", "lapic-timer", "lapic-tsc-deadline", "lapic-x2apic", "pit", "run-fast-exits", "smp-run", "smp-sipi",
+             "st-events", "st-irqchip", "st-lapic", "st-migrate", "tpr", "vmm-killed", "x2apic-api"]
     refused = {"refuse-no-unrestricted": "corei5_lynnfield_750"}
     # Bochs's SVM: TF in the guest at an exit of another kind than #DB leaves a trap behind, which the host takes before its segments are
     # back (with any module); and DR6 in the VMCB doesn't tell of a step.
@@ -376,14 +387,19 @@ class Intel:
     CHUNK = 24  # programs for one L1: beginning costs little, and two run at a time
 
     def names(self):
-        there = [f"{name}@{short}" for short in self.models for name in self.differ if short != "ryzen" or name not in self.not_on_ryzen]
         here = [name for name in listed(Api.folder) if name not in self.not_on_one_cpu]
-        return [*here, *there, *(f"{name}@two" for name in self.two_cpus), *self.refused, *self.guests]
+        there = [f"{name}@{short}" for short in self.machines for name in self._on(short)]
+        return [*here, *there, *self.refused, *self.guests]
+
+    def _on(self, short):
+        if short == "ryzen":
+            return [name for name in self.differ if name not in self.not_on_ryzen]
+        return {"two": self.two_cpus, "apicv": self.apicv}.get(short, self.differ)
 
     def run(self, names, add):
         if not build("intel", add, "-s", "-j2", "-C", Api.folder, f"OUT={Api.out}"):
             return
-        runs = {}       # (model, CPUs, kvm, name): Run
+        runs = {}       # (machine, kvm, name): Run
         complaints = []
         with concurrent.futures.ThreadPoolExecutor(LANES) as pool:
             lanes = [pool.submit(self._lane, *lane, runs) for lane in self._lanes(names, runs)]
@@ -402,68 +418,70 @@ class Intel:
 
     def _where(self, name):
         program, _, short = name.partition("@")
-        return program, self.models.get(short, bochs.DEFAULT_MODEL), 2 if short == "two" else 1
+        return program, self.machines.get(short, self.default)
 
     def _lanes(self, names, runs):
-        """(model, CPUs, kvm, programs): ours, and what Linux hasn't answered yet."""
+        """(machine, kvm, programs): ours, and what Linux hasn't answered yet."""
         wanted = collections.defaultdict(list)
         for name in names:
             if name in self.refused or name in self.guests:
                 continue
-            program, model, smp = self._where(name)
+            program, machine = self._where(name)
             ours = os.environ.get("KVM") or "kvmono"
-            wanted[model, smp, ours].append(program)
-            kept = self._kept(program, model, smp)
-            if self._misled(program, model):
+            wanted[machine, ours].append(program)
+            kept = self._kept(program, machine)
+            if self._misled(program, machine):
                 continue
+            bare = machine._replace(params="")
             if kept.exists():
                 status, _, out = kept.read_text().partition("\n")
-                runs[model, smp, "linux", program] = Run(program, int(status), 0, out, "")
-            elif ours != "linux":
-                wanted[model, smp, "linux"].append(program)
-        for (model, smp, kvm), programs in wanted.items():
+                runs[bare, "linux", program] = Run(program, int(status), 0, out, "")
+            elif ours != "linux" and program not in wanted[bare, "linux"]:
+                wanted[bare, "linux"].append(program)
+        for (machine, kvm), programs in wanted.items():
             for i in range(0, len(programs), self.CHUNK):
-                yield model, smp, kvm, programs[i:i + self.CHUNK]
+                yield machine, kvm, programs[i:i + self.CHUNK]
 
-    def _misled(self, program, model):
-        return model == "ryzen" and program in self.misled_on_ryzen
+    def _misled(self, program, machine):
+        return machine.model == "ryzen" and program in self.misled_on_ryzen
 
     def _answers_of_qemu(self, names, runs):
-        programs = [program for program, model, _ in map(self._where, names) if self._misled(program, model)]
+        programs = [program for program, machine in map(self._where, names) if self._misled(program, machine)]
         answers = {}
         PARTS["api"].oracle(programs, answers)
-        runs.update(((self.models["ryzen"], 1, "linux", program), answers[program]) for program in programs)
+        runs.update(((self.machines["ryzen"], "linux", program), answers[program]) for program in programs)
 
-    def _lane(self, model, smp, kvm, programs, runs):
+    def _lane(self, machine, kvm, programs, runs):
         def took(run):
-            runs[model, smp, kvm, run.name] = run
+            runs[machine, kvm, run.name] = run
             if kvm == "linux":
-                self._kept(run.name, model, smp).write_text(f"{run.status}\n{run.out}")
+                self._kept(run.name, machine).write_text(f"{run.status}\n{run.out}")
 
-        complaints, log = InBochs(model, smp, kvm).run(programs, took)
+        complaints, log = InBochs(machine, kvm).run(programs, took)
         return [] if kvm == "linux" else complaints, log
 
-    def _kept(self, program, model, smp):
-        """What Linux answered, also when it failed: that doesn't change either."""
+    def _kept(self, program, machine):
+        """What Linux answered, also when it failed: that doesn't change either, nor does it with our parameters."""
+        model, smp, _ = machine
         key = hashlib.sha256((Api.out / program).read_bytes())
         key.update(f"{paths.kver(paths.GUEST)} {model} {bochs.APPEND} {bochs.APPEND_FOR.get(model)}".encode())
         folder = paths.CACHE / "oracle"
         folder.mkdir(parents=True, exist_ok=True)
-        machine = model if smp == 1 else f"{model}-{smp}"
-        return folder / f"{program}-{machine}-{key.hexdigest()[:16]}"
+        where = model if smp == 1 else f"{model}-{smp}"
+        return folder / f"{program}-{where}-{key.hexdigest()[:16]}"
 
     def _judge(self, name, runs):
-        program, model, smp = self._where(name)
-        ours = runs[model, smp, os.environ.get("KVM") or "kvmono", program]
+        program, machine = self._where(name)
+        ours = runs[machine, os.environ.get("KVM") or "kvmono", program]
         result = ours.result("intel")
         result.name = f"intel/{name}"
-        reference = runs.get((model, smp, "linux", program))
+        reference = runs.get((machine._replace(params=""), "linux", program))
         if result.verdict != PASS:
             return result
         if reference.status:
             result.note = f"nothing to compare with: Linux's own KVM ended with status {reference.status}"
             return result
-        lists = [f"{program}{where}.differs" for where in ("", f".{bochs.MODELS[model]}", f".{model}")]
+        lists = [f"{program}{where}.differs" for where in ("", f".{bochs.MODELS[machine.model]}", f".{machine.model}")]
         if found := differences(reference, ours, lists):
             result.verdict, result.why = FAIL, found
         return result
