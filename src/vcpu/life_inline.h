@@ -10,10 +10,6 @@
 #include <asm/msr.h>
 #include "vcpu/vcpu.h"
 
-/* clock.c: the host keeps time by the TSC; what its TSC lost */
-extern bool host_clock_is_tsc;
-extern s64 host_tsc_lost;
-
 /* life.c */
 void vcpu_put_at_switch(struct vcpu_x86 *v);
 

@@ -6,6 +6,7 @@
 #define VCPU_VCPU_H
 
 #include <linux/irq_work.h>
+#include <linux/percpu.h>
 #include <linux/user-return-notifier.h>
 #include <asm/fpu/api.h>
 #include <asm/pvclock-abi.h>
@@ -331,6 +332,7 @@ void vcpu_apply_msr_filter(struct vcpu_x86 *v);	/* REQ_MSR_FILTER */
 void vm_destroy_msr_filter(struct vm_x86 *vm);
 void msr_setup(void);
 void msr_vcpu_init(struct vcpu_x86 *v);
+DECLARE_PER_CPU(u64, tsc_aux_now);	/* the CPU's TSC_AUX plus 1; 0: not known */
 void tsc_aux_load(u64 val);
 void user_return_msrs_cpu_down(void);	/* this CPU goes offline; IRQs off */
 void user_return_msrs_teardown(void);
@@ -355,6 +357,8 @@ void clock_update_vcpu(struct vcpu_x86 *v);		/* REQ_CLOCK_UPDATE */
 void clock_update_vm(struct vm_x86 *vm);		/* REQ_MASTERCLOCK_UPDATE */
 int vm_get_clock(struct vm_x86 *vm, struct kvm_clock_data *data);
 int vm_set_clock(struct vm_x86 *vm, const struct kvm_clock_data *data);
+extern bool host_clock_is_tsc;	/* the host keeps time by the TSC */
+extern s64 host_tsc_lost;
 void clock_load_elsewhere(struct vcpu_x86 *v, int cpu);
 
 /* pv.c: hypercalls, steal time, PV EOI, kick, IPI, wall clock */
