@@ -151,6 +151,8 @@ void hw_set_tdp_root(struct hw_vcpu *hw, hpa_t root, int levels);
  * Through a pointer, not as a return value: GCC makes two copies of a returned struct of this size, though everything is inlined.
  */
 static inline void hw_enter_guest(struct hw_vcpu *hw, struct hw_exit *exit);
+/** hw_begin_turn() - before the first hw_enter_guest() of a turn: what stays as it is as long as IRQs are off. IRQs off, until hw_end_turn(). */
+static inline void hw_begin_turn(struct hw_vcpu *hw);
 /**
  * hw_end_turn() - behind the last hw_enter_guest() of a turn, in the same function: before that returns. What the guest has left in the processor to steer returns
  * is gone then; functions called in between may return. IRQs off.

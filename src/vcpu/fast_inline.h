@@ -103,9 +103,9 @@ static __always_inline u32 insn_usual_length(struct vcpu_x86 *v, const struct hw
 /* RIP moves on, and with it goes the interrupt shadow. Only a carry out of 32 bits makes the code size matter: EIP wraps, RIP doesn't. */
 static __always_inline void vcpu_advance_rip(struct vcpu_x86 *v, u32 len)
 {
-	u64 rip = hw_rip(&v->hw), next = rip + len;
+	u64 next = hw_rip(&v->hw) + len;
 
-	if (unlikely((rip ^ next) >> 32) && !hw_in_64bit_code(&v->hw))
+	if (unlikely((u32)next < len) && !hw_in_64bit_code(&v->hw))
 		next = (u32)next;
 	hw_set_rip(&v->hw, next);
 	hw_set_shadow(&v->hw, SHADOW_NONE);

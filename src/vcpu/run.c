@@ -188,12 +188,14 @@ static void exit_ring_add(struct vcpu_x86 *v, const struct hw_exit *exit)
 	WRITE_ONCE(v->last_exits_pos, (v->last_exits_pos + 1) % ARRAY_SIZE(v->last_exits));
 }
 
-/* One entry. With nohz_full RCU must not watch while the guest runs; elsewhere both calls are a patched-out branch. */
+/* One entry. With nohz_full RCU must not watch while the guest runs; elsewhere both are a patched-out branch. */
 static __always_inline void guest_enter_once(struct vcpu_x86 *v, struct hw_exit *exit)
 {
-	context_tracking_guest_enter();
+	if (context_tracking_enabled())
+		context_tracking_guest_enter();
 	hw_enter_guest(&v->hw, exit);
-	context_tracking_guest_exit();
+	if (context_tracking_enabled())
+		context_tracking_guest_exit();
 	v->exit_counts[exit->kind]++;
 	if (static_branch_unlikely(&exit_ring_on))
 		exit_ring_add(v, exit);
@@ -217,10 +219,11 @@ static noinline bool served_in_loop(struct vcpu_x86 *v)
  *
  * @once: the first exit ends the loop, whatever it is. Host breakpoints must be back, or a debugger looks, before anything is done about it.
  */
-static noinline void guest_loop(struct vcpu_x86 *v, struct hw_exit *exit, bool once)
+static noinline void guest_loop(struct vcpu_x86 *v, struct hw_exit *__restrict exit, bool once)
 {
 	u32 turns;
 
+	hw_begin_turn(&v->hw);
 	for (turns = 1;; turns++) {
 		guest_enter_once(v, exit);
 		if (unlikely(exit->vectoring.kind | once))

@@ -57,6 +57,10 @@ static inline void hw_enter_guest(struct hw_vcpu *hw, struct hw_exit *exit)
 	*exit = hw->script(hw, &delivered);
 }
 
+static inline void hw_begin_turn(struct hw_vcpu *hw)
+{
+}
+
 static inline void hw_end_turn(struct hw_vcpu *hw)
 {
 }

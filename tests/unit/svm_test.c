@@ -102,7 +102,9 @@ static struct hw_exit enter(void)
 	memset(&seen, 0, sizeof(seen));
 	/* As the exit before may have left it: what this one means must be set. */
 	memset(&exit, 0xa5, sizeof(exit));
+	hw_begin_turn(&hw);
 	hw_enter_guest(&hw, &exit);
+	hw_end_turn(&hw);
 	return exit;
 }
 

@@ -305,6 +305,7 @@ bool asid_renew(struct hw_vcpu *hw)
 void asid_distrust(struct hw_vcpu *hw)
 {
 	hw->asid_generation = 0;
+	hw->work |= WORK_ASID;
 	hw->cpu->next_asid = svm.max_asid + 1;
 }
 
@@ -314,10 +315,12 @@ void hw_flush_tlb_all(struct hw_vcpu *hw)
 	 * TLB_CONTROL is 0 again after the entry. Without flush by ASID a fresh ASID is cheaper
 	 * than flushing everybody.
 	 */
-	if (svm_has(SVM_FLUSH_BY_ASID))
+	if (svm_has(SVM_FLUSH_BY_ASID)) {
 		hw->vmcb->control.tlb_ctl = TLB_CONTROL_FLUSH_ASID;
-	else
-		hw->asid_generation = 0;
+		return;
+	}
+	hw->asid_generation = 0;
+	hw->work |= WORK_ASID;
 }
 
 void hw_flush_tlb_gva(struct hw_vcpu *hw, gva_t gva)

@@ -243,17 +243,17 @@ static __always_inline void hw_prepare_guest_switch(struct hw_vcpu *hw)
 
 /* ------------------------------------------------------------------ the way of an exit */
 
-/*
- * exit.c: table by exit code; kind, or'ed with EXIT_PLAIN when svm_decode() need not look closer.
- * 0: no such code.
- */
-#define EXIT_PLAIN	0x80
+/* exit.c: table by exit code; kind, or'ed with what there is to know of it. 0: no such code. */
+#define EXIT_PLAIN	0x80	/* svm_decode() need not look closer ... */
+#define EXIT_INSN	0x40	/* ... and no delivery was interrupted: an instruction was begun */
+#define EXIT_KIND	0x3f
 #define EXIT_CODES	0x100
 extern const u8 svm_exit_kinds[EXIT_CODES];
 void svm_decode(struct hw_vcpu *hw, struct hw_exit *exit);
 
 /* run.c: what is rare. false: SVM is off on this CPU. */
 bool svm_entry_work(struct hw_vcpu *hw);
+void svm_no_entry(struct hw_exit *exit);
 void svm_exit_work(struct hw_vcpu *hw, struct hw_exit *exit);
 
 /* APM 2, 15.7.1: nRIP is the next instruction's where an instruction was intercepted, else 0. */
@@ -296,21 +296,28 @@ static __always_inline u8 svm_exit_kind(u32 code)
 }
 
 /*
+ * ASIDs are void when another vCPU of this CPU has used them up (or an IPI says so): not while IRQs
+ * are off. Whoever voids this vCPU's own says so in .work.
+ */
+static __always_inline void hw_begin_turn(struct hw_vcpu *hw)
+{
+	if (unlikely(hw->asid_generation != hw->cpu->asid_generation))
+		hw->work |= WORK_ASID;
+}
+
+/*
  * Fields of struct hw_exit that the kind doesn't use stay unset: clearing all of them costs as much
  * as half an entry. What every exit has is set here, the rest in svm_decode().
  */
 static __always_inline void hw_enter_guest(struct hw_vcpu *hw, struct hw_exit *exit)
 {
 	struct vmcb *vmcb = hw->vmcb;
+	u32 code;
 	u8 kind;
 
-	exit->vectoring.kind = EVENT_NONE;
-	exit->insn_bytes_len = 0;
-	if (unlikely(hw->work || hw->asid_generation != hw->cpu->asid_generation)) {
+	if (unlikely(hw->work)) {
 		if (!svm_entry_work(hw)) {
-			exit->kind = EXIT_ENTRY_FAILED;
-			exit->insn_len = 0;
-			exit->hw_reason = exit->qual = ~0ull;
+			svm_no_entry(exit);
 			return;
 		}
 	}
@@ -329,19 +336,24 @@ static __always_inline void hw_enter_guest(struct hw_vcpu *hw, struct hw_exit *e
 	if (unlikely((u32)vmcb->save.dr6 != DR6_RESERVED))
 		set_debugreg(DR6_RESERVED, 6);
 
+	code = vmcb->control.exit_code;
+	kind = svm_exit_kind(code);
+	exit->kind = kind & EXIT_KIND;
 	exit->insn_len = svm_insn_len(vmcb);
-	exit->hw_reason = vmcb->control.exit_code;
+	exit->vectoring.kind = EVENT_NONE;
+	exit->insn_bytes_len = 0;
+	exit->hw_reason = code;
 	exit->qual = vmcb->control.exit_info_2;
-	kind = svm_exit_kind(vmcb->control.exit_code);
-	exit->kind = kind & ~EXIT_PLAIN;
-	if (unlikely(vmcb->control.exit_int_info & SVM_EXITINTINFO_VALID))
-		svm_decode(hw, exit);
-	else if (kind == EXIT_MSR_READ)
-		exit->kind = vmcb->control.exit_info_1 ? EXIT_MSR_WRITE : EXIT_MSR_READ;
-	else if (kind == EXIT_IO)
-		svm_decode_io(vmcb, exit);
-	else if (!(kind & EXIT_PLAIN))
-		svm_decode(hw, exit);
+	if (!(kind & EXIT_INSN)) {
+		if (unlikely(vmcb->control.exit_int_info & SVM_EXITINTINFO_VALID))
+			svm_decode(hw, exit);
+		else if (kind == EXIT_MSR_READ)
+			exit->kind = vmcb->control.exit_info_1 ? EXIT_MSR_WRITE : EXIT_MSR_READ;
+		else if (kind == EXIT_IO)
+			svm_decode_io(vmcb, exit);
+		else if (!(kind & EXIT_PLAIN))
+			svm_decode(hw, exit);
+	}
 	if (unlikely(hw->work))
 		svm_exit_work(hw, exit);
 }

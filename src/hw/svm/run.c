@@ -41,14 +41,26 @@ void svm_load_tsc_ratio(struct hw_vcpu *hw)
  */
 bool svm_entry_work(struct hw_vcpu *hw)
 {
-	if (hw->asid_generation != hw->cpu->asid_generation && !asid_renew(hw))
-		return false;
+	if (hw->work & WORK_ASID) {
+		if (!asid_renew(hw))
+			return false;
+		hw->work &= ~WORK_ASID;
+	}
 	if (hw->work & WORK_STEP)
 		step_arm(hw);
 	/* Compares with what the host has, and writes MSRs only when they differ. */
 	if (hw->work & WORK_VIRT_SSBD)
 		x86_virt_spec_ctrl(hw->virt_spec_ctrl, true);
 	return true;
+}
+
+/** svm_no_entry() - what *@exit says then. */
+void svm_no_entry(struct hw_exit *exit)
+{
+	exit->kind = EXIT_ENTRY_FAILED;
+	exit->vectoring.kind = EVENT_NONE;
+	exit->insn_len = exit->insn_bytes_len = 0;
+	exit->hw_reason = exit->qual = ~0ull;
 }
 
 /** svm_exit_work() - the same after #VMEXIT. IRQs off. */

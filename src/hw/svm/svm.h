@@ -39,6 +39,8 @@ enum svm_work {
 	WORK_SOFT_EVENT = BIT(1),
 	/* Guest or thread wants SSBD, by VIRT_SPEC_CTRL or LS_CFG. */
 	WORK_VIRT_SSBD = BIT(2),
+	/* The ASID is void. */
+	WORK_ASID = BIT(3),
 };
 
 /* A vCPU's generation 0 is none; no vCPU's is this one. */

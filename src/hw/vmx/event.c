@@ -69,9 +69,11 @@ void hw_inject(struct hw_vcpu *hw, const struct hw_event *ev)
 {
 	hw->injected = *ev;
 	if (ev->kind == EVENT_NONE) {
+		hw->work &= ~WORK_INJECTED;
 		vmcs_write32(VM_ENTRY_INTR_INFO_FIELD, 0);
 		return;
 	}
+	hw->work |= WORK_INJECTED;
 	/* A guest that halts without an exit is woken by interrupts; to an exception it can only be active (SDM 3C, 27.3.1.5). */
 	if (!(hw->proc & CPU_BASED_HLT_EXITING) && ev->kind != EVENT_INTR && ev->kind != EVENT_NMI)
 		vmcs_write32(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE);
@@ -92,7 +94,7 @@ struct hw_event hw_cancel_injection(struct hw_vcpu *hw)
 
 	if (ev.kind == EVENT_NONE)
 		return ev;
-	hw->injected.kind = EVENT_NONE;
+	vmx_injection_done(hw);
 	vmcs_write32(VM_ENTRY_INTR_INFO_FIELD, 0);
 	return ev;
 }
@@ -100,6 +102,7 @@ struct hw_event hw_cancel_injection(struct hw_vcpu *hw)
 /** vmx_injection_done() - the entry happened: the CPU has cleared the valid bit of its field. */
 void vmx_injection_done(struct hw_vcpu *hw)
 {
+	hw->work &= ~WORK_INJECTED;
 	hw->injected.kind = EVENT_NONE;
 }
 

@@ -8,6 +8,7 @@
 #include "hw/hw.h"
 
 #define PLAIN(kind)	((kind) | EXIT_PLAIN)
+#define INSN(kind)	((kind) | EXIT_PLAIN | EXIT_INSN)
 #define DETAILED(kind)	(kind)
 
 /* SDM 3C, appendix C. */
@@ -19,49 +20,49 @@ const u8 vmx_exit_kinds[EXIT_REASONS] = {
 	[EXIT_REASON_INTERRUPT_WINDOW] = DETAILED(EXIT_INTR_WINDOW),
 	[EXIT_REASON_NMI_WINDOW] = DETAILED(EXIT_NMI_WINDOW),
 	[EXIT_REASON_TASK_SWITCH] = DETAILED(EXIT_TASK_SWITCH),
-	[EXIT_REASON_CPUID] = PLAIN(EXIT_CPUID),
-	[EXIT_REASON_HLT] = PLAIN(EXIT_HLT),
-	[EXIT_REASON_INVD] = PLAIN(EXIT_INVD),
+	[EXIT_REASON_CPUID] = INSN(EXIT_CPUID),
+	[EXIT_REASON_HLT] = INSN(EXIT_HLT),
+	[EXIT_REASON_INVD] = INSN(EXIT_INVD),
 	[EXIT_REASON_INVLPG] = DETAILED(EXIT_INVLPG),
-	[EXIT_REASON_RDPMC] = PLAIN(EXIT_RDPMC),
-	[EXIT_REASON_RDTSC] = PLAIN(EXIT_RDTSC),
-	[EXIT_REASON_VMCALL] = PLAIN(EXIT_HYPERCALL),
-	[EXIT_REASON_VMCLEAR ... EXIT_REASON_VMON] = PLAIN(EXIT_VIRT_INSN),
+	[EXIT_REASON_RDPMC] = INSN(EXIT_RDPMC),
+	[EXIT_REASON_RDTSC] = INSN(EXIT_RDTSC),
+	[EXIT_REASON_VMCALL] = INSN(EXIT_HYPERCALL),
+	[EXIT_REASON_VMCLEAR ... EXIT_REASON_VMON] = INSN(EXIT_VIRT_INSN),
 	[EXIT_REASON_CR_ACCESS] = DETAILED(EXIT_CR_WRITE),
 	[EXIT_REASON_DR_ACCESS] = DETAILED(EXIT_DR_READ),
-	[EXIT_REASON_IO_INSTRUCTION] = DETAILED(EXIT_IO),
-	[EXIT_REASON_MSR_READ] = PLAIN(EXIT_MSR_READ),
-	[EXIT_REASON_MSR_WRITE] = PLAIN(EXIT_MSR_WRITE),
+	[EXIT_REASON_IO_INSTRUCTION] = DETAILED(EXIT_IO), /* vmx_decode_io() */
+	[EXIT_REASON_MSR_READ] = INSN(EXIT_MSR_READ),
+	[EXIT_REASON_MSR_WRITE] = INSN(EXIT_MSR_WRITE),
 	[EXIT_REASON_INVALID_STATE] = DETAILED(EXIT_ENTRY_FAILED),
 	[EXIT_REASON_MSR_LOAD_FAIL] = DETAILED(EXIT_ENTRY_FAILED),
-	[EXIT_REASON_MWAIT_INSTRUCTION] = PLAIN(EXIT_MWAIT),
+	[EXIT_REASON_MWAIT_INSTRUCTION] = INSN(EXIT_MWAIT),
 	[EXIT_REASON_MONITOR_TRAP_FLAG] = PLAIN(EXIT_MTF),
-	[EXIT_REASON_MONITOR_INSTRUCTION] = PLAIN(EXIT_MONITOR),
-	[EXIT_REASON_PAUSE_INSTRUCTION] = PLAIN(EXIT_PAUSE),
+	[EXIT_REASON_MONITOR_INSTRUCTION] = INSN(EXIT_MONITOR),
+	[EXIT_REASON_PAUSE_INSTRUCTION] = INSN(EXIT_PAUSE),
 	[EXIT_REASON_MCE_DURING_VMENTRY] = DETAILED(EXIT_ENTRY_FAILED),
 	[EXIT_REASON_TPR_BELOW_THRESHOLD] = PLAIN(EXIT_TPR_BELOW_THRESHOLD),
 	[EXIT_REASON_APIC_ACCESS] = DETAILED(EXIT_APIC_ACCESS),
 	[EXIT_REASON_EOI_INDUCED] = DETAILED(EXIT_EOI_INDUCED),
-	[EXIT_REASON_GDTR_IDTR] = PLAIN(EXIT_DESC_TABLE),
-	[EXIT_REASON_LDTR_TR] = PLAIN(EXIT_DESC_TABLE),
+	[EXIT_REASON_GDTR_IDTR] = INSN(EXIT_DESC_TABLE),
+	[EXIT_REASON_LDTR_TR] = INSN(EXIT_DESC_TABLE),
 	[EXIT_REASON_EPT_VIOLATION] = DETAILED(EXIT_NPF),
 	[EXIT_REASON_EPT_MISCONFIG] = DETAILED(EXIT_NPF_MISCONFIG),
-	[EXIT_REASON_INVEPT] = PLAIN(EXIT_VIRT_INSN),
-	[EXIT_REASON_RDTSCP] = PLAIN(EXIT_RDTSCP),
+	[EXIT_REASON_INVEPT] = INSN(EXIT_VIRT_INSN),
+	[EXIT_REASON_RDTSCP] = INSN(EXIT_RDTSCP),
 	[EXIT_REASON_PREEMPTION_TIMER] = PLAIN(EXIT_PREEMPTION_TIMER),
-	[EXIT_REASON_INVVPID] = PLAIN(EXIT_VIRT_INSN),
-	[EXIT_REASON_WBINVD] = PLAIN(EXIT_WBINVD),
-	[EXIT_REASON_XSETBV] = PLAIN(EXIT_XSETBV),
+	[EXIT_REASON_INVVPID] = INSN(EXIT_VIRT_INSN),
+	[EXIT_REASON_WBINVD] = INSN(EXIT_WBINVD),
+	[EXIT_REASON_XSETBV] = INSN(EXIT_XSETBV),
 	[EXIT_REASON_APIC_WRITE] = DETAILED(EXIT_APIC_WRITE),
 	[EXIT_REASON_INVPCID] = DETAILED(EXIT_INVPCID),
-	[EXIT_REASON_VMFUNC] = PLAIN(EXIT_VIRT_INSN),
+	[EXIT_REASON_VMFUNC] = INSN(EXIT_VIRT_INSN),
 	[EXIT_REASON_PML_FULL] = DETAILED(EXIT_PML_FULL),
 	/* No guest is told that it has these: #UD. */
-	[EXIT_REASON_ENCLS] = PLAIN(EXIT_VIRT_INSN),
-	[EXIT_REASON_RDRAND] = PLAIN(EXIT_VIRT_INSN),
-	[EXIT_REASON_RDSEED] = PLAIN(EXIT_VIRT_INSN),
-	[EXIT_REASON_XSAVES] = PLAIN(EXIT_VIRT_INSN),
-	[EXIT_REASON_XRSTORS] = PLAIN(EXIT_VIRT_INSN),
+	[EXIT_REASON_ENCLS] = INSN(EXIT_VIRT_INSN),
+	[EXIT_REASON_RDRAND] = INSN(EXIT_VIRT_INSN),
+	[EXIT_REASON_RDSEED] = INSN(EXIT_VIRT_INSN),
+	[EXIT_REASON_XSAVES] = INSN(EXIT_VIRT_INSN),
+	[EXIT_REASON_XRSTORS] = INSN(EXIT_VIRT_INSN),
 };
 
 /* Exit qualifications (SDM 3C, 28.2.1). */
@@ -98,8 +99,11 @@ static void decode_dr(struct hw_exit *exit)
 	exit->dr.operand_known = true;
 }
 
-static void decode_io(struct hw_exit *exit)
+/** vmx_decode_io() - a port access: all of it. */
+void vmx_decode_io(struct hw_vcpu *hw, struct hw_exit *exit)
 {
+	vmx_read_insn(hw, exit);
+	exit->qual = vmcs_readn(EXIT_QUALIFICATION);
 	exit->io.port = exit->qual >> 16;
 	exit->io.size = (exit->qual & 7) + 1;
 	exit->io.in = exit->qual & BIT(3);
@@ -227,9 +231,6 @@ static void decode_details(struct hw_vcpu *hw, struct hw_exit *exit, u32 vectori
 	case EXIT_DR_READ:
 		decode_dr(exit);
 		break;
-	case EXIT_IO:
-		decode_io(exit);
-		break;
 	case EXIT_NPF:
 		reblock_nmi(hw, exit->qual & QUAL_NMI_UNBLOCKED, vectoring);
 		decode_npf(exit);
@@ -256,11 +257,17 @@ static void decode_details(struct hw_vcpu *hw, struct hw_exit *exit, u32 vectori
 	}
 }
 
-/* What a plain kind leaves to be told: a failed entry, an interrupted delivery, and all kinds with details. */
-void vmx_decode(struct hw_vcpu *hw, struct hw_exit *exit, u32 vectoring)
-{
-	u32 reason = exit->hw_reason;
+/* Exits that may come in the middle of an event's delivery (SDM 3C, 28.2.4); with all others the field is not valid. */
+#define DURING_DELIVERY	(BIT_ULL(EXIT_EXCEPTION) | BIT_ULL(EXIT_TASK_SWITCH) | BIT_ULL(EXIT_APIC_ACCESS) | BIT_ULL(EXIT_NPF) | \
+			 BIT_ULL(EXIT_NPF_MISCONFIG) | BIT_ULL(EXIT_PML_FULL))
 
+/* What a plain kind leaves to be told: a failed entry, an interrupted delivery, and all kinds with details. */
+void vmx_decode(struct hw_vcpu *hw, struct hw_exit *exit)
+{
+	u32 reason = exit->hw_reason, vectoring = 0;
+	u8 kind = vmx_exit_kind(reason & 0xffff);
+
+	BUILD_BUG_ON(NR_EXIT_KINDS > EXIT_KIND + 1);
 	exit->qual = vmcs_readn(EXIT_QUALIFICATION);
 	if (reason & VMX_EXIT_REASONS_FAILED_VMENTRY) {
 		exit->kind = EXIT_ENTRY_FAILED;
@@ -272,10 +279,13 @@ void vmx_decode(struct hw_vcpu *hw, struct hw_exit *exit, u32 vectoring)
 	}
 	exit->insn_len = vmcs_read32(VM_EXIT_INSTRUCTION_LEN) & 15;
 	/* Reason 0 is a table entry like any other; what isn't in the table is 0 too. */
-	if (!vmx_exit_kind(reason & 0xffff)) {
+	if (!kind) {
 		exit->kind = EXIT_UNKNOWN;
 		return;
 	}
+	exit->kind = kind & EXIT_KIND;
+	if (BIT_ULL(exit->kind) & DURING_DELIVERY)
+		vectoring = vmcs_read32(IDT_VECTORING_INFO_FIELD);
 	decode_details(hw, exit, vectoring);
 	if (vectoring & VECTORING_INFO_VALID_MASK)
 		exit->vectoring = event_interrupted(hw, vectoring);

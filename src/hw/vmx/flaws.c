@@ -24,6 +24,9 @@ void flaws_switch_vcpu(struct vmx_cpu *cpu, const struct hw_vcpu *hw)
 #define L1D_FILL_ORDER	get_order(L1D_FILL_SIZE)
 static unsigned long l1d_fill;
 
+/* Entry does something: constant while the module is there. */
+DEFINE_STATIC_KEY_FALSE(vmx_flushes_l1d);
+
 /* What l1tf= on the kernel's command line means for VM entry (admin-guide/hw-vuln/l1tf.rst). */
 static enum vmx_l1d_flush_state l1d_flush_choose(void)
 {
@@ -97,6 +100,8 @@ static int l1tf_setup(void)
 	}
 	/* The kernel shows it in /sys/devices/system/cpu/vulnerabilities/l1tf. */
 	l1tf_vmx_mitigation = l1d_flush_choose();
+	if (l1tf_vmx_mitigation == VMENTER_L1D_FLUSH_COND || l1tf_vmx_mitigation == VMENTER_L1D_FLUSH_ALWAYS)
+		static_branch_enable(&vmx_flushes_l1d);
 	return 0;
 }
 
@@ -115,6 +120,7 @@ int flaws_setup(void)
 void flaws_teardown(void)
 {
 	itlb_multihit_kvm_mitigation = false;
+	static_branch_disable(&vmx_flushes_l1d);
 	l1tf_vmx_mitigation = VMENTER_L1D_FLUSH_AUTO;
 	free_pages(l1d_fill, L1D_FILL_ORDER);
 	l1d_fill = 0;

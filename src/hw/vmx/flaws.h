@@ -21,7 +21,7 @@
  *	spectre_v2			RSB fill when the loop is left that enters the guest (below); host's SPEC_CTRL back before the first RET;
  *					IBPB when another vCPU gets the CPU (flaws_switch_vcpu()); branch history cleared at exit (BHI)
  *	srbds				microcode. Nothing
- *	vmscape				IBPB before this thread goes on in user space (flaws_after_exit())
+ *	vmscape				IBPB before this thread goes on in user space (flaws_before_turn())
  *
  * The return stack buffer. A guest leaves addresses in it that it chose. A RET takes the newest entry, the one that the newest CALL without a RET has put
  * there; so only a RET whose CALL was before the guest ran, an unbalanced one, meets a guest's. (Where the CPU itself keeps the guest's entries
@@ -54,10 +54,11 @@
 #include "vmx-asm-offsets.h"
 #include "hw/spec_ctrl.h"
 
+/* Where the kernel's headers know of it, they have the assembler's macro: which #ifdef can't see. Clobbers RAX, RCX. */
 .macro CLEAR_HISTORY
-#ifdef CLEAR_BRANCH_HISTORY_VMEXIT
+#ifdef X86_FEATURE_CLEAR_BHB_LOOP_ON_VMEXIT
 	CLEAR_BRANCH_HISTORY_VMEXIT
-#elif defined(CLEAR_BRANCH_HISTORY)
+#elif defined(X86_FEATURE_CLEAR_BHB_LOOP)
 	CLEAR_BRANCH_HISTORY
 #endif
 .endm
@@ -84,6 +85,8 @@
 
 extern bool itlb_multihit_kvm_mitigation;	/* not in the headers of 6.1 */
 
+DECLARE_STATIC_KEY_FALSE(vmx_flushes_l1d);
+
 int flaws_setup(void);
 void flaws_teardown(void);
 void flaws_flush_l1d(struct hw_vcpu *hw);
@@ -96,15 +99,15 @@ static __always_inline void flaws_clear_buffers(void)
 /* The last steps before vmx_enter(). IRQs off. */
 static __always_inline void flaws_before_entry(struct hw_vcpu *hw)
 {
-	if (static_cpu_has_bug(X86_BUG_L1TF))
+	if (static_branch_unlikely(&vmx_flushes_l1d))
 		flaws_flush_l1d(hw);
 	/* The key asks for it for guests with devices of the host; we don't know which those are. */
 	if (static_branch_unlikely(&mmio_stale_data_clear))
 		flaws_clear_buffers();
 }
 
-/* The first steps after it. IRQs off. */
-static __always_inline void flaws_after_exit(struct hw_vcpu *hw)
+/* Once per turn of the run loop; IRQs off until its end. */
+static __always_inline void flaws_before_turn(struct hw_vcpu *hw)
 {
 #ifdef X86_FEATURE_IBPB_EXIT_TO_USER
 	if (static_cpu_has(X86_FEATURE_IBPB_EXIT_TO_USER))

@@ -92,7 +92,8 @@ static inline u64 hw_rip(struct hw_vcpu *hw)
 static inline void hw_set_rip(struct hw_vcpu *hw, u64 rip)
 {
 	hw->rip = rip;
-	vmx_set_changed(hw, CACHED_RIP);
+	vmx_set_known(hw, CACHED_RIP);
+	vmcs_writen(GUEST_RIP, rip);
 }
 
 static inline bool hw_in_64bit_code(struct hw_vcpu *hw)
@@ -256,12 +257,19 @@ static __always_inline void hw_prepare_guest_switch(struct hw_vcpu *hw)
 
 /* ------------------------------------------------------------------ the way of an exit */
 
-#define EXIT_PLAIN	0x80
+/* exit.c: table by exit reason; kind, or'ed with what there is to know of it. 0: no such reason. */
+#define EXIT_PLAIN	0x80	/* vmx_decode() need not look closer ... */
+#define EXIT_INSN	0x40	/* ... and it is an instruction, which will probably be skipped */
+#define EXIT_KIND	0x3f
 #define EXIT_REASONS	80
 extern const u8 vmx_exit_kinds[EXIT_REASONS];
-void vmx_decode(struct hw_vcpu *hw, struct hw_exit *exit, u32 vectoring);
+void vmx_decode(struct hw_vcpu *hw, struct hw_exit *exit);
+void vmx_decode_io(struct hw_vcpu *hw, struct hw_exit *exit);
 
-/* Host state that can change while a vCPU is loaded: the address space (PCID, KPTI) and CR4. A comparison spares the VMWRITE. */
+/*
+ * Host state that can change while a vCPU is loaded: the address space (PCID, KPTI) and CR4. A comparison spares the VMWRITE. Once per turn: the
+ * scheduler and IPIs change them, and IRQs are off until the turn ends.
+ */
 static __always_inline void vmx_update_host_state(struct hw_vcpu *hw)
 {
 	unsigned long cr3 = __get_current_cr3_fast(), cr4 = cr4_read_shadow();
@@ -281,47 +289,64 @@ static __always_inline u8 vmx_exit_kind(u32 reason)
 	return reason < EXIT_REASONS ? vmx_exit_kinds[reason] : 0;
 }
 
+static __always_inline void hw_begin_turn(struct hw_vcpu *hw)
+{
+	vmx_update_host_state(hw);
+	flaws_before_turn(hw);
+}
+
+/* What skipping an instruction takes, read in one go: nobody need ask whether it is known. */
+static __always_inline void vmx_read_insn(struct hw_vcpu *hw, struct hw_exit *exit)
+{
+	exit->insn_len = vmcs_read32(VM_EXIT_INSTRUCTION_LEN);
+	hw->rip = vmcs_readn(GUEST_RIP);
+	hw->rflags = vmcs_readn(GUEST_RFLAGS);
+	hw->shadow = vmcs_read32(GUEST_INTERRUPTIBILITY_INFO);
+	hw->known = BIT(CACHED_RIP) | BIT(CACHED_RFLAGS) | BIT(CACHED_SHADOW);
+}
+
+/*
+ * The reason of an entry that failed has bit 31 and is in no table: vmx_decode() sees to it. So it does to an interrupted delivery, which comes with
+ * none of the plain kinds (SDM 3C, 28.2.4).
+ */
 static __always_inline void hw_enter_guest(struct hw_vcpu *hw, struct hw_exit *exit)
 {
-	u32 reason, vectoring;
+	u32 reason;
 	u8 kind;
 
 	exit->vectoring.kind = EVENT_NONE;
 	exit->insn_bytes_len = 0;
-	exit->insn_len = 0;
-	if (unlikely(hw->work))
+	if (unlikely(hw->work & WORK_BEFORE))
 		vmx_entry_work(hw);
-	if (hw->changed)
+	if (unlikely(hw->changed))
 		vmx_flush_changes(hw);
-	vmx_update_host_state(hw);
 	if (hw->cr2 != native_read_cr2())
 		native_write_cr2(hw->cr2);
 
 	flaws_before_entry(hw);
 	if (unlikely(!vmx_enter(hw))) {
-		flaws_after_exit(hw);
+		exit->insn_len = 0;
 		vmx_entry_refused(hw, exit);
 		return;
 	}
-	flaws_after_exit(hw);
 
 	hw->cr2 = native_read_cr2();
-	hw->known = 0;
 	reason = vmcs_read32(VM_EXIT_REASON);
-	vectoring = vmcs_read32(IDT_VECTORING_INFO_FIELD);
 	exit->hw_reason = reason;
-	kind = vmx_exit_kind(reason & 0xffff);
-	exit->kind = kind & ~EXIT_PLAIN;
-	if (likely((kind & EXIT_PLAIN) && !(vectoring & VECTORING_INFO_VALID_MASK) && !(reason & VMX_EXIT_REASONS_FAILED_VMENTRY))) {
-		exit->qual = 0;
-		if (exit->kind != EXIT_INTR)
-			exit->insn_len = vmcs_read32(VM_EXIT_INSTRUCTION_LEN);
+	kind = vmx_exit_kind(reason);
+	exit->kind = kind & EXIT_KIND;
+	exit->qual = 0;
+	if (likely(kind & EXIT_INSN)) {
+		vmx_read_insn(hw, exit);
 	} else {
-		vmx_decode(hw, exit, vectoring);
+		hw->known = 0;
+		exit->insn_len = 0;
+		if (kind == EXIT_IO)
+			vmx_decode_io(hw, exit);
+		else if (!(kind & EXIT_PLAIN))
+			vmx_decode(hw, exit);
 	}
-	if (unlikely(hw->injected.kind != EVENT_NONE))
-		vmx_injection_done(hw);
-	if (unlikely(hw->work & ~WORK_TIMER))
+	if (unlikely(hw->work & WORK_AFTER))
 		vmx_exit_work(hw, exit);
 }
 

@@ -268,6 +268,8 @@ void vmx_exit_work(struct hw_vcpu *hw, struct hw_exit *exit)
 	/* An entry that failed leaves the VMCS clear (SDM 3C, 27.8). */
 	if (exit->kind != EXIT_ENTRY_FAILED && !(exit->hw_reason & VMX_EXIT_REASONS_FAILED_VMENTRY))
 		hw->work &= ~WORK_LAUNCH;
+	if (hw->work & WORK_INJECTED)
+		vmx_injection_done(hw);
 	if (hw->work & WORK_DEBUGCTL)
 		wrmsrl(MSR_IA32_DEBUGCTLMSR, hw->host.debugctl);
 	if (hw->work & WORK_PEBS)

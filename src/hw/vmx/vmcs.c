@@ -554,10 +554,6 @@ void vmx_flush_changes(struct hw_vcpu *hw)
 	u32 changed = hw->changed;
 
 	hw->changed = 0;
-	if (changed & BIT(CACHED_RIP))
-		vmcs_writen(GUEST_RIP, hw->rip);
-	if (!(changed & ~BIT(CACHED_RIP)))
-		return;
 	if (changed & BIT(CACHED_RSP))
 		vmcs_writen(GUEST_RSP, hw->regs[REG_RSP]);
 	if (changed & BIT(CACHED_RFLAGS))

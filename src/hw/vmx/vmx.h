@@ -36,7 +36,7 @@ enum vmcs_width { VMCS_16, VMCS_64, VMCS_32, VMCS_NATURAL };
  * Guest state is read from the VMCS when somebody asks for it, once per exit, and written once before the next entry: a bit in
  * .known says that the copy is what the VMCS has (or will have), a bit in .changed that the VMCS must get it.
  */
-enum vmx_cached { CACHED_RIP, CACHED_RSP, CACHED_RFLAGS, CACHED_SHADOW, CACHED_CR0, CACHED_CR3, CACHED_CR4, CACHED_CS_AR, CACHED_SS_AR };
+enum vmx_cached { CACHED_RIP /* written at once: it is once per exit anyway */, CACHED_RSP, CACHED_RFLAGS, CACHED_SHADOW, CACHED_CR0, CACHED_CR3, CACHED_CR4, CACHED_CS_AR, CACHED_SS_AR };
 
 /* What an entry or exit has to do besides the usual; all rare. */
 enum vmx_work {
@@ -48,6 +48,10 @@ enum vmx_work {
 	WORK_DR6 = BIT(4),		/* the guest reads and writes its debug registers without an exit */
 	WORK_LAUNCH = BIT(6),		/* VMLAUNCH rather than VMRESUME: there was none since VMCLEAR */
 	WORK_PEBS = BIT(7),		/* the host samples precisely, which must end before the guest begins */
+	WORK_INJECTED = BIT(8),		/* .injected is on its way */
+
+	WORK_BEFORE = WORK_STEP | WORK_TIMER | WORK_CUT | WORK_FLUSH | WORK_DR6 | WORK_PEBS,
+	WORK_AFTER = WORK_STEP | WORK_CUT | WORK_DEBUGCTL | WORK_DR6 | WORK_PEBS | WORK_LAUNCH | WORK_INJECTED,
 };
 
 /* Host state in the VMCS, as it was written last: written again only when it changed. */

@@ -141,6 +141,7 @@ struct pvclock_shim { char c; };
 #define vtime_account_guest_exit()	((void)(current->flags &= ~(u64)PF_VCPU))
 #define vtime_accounting_enabled_this_cpu()	false
 #define context_tracking_enabled_this_cpu()	false
+#define context_tracking_enabled() false
 #define context_tracking_guest_enter()	do { } while (0)
 #define context_tracking_guest_exit()	do { } while (0)
 #define guest_state_enter_irqoff()	do { } while (0)
