@@ -56,7 +56,6 @@ struct pic {
 	struct kvm_pic_state half[2];		/* master, slave */
 	u8 sources[PIC_NUM_PINS];		/* bit per enum irq_source that drives the pin */
 	u16 acked;				/* pins whose service ended: told behind the lock */
-	bool output;				/* INTR; written under the lock, read without */
 	bool irq0_unmasked;			/* to be told, likewise */
 };
 

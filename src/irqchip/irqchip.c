@@ -165,11 +165,6 @@ bool irqchip_eoi(struct irqchip *chip, struct vcpu *vcpu, u8 vector)
 
 /* ------------------------------------------------------------------ INTR */
 
-bool irqchip_has_extint(struct irqchip *chip, struct lapic *apic)
-{
-	return chip->pic && READ_ONCE(chip->pic->output) && lapic_accepts_extint(apic);
-}
-
 int irqchip_take_extint(struct irqchip *chip)
 {
 	return chip->pic ? pic_take(chip->pic) : -1;

@@ -33,6 +33,7 @@ struct irqchip {
 	bool x2apic_format, x2apic_broadcast_quirk_disabled;	/* KVM_CAP_X2APIC_API */
 	bool lint0_quirk_disabled;	/* KVM_X86_QUIRK_LINT0_REENABLED: LINT0 of the BSP is masked at RESET */
 	struct pic *pic;		/* pair; NULL unless IRQCHIP_KERNEL */
+	bool intr;			/* ... and its INTR; written under its lock, read without */
 	struct ioapic *ioapic;
 	struct pit *pit;		/* NULL until KVM_CREATE_PIT2 */
 	struct irq_routing __rcu *routing;
@@ -87,7 +88,10 @@ void irqfd_destroy_all(struct irqchip *chip);
  * Returns true when the VMM must be told (split irqchip: KVM_EXIT_IOAPIC_EOI). vCPU thread, IRQs on. */
 bool irqchip_eoi(struct irqchip *chip, struct vcpu *vcpu, u8 vector);
 /** irqchip_has_extint(), irqchip_take_extint() - the PIC's output towards the BSP's LINT0; take acknowledges it (INTA) and returns the vector. vCPU thread. */
-bool irqchip_has_extint(struct irqchip *chip, struct lapic *apic);
+static inline bool irqchip_has_extint(const struct irqchip *chip, struct lapic *apic)
+{
+	return unlikely(READ_ONCE(chip->intr)) && lapic_accepts_extint(apic);
+}
 int irqchip_take_extint(struct irqchip *chip);
 
 /* ------------------------------------------------------------------ registers, from the bus switch in vcpu/io.c; vCPU thread, may not sleep */

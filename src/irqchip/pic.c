@@ -81,14 +81,14 @@ static void pic_interrupt(struct pic *pic)
 static void pic_update(struct pic *pic)
 {
 	struct kvm_pic_state *master = &pic->half[MASTER];
-	bool output, was = pic->output;
+	bool output, was = pic->chip->intr;
 
 	if (half_next(pic, SLAVE) >= 0)
 		master->irr |= 1 << CASCADE_IR;
 	else
 		master->irr &= ~(1 << CASCADE_IR);
 	output = half_next(pic, MASTER) >= 0;
-	WRITE_ONCE(pic->output, output);
+	WRITE_ONCE(pic->chip->intr, output);
 	if (output && !was)
 		pic_interrupt(pic);
 }
@@ -179,7 +179,7 @@ static void half_ack(struct pic *pic, int which, int irq)
 	 * INTR falls with the acknowledge: if there is more, it rises again, and whoever took this
 	 * one looks for the next.
 	 */
-	WRITE_ONCE(pic->output, false);
+	WRITE_ONCE(pic->chip->intr, false);
 	/*
 	 * A level stays requested as long as the line is up. The cascade's is the slave's to drop.
 	 */

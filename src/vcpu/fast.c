@@ -164,7 +164,9 @@ static bool fast_x2apic_write(struct vcpu_x86 *v, u32 msr, u64 val)
 
 static bool fast_deadline_write(struct vcpu_x86 *v, u64 deadline)
 {
-	if (!v->has_apic || !v->has.tsc_deadline || !msr_allowed_by_filter(v, MSR_IA32_TSC_DEADLINE, ACCESS_WRITE))
+	if (!v->has_apic || !v->has.tsc_deadline)
+		return false;
+	if (unlikely(rcu_access_pointer(v_vm(v)->msr_filter)) && !msr_allowed_by_filter(v, MSR_IA32_TSC_DEADLINE, ACCESS_WRITE))
 		return false;
 	lapic_timer_set_deadline(&v->apic, deadline);
 	vcpu_timer_to_hardware(v);

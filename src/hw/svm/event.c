@@ -126,7 +126,8 @@ void hw_inject(struct hw_vcpu *hw, const struct hw_event *ev)
 {
 	struct vmcb_control_area *c = &hw->vmcb->control;
 
-	hw_cancel_injection(hw);
+	if (unlikely(c->event_inj & SVM_EVTINJ_VALID))
+		hw_cancel_injection(hw);
 	if (ev->kind == EVENT_NONE)
 		return;
 	/*
