@@ -82,6 +82,10 @@ hva_t insn_site_fill(struct vcpu_x86 *v, u64 linear, struct insn_site *s)
 	hva_t hva;
 	gpa_t gpa;
 
+	/* Two that share a slot, in a loop, would push one another out each time: who is pushed out waits in the slot beside it. */
+	swap(*s, v->insn_sites[(s - v->insn_sites) ^ 1]);
+	if (s->linear == linear && s->cr3 == hw_cr3(&v->hw))
+		return s->hva;
 	/* A word that crosses into the next page may continue somewhere else. */
 	if ((linear & 0xfff) > 0xffc || !fetch_gpa(v, linear, &gpa))
 		return 0;

@@ -132,6 +132,31 @@ TEST(sites_by_every_kind_of_paging)
 	world_end();
 }
 
+/* Two sites of one slot are both remembered: neither needs the page tables again. */
+TEST(sites_that_share_a_slot)
+{
+	u64 other = 0x8010;
+	int i;
+
+	world_make(IRQCHIP_NONE);
+	hw_caps.nrips = false;
+	world_long_mode();
+	while (insn_site(V, other) != insn_site(V, 0x8000))
+		other += 16;
+	memcpy(ram + 0x8000, "\x0f\xa2", 2);
+	memcpy(ram + other, "\x0f\xa2", 2);
+	for (i = 0; i < 6; i++) {
+		V->hw.rip = i & 1 ? other : 0x8000;
+		CHECK(fast(EXIT(EXIT_CPUID, 0)));
+		if (i == 1)
+			*(u64 *)(ram + 0x1000) = 0;
+	}
+	/* A third one does. */
+	V->hw.rip = other + 2;
+	CHECK(!fast(EXIT(EXIT_CPUID, 0)));
+	world_end();
+}
+
 /* EIP wraps at 4 GiB, RIP doesn't, and the shadow ends either way. */
 TEST(instruction_pointer_wraps_by_the_code_size)
 {
