@@ -83,8 +83,6 @@ static bool vector_is_soft(u8 vector)
 static u32 event_type_bits(u8 kind)
 {
 	switch (kind) {
-	case EVENT_INTR:
-		return SVM_EVTINJ_TYPE_INTR;
 	case EVENT_NMI:
 		return SVM_EVTINJ_TYPE_NMI;
 	case EVENT_SOFT_INTR:
@@ -128,6 +126,10 @@ void hw_inject(struct hw_vcpu *hw, const struct hw_event *ev)
 
 	if (unlikely(c->event_inj & SVM_EVTINJ_VALID))
 		hw_cancel_injection(hw);
+	if (likely(ev->kind == EVENT_INTR)) {
+		hw_inject_intr(hw, ev->vector);
+		return;
+	}
 	if (ev->kind == EVENT_NONE)
 		return;
 	/*
