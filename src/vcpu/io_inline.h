@@ -11,6 +11,7 @@
 #include "vcpu/vcpu.h"
 
 #define IO_MEMO_PORT	BIT_ULL(63)	/* beside a port's number: no guest-physical address */
+#define IO_MEMO_DEVICE	0xff		/* instead of a length: some device is there, and has to be searched for */
 
 static __always_inline struct io_memo *io_memo(struct vcpu_x86 *v, u64 key)
 {

@@ -327,22 +327,32 @@ int mov_complete(struct vcpu_x86 *v)
 	return NEXT_GUEST;
 }
 
-/* The VMM is asked about @gpa: note that no memory is there, and whether any device wants anything there at all. vm->srcu held. */
-static void note_user(struct vcpu_x86 *v, gpa_t gpa)
+/*
+ * Is @gpa the VMM's: no memory, and no device that wants anything there at all? Known from last time, or looked up and noted. The LAPIC's page is
+ * neither's for good. vm->srcu held.
+ */
+static bool mov_is_for_user(struct vcpu_x86 *v, gpa_t gpa)
 {
 	struct iobus *bus = &v->vcpu.vm->mmio;
 	struct io_memo *memo = io_memo(v, gpa);
 	bool known = io_memo_no_memory(v, memo, gpa);
 	struct iodevs *devs;
+	bool yes = false;
 	u32 pos = 0;
 
+	if (is_lapic_page(v, gpa))
+		return false;
 	rcu_read_lock();
 	devs = iobus_devs(bus);
-	if (devs && !(known && memo->devs == devs->generation) && (known || note_no_memory(v, memo, gpa))) {
-		memo->len = 0;
-		memo->devs = iobus_find(bus, devs, gpa, 1, &pos) ? 0 : devs->generation;
+	if (devs && known && memo->devs == devs->generation) {
+		yes = !memo->len;
+	} else if (devs && (known || note_no_memory(v, memo, gpa))) {
+		yes = !iobus_find(bus, devs, gpa, 1, &pos);
+		memo->len = yes ? 0 : IO_MEMO_DEVICE;
+		memo->devs = devs->generation;
 	}
 	rcu_read_unlock();
+	return yes;
 }
 
 /* The same in process context. What it returns stays what it is: sites are this thread's. */
@@ -374,10 +384,9 @@ bool vcpu_mov(struct vcpu_x86 *v, const struct hw_exit *exit, int *next)
 		return false;
 	if (m->store)
 		val = mov_value(v, m) & mov_mask(m->size);
-	done = m->store ? mmio_write(v, gpa, m->size, &val) : mmio_read(v, gpa, m->size, &val);
 	v->vcpu.stats.pf_mmio_emulate++;
+	done = !mov_is_for_user(v, gpa) && (m->store ? mmio_write(v, gpa, m->size, &val) : mmio_read(v, gpa, m->size, &val));
 	if (!done) {
-		note_user(v, gpa);
 		*next = mov_ask_user(v, m, gpa, val);
 		return true;
 	}

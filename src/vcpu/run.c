@@ -217,9 +217,11 @@ static noinline bool served_in_loop(struct vcpu_x86 *v)
  * the own vCPU, a woken thread that wants the CPU): that is looked at after each. So a guest of fast exits only holds the CPU for one more of them.
  * Who waits until this vCPU has seen a request waits for the IPI, that is, for IRQs on.
  *
+ * Not cloned: what VMX writes down of this place (HOST_RIP) is written again only when the stack is another.
+ *
  * @once: the first exit ends the loop, whatever it is. Host breakpoints must be back, or a debugger looks, before anything is done about it.
  */
-static noinline void guest_loop(struct vcpu_x86 *v, struct hw_exit *__restrict exit, bool once)
+static noinline __noclone void guest_loop(struct vcpu_x86 *v, struct hw_exit *__restrict exit, bool once)
 {
 	u32 turns;
 

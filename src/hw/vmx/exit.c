@@ -45,7 +45,7 @@ const u8 vmx_exit_kinds[EXIT_REASONS] = {
 	[EXIT_REASON_EOI_INDUCED] = DETAILED(EXIT_EOI_INDUCED),
 	[EXIT_REASON_GDTR_IDTR] = INSN(EXIT_DESC_TABLE),
 	[EXIT_REASON_LDTR_TR] = INSN(EXIT_DESC_TABLE),
-	[EXIT_REASON_EPT_VIOLATION] = DETAILED(EXIT_NPF),
+	[EXIT_REASON_EPT_VIOLATION] = DETAILED(EXIT_NPF), /* vmx_decode_npf() */
 	[EXIT_REASON_EPT_MISCONFIG] = DETAILED(EXIT_NPF_MISCONFIG),
 	[EXIT_REASON_INVEPT] = INSN(EXIT_VIRT_INSN),
 	[EXIT_REASON_RDTSCP] = INSN(EXIT_RDTSCP),
@@ -231,10 +231,6 @@ static void decode_details(struct hw_vcpu *hw, struct hw_exit *exit, u32 vectori
 	case EXIT_DR_READ:
 		decode_dr(exit);
 		break;
-	case EXIT_NPF:
-		reblock_nmi(hw, exit->qual & QUAL_NMI_UNBLOCKED, vectoring);
-		decode_npf(exit);
-		break;
 	case EXIT_PML_FULL:
 		reblock_nmi(hw, exit->qual & QUAL_NMI_UNBLOCKED, vectoring);
 		break;
@@ -257,9 +253,24 @@ static void decode_details(struct hw_vcpu *hw, struct hw_exit *exit, u32 vectori
 	}
 }
 
-/* Exits that may come in the middle of an event's delivery (SDM 3C, 28.2.4); with all others the field is not valid. */
-#define DURING_DELIVERY	(BIT_ULL(EXIT_EXCEPTION) | BIT_ULL(EXIT_TASK_SWITCH) | BIT_ULL(EXIT_APIC_ACCESS) | BIT_ULL(EXIT_NPF) | \
+/* Exits that may come in the middle of an event's delivery (SDM 3C, 28.2.4); with all others the field is not valid. EPT violations: vmx_decode_npf(). */
+#define DURING_DELIVERY	(BIT_ULL(EXIT_EXCEPTION) | BIT_ULL(EXIT_TASK_SWITCH) | BIT_ULL(EXIT_APIC_ACCESS) | \
 			 BIT_ULL(EXIT_NPF_MISCONFIG) | BIT_ULL(EXIT_PML_FULL))
+
+/**
+ * vmx_decode_npf() - an EPT violation: all of it. Most come from an instruction of the guest's own, and not from the middle of an IRET. The instruction's
+ * length is not defined with these (SDM 3C, 28.2.5).
+ */
+void vmx_decode_npf(struct hw_vcpu *hw, struct hw_exit *exit)
+{
+	u32 vectoring = vmcs_read32(IDT_VECTORING_INFO_FIELD);
+
+	exit->qual = vmcs_readn(EXIT_QUALIFICATION);
+	decode_npf(exit);
+	reblock_nmi(hw, exit->qual & QUAL_NMI_UNBLOCKED, vectoring);
+	if (unlikely(vectoring & VECTORING_INFO_VALID_MASK))
+		exit->vectoring = event_interrupted(hw, vectoring);
+}
 
 /* What a plain kind leaves to be told: a failed entry, an interrupted delivery, and all kinds with details. */
 void vmx_decode(struct hw_vcpu *hw, struct hw_exit *exit)

@@ -265,6 +265,7 @@ static __always_inline void hw_prepare_guest_switch(struct hw_vcpu *hw)
 extern const u8 vmx_exit_kinds[EXIT_REASONS];
 void vmx_decode(struct hw_vcpu *hw, struct hw_exit *exit);
 void vmx_decode_io(struct hw_vcpu *hw, struct hw_exit *exit);
+void vmx_decode_npf(struct hw_vcpu *hw, struct hw_exit *exit);
 
 /*
  * Host state that can change while a vCPU is loaded: the address space (PCID, KPTI) and CR4. A comparison spares the VMWRITE. Once per turn: the
@@ -343,6 +344,8 @@ static __always_inline void hw_enter_guest(struct hw_vcpu *hw, struct hw_exit *e
 		exit->insn_len = 0;
 		if (kind == EXIT_IO)
 			vmx_decode_io(hw, exit);
+		else if (kind == EXIT_NPF)
+			vmx_decode_npf(hw, exit);
 		else if (!(kind & EXIT_PLAIN))
 			vmx_decode(hw, exit);
 	}
