@@ -269,7 +269,7 @@ def rows_of(vendor, mitigations, ops, figures):
     for op in ops:
         linux, ours = (figures.get(kvm, {}).get(op, nothing) for kvm in KVMS)
         floor, limit = known.get(op, (None, None))
-        yield Row(vendor, mitigations, op, linux.median, ours.median, ours.why or linux.why, linux.failed or ours.failed, floor,
+        yield Row(vendor, mitigations, op, linux.median, ours.median, (linux if linux.failed else ours).why or linux.why, linux.failed or ours.failed, floor,
                   limit_of(vendor, mitigations, limit, linux.median))
 
 
