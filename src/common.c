@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What both modules have in common: every floor but the processor's, from the ground up. Included by amd.c and intel.c behind their hw/.
+ * What both modules have in common: every floor but the processor's, from the ground up. Included
+ * by amd.c and intel.c behind their hw/.
  */
 #include "core/vcpu.c"
 #include "core/vm.c"

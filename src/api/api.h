@@ -15,12 +15,19 @@
 void vcpu_door_init(struct vcpu *vcpu);
 
 /* vm.c */
-/** vm_open() - KVM_CREATE_VM: the new fd, or -EINVAL (type), -ENOMEM, -EMFILE, -EIO (the host goes down). */
+/**
+ * vm_open() - KVM_CREATE_VM: the new fd, or -EINVAL (type), -ENOMEM, -EMFILE, -EIO (the host goes
+ * down).
+ */
 long vm_open(unsigned long type);
-/** vm_get(), vm_put() - a reference of a file on its VM. The last vm_put() frees the VM; it sleeps. */
+/**
+ * vm_get(), vm_put() - a reference of a file on its VM. The last vm_put() frees the VM; it sleeps.
+ */
 void vm_get(struct vm *vm);
 void vm_put(struct vm *vm);
-/** vm_kill_all() - every VM is dead from here on, and no vCPU is in the guest or will be. Sleeps. */
+/**
+ * vm_kill_all() - every VM is dead from here on, and no vCPU is in the guest or will be. Sleeps.
+ */
 void vm_kill_all(void);
 /** vm_list_lock(), vm_list - all VMs, for debugfs. Sleeps. */
 extern struct mutex vm_list_lock;
@@ -45,7 +52,9 @@ long vm_compat_clear_dirty_log(struct vm_x86 *x, void __user *argp);
 long vm_irq_ioctl(struct vm_x86 *x, unsigned int ioctl, unsigned long arg);
 
 /* vcpu.c */
-/** vcpu_open() - KVM_CREATE_VCPU: the new fd, or -EINVAL (id, too many), -EEXIST, -ENOMEM, -EMFILE. */
+/**
+ * vcpu_open() - KVM_CREATE_VCPU: the new fd, or -EINVAL (id, too many), -EEXIST, -ENOMEM, -EMFILE.
+ */
 long vcpu_open(struct vm *vm, unsigned long id);
 #define VCPU_MMAP_PAGES	3	/* kvm_run, port I/O data, coalesced ring */
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Capabilities: what KVM_CHECK_EXTENSION answers and KVM_ENABLE_CAP does. What isn't in the table isn't there: 0.
+ * Capabilities: what KVM_CHECK_EXTENSION answers and KVM_ENABLE_CAP does. What isn't in the table
+ * isn't there: 0.
  */
 #include <linux/cpumask.h>
 #include <linux/sched/stat.h>
@@ -15,7 +16,8 @@
 #define DEBUG_FLAGS		(KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP |	\
 				 KVM_GUESTDBG_USE_SW_BP | KVM_GUESTDBG_INJECT_BP | KVM_GUESTDBG_INJECT_DB |	\
 				 KVM_GUESTDBG_BLOCKIRQ)
-#define MSR_EXIT_REASONS	(KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN | KVM_MSR_EXIT_REASON_FILTER)
+#define MSR_EXIT_REASONS \
+	(KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN | KVM_MSR_EXIT_REASON_FILTER)
 /* A timer's longest time, 2^32 - 1 ticks divided by 128, must fit in 64 bits. */
 #define APIC_BUS_NS_MAX		(U64_MAX / U32_MAX / 128)
 
@@ -99,12 +101,17 @@ static const struct capability capabilities[] = {
 	{ KVM_CAP_X86_APIC_BUS_CYCLES_NS,	APIC_BUS_NS_DEFAULT },
 };
 
-/* A guest may wait in MWAIT where that wakes up: no erratum, and the host's timer goes on in every state that the guest may ask for. */
+/*
+ * A guest may wait in MWAIT where that wakes up: no erratum, and the host's timer goes on in every
+ * state that the guest may ask for.
+ */
 static u32 disable_exits_allowed(void)
 {
-	bool mwait = boot_cpu_has(X86_FEATURE_MWAIT) && boot_cpu_has(X86_FEATURE_ARAT) && !boot_cpu_has_bug(X86_BUG_MONITOR);
+	bool mwait = boot_cpu_has(X86_FEATURE_MWAIT) && boot_cpu_has(X86_FEATURE_ARAT) &&
+		     !boot_cpu_has_bug(X86_BUG_MONITOR);
 
-	return KVM_X86_DISABLE_EXITS_HLT | KVM_X86_DISABLE_EXITS_PAUSE | (mwait ? KVM_X86_DISABLE_EXITS_MWAIT : 0);
+	return KVM_X86_DISABLE_EXITS_HLT | KVM_X86_DISABLE_EXITS_PAUSE |
+	       (mwait ? KVM_X86_DISABLE_EXITS_MWAIT : 0);
 }
 
 /* What depends on this host. */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /sys/kernel/debug/kvm: every statistic summed over all VMs, a file each, and a directory <pid>-<fd> per VM with its own, its parameters and its
- * vCPUs. A VM has all its statistics in one file: a file each would be half of what creating a VM costs, and 40 KB of inodes.
+ * /sys/kernel/debug/kvm: every statistic summed over all VMs, a file each, and a directory
+ * <pid>-<fd> per VM with its own, its parameters and its vCPUs. A VM has all its statistics in one
+ * file: a file each would be half of what creating a VM costs, and 40 KB of inodes.
  */
 #include <linux/dcache.h>
 #include <linux/debugfs.h>
@@ -91,8 +92,9 @@ static const struct param {
 #define U32(name)	{ #name, offsetof(struct vm_params, name), false }
 #define BOOL(name)	{ #name, offsetof(struct vm_params, name), true }
 	U32(halt_poll_ns), U32(halt_poll_grow), U32(halt_poll_grow_start), U32(halt_poll_shrink),
-	U32(ple_gap), U32(ple_window), U32(ple_window_grow), U32(ple_window_shrink), U32(ple_window_max),
-	BOOL(virtual_apic), BOOL(virtual_intr), BOOL(preemption_timer), BOOL(huge_pages), BOOL(nx_huge_pages), BOOL(pml),
+	U32(ple_gap), U32(ple_window), U32(ple_window_grow), U32(ple_window_shrink),
+	U32(ple_window_max), BOOL(virtual_apic), BOOL(virtual_intr), BOOL(preemption_timer),
+	BOOL(huge_pages), BOOL(nx_huge_pages), BOOL(pml),
 #undef U32
 #undef BOOL
 };
@@ -203,7 +205,8 @@ static int last_exits_show(struct seq_file *m, void *unused)
 		const struct exit_record *r = &v->last_exits[(pos + i) % n];
 
 		if (r->tsc)
-			seq_printf(m, "%llu %#llx %#llx %#llx\n", r->tsc, r->reason, r->rip, r->qual);
+			seq_printf(m, "%llu %#llx %#llx %#llx\n", r->tsc, r->reason, r->rip,
+				   r->qual);
 	}
 	return 0;
 }
@@ -223,12 +226,15 @@ void debugfs_add_vcpu(struct vcpu *vcpu)
 
 #define KIND(name) [EXIT_##name] = #name
 static const char * const exit_names[NR_EXIT_KINDS] = {
-	KIND(INTR), KIND(NMI), KIND(SMI), KIND(INTR_WINDOW), KIND(NMI_WINDOW), KIND(EXCEPTION), KIND(CPUID), KIND(HLT), KIND(PAUSE),
-	KIND(INVD), KIND(WBINVD), KIND(RDTSC), KIND(RDTSCP), KIND(RDPMC), KIND(MONITOR), KIND(MWAIT), KIND(XSETBV), KIND(HYPERCALL),
-	KIND(INVLPG), KIND(INVPCID), KIND(RSM), KIND(VIRT_INSN), KIND(CR_READ), KIND(CR_WRITE), KIND(CLTS), KIND(LMSW), KIND(DR_READ),
-	KIND(DR_WRITE), KIND(MSR_READ), KIND(MSR_WRITE), KIND(IO), KIND(NPF), KIND(NPF_MISCONFIG), KIND(DESC_TABLE), KIND(TASK_SWITCH),
-	KIND(TRIPLE_FAULT), KIND(TPR_BELOW_THRESHOLD), KIND(APIC_ACCESS), KIND(APIC_WRITE), KIND(EOI_INDUCED), KIND(PREEMPTION_TIMER),
-	KIND(PML_FULL), KIND(MTF), KIND(BUS_LOCK), KIND(ENTRY_FAILED), KIND(UNKNOWN),
+	KIND(INTR), KIND(NMI), KIND(SMI), KIND(INTR_WINDOW), KIND(NMI_WINDOW), KIND(EXCEPTION),
+	KIND(CPUID), KIND(HLT), KIND(PAUSE), KIND(INVD), KIND(WBINVD), KIND(RDTSC), KIND(RDTSCP),
+	KIND(RDPMC), KIND(MONITOR), KIND(MWAIT), KIND(XSETBV), KIND(HYPERCALL), KIND(INVLPG),
+	KIND(INVPCID), KIND(RSM), KIND(VIRT_INSN), KIND(CR_READ), KIND(CR_WRITE), KIND(CLTS),
+	KIND(LMSW), KIND(DR_READ), KIND(DR_WRITE), KIND(MSR_READ), KIND(MSR_WRITE), KIND(IO),
+	KIND(NPF), KIND(NPF_MISCONFIG), KIND(DESC_TABLE), KIND(TASK_SWITCH), KIND(TRIPLE_FAULT),
+	KIND(TPR_BELOW_THRESHOLD), KIND(APIC_ACCESS), KIND(APIC_WRITE), KIND(EOI_INDUCED),
+	KIND(PREEMPTION_TIMER), KIND(PML_FULL), KIND(MTF), KIND(BUS_LOCK), KIND(ENTRY_FAILED),
+	KIND(UNKNOWN),
 };
 
 static int exit_kinds_show(struct seq_file *m, void *unused)
@@ -253,8 +259,8 @@ DEFINE_SHOW_ATTRIBUTE(exit_kinds);
 /* ------------------------------------------------------------------ directories */
 
 /*
- * A VM lives on in its vCPUs' files when its own is closed, and the number of that one may be the next VM's: a third number, of this directory
- * alone, then tells the two apart.
+ * A VM lives on in its vCPUs' files when its own is closed, and the number of that one may be the
+ * next VM's: a third number, of this directory alone, then tells the two apart.
  */
 static void vm_dir_name(char *name, size_t size, const struct vm *vm, int fd)
 {

@@ -21,7 +21,10 @@ static long dev_ioctl_mmap_size(unsigned long arg)
 	return arg ? -EINVAL : VCPU_MMAP_PAGES * PAGE_SIZE;
 }
 
-/* KVM_GET_SUPPORTED_CPUID and KVM_GET_EMULATED_CPUID: the VMM's room is bounded by what there can be. */
+/*
+ * KVM_GET_SUPPORTED_CPUID and KVM_GET_EMULATED_CPUID: the VMM's room is bounded by what there can
+ * be.
+ */
 static long dev_ioctl_cpuid(void __user *argp, bool emulated)
 {
 	struct kvm_cpuid_entry2 *entries;

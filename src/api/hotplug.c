@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The doors of the host's power: CPUs that come and go, suspend, reboot, crash. Virtualization is on on every CPU from load to unload.
+ * The doors of the host's power: CPUs that come and go, suspend, reboot, crash. Virtualization is
+ * on on every CPU from load to unload.
  */
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
@@ -16,7 +17,8 @@ struct enable_result {
 	int cpu;
 };
 
-static DEFINE_PER_CPU(int, virt_error);	/* of this CPU's hotplug, where that may not fail by itself */
+/* of this CPU's hotplug, where that may not fail by itself */
+static DEFINE_PER_CPU(int, virt_error);
 static bool going_down;			/* set once */
 static bool checked_by_second_state;
 static int second_state;
@@ -66,7 +68,10 @@ static int virt_cpu_online(unsigned int cpu)
 	local_irq_restore(flags);
 	if (err)
 		pr_err("kvm: CPU %u can't run guests: error %d\n", cpu, err);
-	/* Where this step may not fail, virt_cpu_check() refuses the CPU before any task runs on it. */
+	/*
+	 * Where this step may not fail, virt_cpu_check() refuses the CPU before any task runs on
+	 * it.
+	 */
 	return COMPAT_CPUHP_VIRT_FAILS ? err : 0;
 }
 
@@ -90,11 +95,13 @@ static int virt_cpu_check(unsigned int cpu)
 /* cpus_read_lock held. */
 static int hotplug_register(void)
 {
-	int err = cpuhp_setup_state_nocalls_cpuslocked(COMPAT_CPUHP_VIRT, "kvm/cpu:virt", virt_cpu_online, virt_cpu_offline);
+	int err = cpuhp_setup_state_nocalls_cpuslocked(COMPAT_CPUHP_VIRT, "kvm/cpu:virt",
+						       virt_cpu_online, virt_cpu_offline);
 
 	if (err || COMPAT_CPUHP_VIRT_FAILS)
 		return err;
-	err = cpuhp_setup_state_nocalls_cpuslocked(CPUHP_AP_ONLINE_DYN, "kvm/cpu:check", virt_cpu_check, NULL);
+	err = cpuhp_setup_state_nocalls_cpuslocked(CPUHP_AP_ONLINE_DYN, "kvm/cpu:check",
+						   virt_cpu_check, NULL);
 	if (err < 0) {
 		cpuhp_remove_state_nocalls_cpuslocked(COMPAT_CPUHP_VIRT);
 		return err;
@@ -136,7 +143,10 @@ static void virt_resume(void)
 
 COMPAT_SYSCORE(virt_syscore, virt_suspend, virt_resume);
 
-/* INIT and firmware that find SVM or VMX on may hang: off it goes, on all CPUs, and no vCPU may try to enter a guest again. */
+/*
+ * INIT and firmware that find SVM or VMX on may hang: off it goes, on all CPUs, and no vCPU may try
+ * to enter a guest again.
+ */
 static int virt_reboot(struct notifier_block *nb, unsigned long action, void *unused)
 {
 	WRITE_ONCE(going_down, true);
@@ -164,7 +174,8 @@ static int enable_all_cpus(const char **why)
 	err = atomic_read(&result.err);
 	if (!err)
 		return 0;
-	*why = err == -EBUSY ? "virtualization is in use on some CPU already" : "not every CPU can do what the first can";
+	*why = err == -EBUSY ? "virtualization is in use on some CPU already"
+			     : "not every CPU can do what the first can";
 	on_each_cpu(disable_cpu_ipi, NULL, true);
 	return err;
 }
@@ -178,7 +189,8 @@ int virt_enable_all(const char **why)
 	if (!err) {
 		err = hotplug_register();
 		if (err) {
-			*why = err == -EBUSY ? "another hypervisor has the CPU hotplug state" : "CPU hotplug";
+			*why = err == -EBUSY ? "another hypervisor has the CPU hotplug state"
+					     : "CPU hotplug";
 			on_each_cpu(disable_cpu_ipi, NULL, true);
 		}
 	}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The module's beginning and end. Whatever was set up is taken down in reverse order; when loading fails nothing stays behind.
+ * The module's beginning and end. Whatever was set up is taken down in reverse order; when loading
+ * fails nothing stays behind.
  */
 #include <linux/module.h>
 #include <linux/preempt.h>
@@ -65,7 +66,10 @@ static int __init kvmono_init(void)
 	err = virt_enable_all(&why);
 	if (err)
 		goto teardown_clock;
-	/* The scheduler's static key for preempt notifiers, taken once: no kernel text is patched while VMs come and go. */
+	/*
+	 * The scheduler's static key for preempt notifiers, taken once: no kernel text is patched
+	 * while VMs come and go.
+	 */
 	preempt_notifier_inc();
 	debugfs_setup();
 	/* Last: from here on there are users. */

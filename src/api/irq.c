@@ -145,7 +145,8 @@ static long set_gsi_routing(struct vm_x86 *x, void __user *argp)
 	if (!has_irqchip(x) || routing.nr > GSI_MAX || routing.flags)
 		return -EINVAL;
 	if (routing.nr) {
-		entries = vmemdup_user(argp + sizeof(routing), array_size(sizeof(*entries), routing.nr));
+		entries = vmemdup_user(argp + sizeof(routing),
+				       array_size(sizeof(*entries), routing.nr));
 		if (IS_ERR(entries))
 			return PTR_ERR(entries);
 	}

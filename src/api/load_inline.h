@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* How an ioctl takes a vCPU's hardware state, and gives it back; what a context switch does in between is api/preempt.c. */
+/*
+ * How an ioctl takes a vCPU's hardware state, and gives it back; what a context switch does in
+ * between is api/preempt.c.
+ */
 #ifndef API_LOAD_INLINE_H
 #define API_LOAD_INLINE_H
 
@@ -7,7 +10,10 @@
 #include <linux/smp.h>
 #include "vcpu/life_inline.h"
 
-/** vcpu_load() - this thread takes the vCPU's hardware state until vcpu_put(), across context switches. vcpu->mutex held. Process context. */
+/**
+ * vcpu_load() - this thread takes the vCPU's hardware state until vcpu_put(), across context
+ * switches. vcpu->mutex held. Process context.
+ */
 static __always_inline void vcpu_load(struct vcpu *vcpu)
 {
 	int cpu = get_cpu();

@@ -38,7 +38,10 @@ static void fill_bank(u64 *bank, const struct kvm_x86_mce *mce)
 	bank[BANK_MISC] = mce->misc;
 }
 
-/* Uncorrected: #MC, or shutdown where the guest can't take one. Reporting that is switched off loses the event. */
+/*
+ * Uncorrected: #MC, or shutdown where the guest can't take one. Reporting that is switched off
+ * loses the event.
+ */
 static void inject_uncorrected(struct vcpu_x86 *v, u64 *bank, const struct kvm_x86_mce *mce)
 {
 	if ((v->mce.cap & MCG_CTL_P) && v->mce.ctl != ~0ULL)

@@ -11,9 +11,10 @@ static hva_t slot_hva_end(const struct memslot *slot)
 }
 
 /*
- * Take a slot's GFNs away. The host's memory management finds nested translations through the published slots: from the moment
- * a slot isn't among them, none of its translations may exist. So its host range is invalidated first, and until that
- * invalidation ends no fault can put anything back, whichever set of slots it found.
+ * Take a slot's GFNs away. The host's memory management finds nested translations through the
+ * published slots: from the moment a slot isn't among them, none of its translations may exist. So
+ * its host range is invalidated first, and until that invalidation ends no fault can put anything
+ * back, whichever set of slots it found.
  */
 static void region_vacate(struct vm_x86 *x, struct memslot_update *up)
 {
@@ -56,7 +57,8 @@ static int region_set(struct vm_x86 *x, const struct kvm_userspace_memory_region
 	struct memslot_update up;
 	int err;
 
-	if (mem->memory_size && (mem->guest_phys_addr + mem->memory_size - 1) >> hw_caps.max_phys_bits)
+	if (mem->memory_size &&
+	    (mem->guest_phys_addr + mem->memory_size - 1) >> hw_caps.max_phys_bits)
 		return -EINVAL;
 	mutex_lock(&x->vm.slots_lock);
 	err = memslot_prepare(&x->vm, mem, &up);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The door of the host's memory management: what the VMM's page tables lose, the guest's nested ones lose too.
+ * The door of the host's memory management: what the VMM's page tables lose, the guest's nested
+ * ones lose too.
  *
- * The set of memslots is read under vm->srcu. Between start and end of a range no fault installs anything in it (mmu/).
+ * The set of memslots is read under vm->srcu. Between start and end of a range no fault installs
+ * anything in it (mmu/).
  */
 #include <linux/mmu_notifier.h>
 #include <linux/srcu.h>
@@ -19,7 +21,8 @@ static int notify_range_start(struct mmu_notifier *mn, const struct mmu_notifier
 	int idx = srcu_read_lock(&x->vm.srcu), err;
 
 	x->vm.stats.mmu_invalidations++;
-	err = mmu_invalidate_begin(&x->mmu, range->start, range->end, mmu_notifier_range_blockable(range));
+	err = mmu_invalidate_begin(&x->mmu, range->start, range->end,
+				   mmu_notifier_range_blockable(range));
 	srcu_read_unlock(&x->vm.srcu, idx);
 	return err;
 }
@@ -33,7 +36,8 @@ static void notify_range_end(struct mmu_notifier *mn, const struct mmu_notifier_
 	srcu_read_unlock(&x->vm.srcu, idx);
 }
 
-static int notify_age(struct mmu_notifier *mn, unsigned long start, unsigned long end, bool test_only)
+static int notify_age(struct mmu_notifier *mn, unsigned long start, unsigned long end,
+		      bool test_only)
 {
 	struct vm_x86 *x = notified_vm(mn);
 	int idx = srcu_read_lock(&x->vm.srcu), young;
@@ -43,13 +47,18 @@ static int notify_age(struct mmu_notifier *mn, unsigned long start, unsigned lon
 	return young;
 }
 
-/* A stale accessed bit in a TLB costs at most a page that looks older than it is: nobody is interrupted for that. */
-static int notify_clear_flush_young(struct mmu_notifier *mn, struct mm_struct *mm, unsigned long start, unsigned long end)
+/*
+ * A stale accessed bit in a TLB costs at most a page that looks older than it is: nobody is
+ * interrupted for that.
+ */
+static int notify_clear_flush_young(struct mmu_notifier *mn, struct mm_struct *mm,
+				    unsigned long start, unsigned long end)
 {
 	return notify_age(mn, start, end, false);
 }
 
-static int notify_clear_young(struct mmu_notifier *mn, struct mm_struct *mm, unsigned long start, unsigned long end)
+static int notify_clear_young(struct mmu_notifier *mn, struct mm_struct *mm, unsigned long start,
+			      unsigned long end)
 {
 	return notify_age(mn, start, end, false);
 }
@@ -59,7 +68,10 @@ static int notify_test_young(struct mmu_notifier *mn, struct mm_struct *mm, unsi
 	return notify_age(mn, address, address + 1, true);
 }
 
-/* The address space goes: nothing of it may stay mapped. No vCPU runs any more, KVM_RUN needs this very mm. */
+/*
+ * The address space goes: nothing of it may stay mapped. No vCPU runs any more, KVM_RUN needs this
+ * very mm.
+ */
 static void notify_mm_release(struct mmu_notifier *mn, struct mm_struct *mm)
 {
 	struct vm_x86 *x = notified_vm(mn);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The scheduler's door. It knows no architecture: what an architecture has are vcpu_load_cpu() and vcpu_put_cpu(), and it may ask
- * vcpu->scheduled_out in them whether the host's state can have changed.
+ * The scheduler's door. It knows no architecture: what an architecture has are vcpu_load_cpu() and
+ * vcpu_put_cpu(), and it may ask vcpu->scheduled_out in them whether the host's state can have
+ * changed.
  *
- * All flags are written by the vCPU's own thread, and read by other CPUs (directed yield, steal time, wake-ups): WRITE_ONCE.
+ * All flags are written by the vCPU's own thread, and read by other CPUs (directed yield, steal
+ * time, wake-ups): WRITE_ONCE.
  */
 #include <linux/preempt.h>
 #include <linux/sched.h>
@@ -15,7 +17,10 @@ static struct vcpu *notified_vcpu(struct preempt_notifier *notifier)
 	return container_of(notifier, struct vcpu, preempt_notifier);
 }
 
-/* The scheduler takes the CPU from @vcpu's thread. IRQs off, the run queue locked: nobody may be woken up from here. */
+/*
+ * The scheduler takes the CPU from @vcpu's thread. IRQs off, the run queue locked: nobody may be
+ * woken up from here.
+ */
 static void vcpu_sched_out(struct preempt_notifier *notifier, struct task_struct *next)
 {
 	struct vcpu *vcpu = notified_vcpu(notifier);

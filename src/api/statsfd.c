@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The files behind KVM_GET_STATS_FD. Each holds a reference on the VM, so that it may outlive the VM's own fd.
+ * The files behind KVM_GET_STATS_FD. Each holds a reference on the VM, so that it may outlive the
+ * VM's own fd.
  */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
@@ -54,7 +55,8 @@ static const struct file_operations stats_vcpu_fops = {
 	.llseek = no_seek_end_llseek,
 };
 
-static long stats_open(struct vm *vm, const char *name, const struct file_operations *fops, void *data)
+static long stats_open(struct vm *vm, const char *name, const struct file_operations *fops,
+		       void *data)
 {
 	struct file *file;
 	int fd = get_unused_fd_flags(O_CLOEXEC);
@@ -67,7 +69,10 @@ static long stats_open(struct vm *vm, const char *name, const struct file_operat
 		return PTR_ERR(file);
 	}
 	vm_get(vm);
-	/* api.rst wants pread() and lseek() to work on it; anonymous files have neither by themselves. */
+	/*
+	 * api.rst wants pread() and lseek() to work on it; anonymous files have neither by
+	 * themselves.
+	 */
 	file->f_mode |= FMODE_PREAD | FMODE_LSEEK;
 	fd_install(fd, file);
 	return fd;

@@ -19,7 +19,10 @@
 
 /* ------------------------------------------------------------------ KVM_RUN */
 
-/* KVM_SET_SIGNAL_MASK holds while the guest runs. real_blocked keeps what the mask unblocks from being thrown away as ignored. */
+/*
+ * KVM_SET_SIGNAL_MASK holds while the guest runs. real_blocked keeps what the mask unblocks from
+ * being thrown away as ignored.
+ */
 static noinline void sigmask_enter(struct vcpu *vcpu)
 {
 	sigprocmask(SIG_SETMASK, &vcpu->sigset, &current->real_blocked);
@@ -48,7 +51,9 @@ static __always_inline long vcpu_run_loaded(struct vcpu *vcpu)
 	return err;
 }
 
-/* The one ioctl whose cost counts. A function of its own: the others' frame is larger, and guarded. */
+/*
+ * The one ioctl whose cost counts. A function of its own: the others' frame is larger, and guarded.
+ */
 static noinline long vcpu_ioctl_run(struct vcpu *vcpu, unsigned long arg)
 {
 	long err = vm_may_use(vcpu->vm);
@@ -90,7 +95,10 @@ static long vcpu_ioctl_set_signal_mask(struct vcpu *vcpu, void __user *argp)
 
 /* ------------------------------------------------------------------ state: copy, and call down */
 
-/* A structure on the stack, filled by vcpu/state.c from zeroes, so that nothing of the kernel goes out. */
+/*
+ * A structure on the stack, filled by vcpu/state.c from zeroes, so that nothing of the kernel goes
+ * out.
+ */
 #define IOCTL_GET(name, type, get)									\
 static noinline_for_stack long vcpu_ioctl_get_##name(struct vcpu_x86 *v, void __user *argp)		\
 {													\
@@ -233,8 +241,8 @@ static long vcpu_ioctl_nmi(struct vcpu_x86 *v)
 }
 
 /*
- * The guest's copy of TPR, for guests that are patched to write it in memory. There is none (KVM_CAP_VAPIC): what can be said is that it
- * is off, as VMMs do when they reset a vCPU.
+ * The guest's copy of TPR, for guests that are patched to write it in memory. There is none
+ * (KVM_CAP_VAPIC): what can be said is that it is off, as VMMs do when they reset a vCPU.
  */
 static long vcpu_ioctl_set_vapic_addr(struct vcpu_x86 *v, void __user *argp)
 {
@@ -268,7 +276,8 @@ static long vcpu_ioctl_enable_cap(struct vcpu_x86 *v, void __user *argp)
 enum msr_direction { MSRS_GET, MSRS_SET };
 
 /* How many of @n went well; the first that doesn't ends the list. */
-static u32 access_msrs(struct vcpu_x86 *v, struct kvm_msr_entry *entries, u32 n, enum msr_direction dir)
+static u32 access_msrs(struct vcpu_x86 *v, struct kvm_msr_entry *entries, u32 n,
+		       enum msr_direction dir)
 {
 	u32 i;
 	int err;
@@ -302,7 +311,8 @@ static long vcpu_ioctl_msrs(struct vcpu_x86 *v, void __user *argp, enum msr_dire
 	idx = srcu_read_lock(&v->vcpu.vm->srcu);
 	done = access_msrs(v, entries, msrs.nmsrs, dir);
 	srcu_read_unlock(&v->vcpu.vm->srcu, idx);
-	if (dir == MSRS_GET && copy_to_user(argp + sizeof(msrs), entries, msrs.nmsrs * sizeof(*entries)))
+	if (dir == MSRS_GET &&
+	    copy_to_user(argp + sizeof(msrs), entries, msrs.nmsrs * sizeof(*entries)))
 		done = -EFAULT;
 	kfree(entries);
 	return done;
@@ -405,7 +415,9 @@ static long vcpu_ioctl_kvmclock_ctrl(struct vcpu_x86 *v)
 
 static int check_attr(const struct kvm_device_attr *attr)
 {
-	return attr->flags || attr->group != KVM_VCPU_TSC_CTRL || attr->attr != KVM_VCPU_TSC_OFFSET ? -ENXIO : 0;
+	return attr->flags || attr->group != KVM_VCPU_TSC_CTRL || attr->attr != KVM_VCPU_TSC_OFFSET
+		       ? -ENXIO
+		       : 0;
 }
 
 static long get_attr(struct vcpu_x86 *v, const struct kvm_device_attr *attr)
@@ -446,7 +458,10 @@ static bool pre_fault_is_valid(const struct kvm_pre_fault_memory *range)
 	       range->gpa + range->size > range->gpa;
 }
 
-/* Maps one stretch and moves the range behind it. 0 without progress: lost a race, to be tried again with the memslots of then. */
+/*
+ * Maps one stretch and moves the range behind it. 0 without progress: lost a race, to be tried
+ * again with the memslots of then.
+ */
 static long pre_fault_step(struct vcpu_x86 *v, struct kvm_pre_fault_memory *range)
 {
 	struct vm *vm = v->vcpu.vm;
@@ -568,7 +583,8 @@ static noinline long vcpu_other_ioctl(struct vcpu *vcpu, unsigned int ioctl, uns
 
 static long vcpu_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 {
-	return likely(ioctl == KVM_RUN) ? vcpu_ioctl_run(file->private_data, arg) : vcpu_other_ioctl(file->private_data, ioctl, arg);
+	return likely(ioctl == KVM_RUN) ? vcpu_ioctl_run(file->private_data, arg)
+					: vcpu_other_ioctl(file->private_data, ioctl, arg);
 }
 
 static vm_fault_t vcpu_page_fault(struct vm_fault *vmf)
@@ -620,7 +636,10 @@ static const struct file_operations vcpu_fops = {
 
 /* ------------------------------------------------------------------ birth */
 
-/* Other CPUs walk the array up to nr_vcpus: the vCPU is in it, and whole, before it counts. Room is reserved: can't fail. vm->lock held. */
+/*
+ * Other CPUs walk the array up to nr_vcpus: the vCPU is in it, and whole, before it counts. Room is
+ * reserved: can't fail. vm->lock held.
+ */
 static void vcpu_publish(struct vm *vm, struct vcpu *vcpu)
 {
 	xa_store(&vm->vcpus, vcpu->index, vcpu, GFP_KERNEL_ACCOUNT);

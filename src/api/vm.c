@@ -26,8 +26,9 @@ void vm_get(struct vm *vm)
 }
 
 /*
- * The last file has gone: no ioctl, no mapping, no vCPU thread is left. The doors through which something could still come in from outside
- * are closed first: the list of VMs, debugfs readers, the host's memory management.
+ * The last file has gone: no ioctl, no mapping, no vCPU thread is left. The doors through which
+ * something could still come in from outside are closed first: the list of VMs, debugfs readers,
+ * the host's memory management.
  */
 static void vm_teardown(struct vm *vm)
 {
@@ -62,7 +63,7 @@ void vm_kill_all(void)
 	mutex_unlock(&vm_list_lock);
 }
 
-/* ------------------------------------------------------------------ ioctls: addresses, clocks, capabilities */
+/* ------------------ ioctls: addresses, clocks, capabilities */
 
 static long vm_ioctl_set_tss_addr(struct vm_x86 *x, unsigned long addr)
 {
@@ -119,7 +120,8 @@ static long vm_ioctl_set_tsc_khz(struct vm_x86 *x, unsigned long khz)
 	if (!khz)
 		khz = tsc_khz;
 	/* Later vCPUs can't be refused for it. */
-	if (khz != (u32)khz || (khz != tsc_khz && !hw_caps.tsc_scaling) || clock_tsc_ratio(khz, &ratio))
+	if (khz != (u32)khz || (khz != tsc_khz && !hw_caps.tsc_scaling) ||
+	    clock_tsc_ratio(khz, &ratio))
 		return -EINVAL;
 	WRITE_ONCE(x->default_tsc_khz, khz);
 	return 0;
@@ -179,7 +181,10 @@ static long vm_ioctl_unregister_coalesced(struct vm_x86 *x, void __user *argp)
 	return coalesced_unregister(&x->vm, &zone);
 }
 
-/* There is no type of device yet that could be made; the document says ENODEV for each that is unknown. */
+/*
+ * There is no type of device yet that could be made; the document says ENODEV for each that is
+ * unknown.
+ */
 static long vm_ioctl_create_device(void __user *argp)
 {
 	struct kvm_create_device device;

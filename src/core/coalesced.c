@@ -54,7 +54,8 @@ int coalesced_register(struct vm *vm, const struct kvm_coalesced_mmio_zone *zone
 }
 
 /* Does the registered zone hold all of @part? */
-static bool zone_holds(const struct kvm_coalesced_mmio_zone *zone, const struct kvm_coalesced_mmio_zone *part)
+static bool zone_holds(const struct kvm_coalesced_mmio_zone *zone,
+		       const struct kvm_coalesced_mmio_zone *part)
 {
 	return zone->pio == part->pio && part->addr >= zone->addr &&
 	       part->addr + part->size <= zone->addr + zone->size;
@@ -82,10 +83,12 @@ int coalesced_unregister(struct vm *vm, const struct kvm_coalesced_mmio_zone *zo
 }
 
 /*
- * The VMM moves ring->first and may write anything into the page: last is read once and bounded, and our own entry is written
- * before last says that it is there. One entry stays free, so that full and empty differ.
+ * The VMM moves ring->first and may write anything into the page: last is read once and bounded,
+ * and our own entry is written before last says that it is there. One entry stays free, so that
+ * full and empty differ.
  */
-static bool ring_append(struct kvm_coalesced_mmio_ring *ring, const struct kvm_coalesced_mmio *entry)
+static bool ring_append(struct kvm_coalesced_mmio_ring *ring,
+			const struct kvm_coalesced_mmio *entry)
 {
 	u32 last = READ_ONCE(ring->last), next;
 

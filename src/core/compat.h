@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What differs between kernels, and nothing else. HAVE_* come from snippets that the build compiles (conftest).
+ * What differs between kernels, and nothing else. HAVE_* come from snippets that the build compiles
+ * (conftest).
  */
 #ifndef CORE_COMPAT_H
 #define CORE_COMPAT_H
@@ -27,7 +28,8 @@ static inline void compat_eventfd_signal(struct eventfd_ctx *ctx)
 }
 
 /* A timer of CLOCK_MONOTONIC that calls @function. */
-static inline void compat_hrtimer_setup(struct hrtimer *timer, enum hrtimer_restart (*function)(struct hrtimer *),
+static inline void compat_hrtimer_setup(struct hrtimer *timer,
+					enum hrtimer_restart (*function)(struct hrtimer *),
 					enum hrtimer_mode mode)
 {
 #ifdef HAVE_HRTIMER_SETUP
@@ -59,8 +61,9 @@ static inline bool compat_task_is_runnable(struct task_struct *task)
 }
 
 /*
- * The hotplug state in which a CPU gets and loses virtualization: later than the last task has left a CPU that goes. Newer kernels run it
- * in a thread of that CPU, and it may fail; in older ones it runs with IRQs off, and must not.
+ * The hotplug state in which a CPU gets and loses virtualization: later than the last task has left
+ * a CPU that goes. Newer kernels run it in a thread of that CPU, and it may fail; in older ones it
+ * runs with IRQs off, and must not.
  */
 #ifdef HAVE_CPUHP_AP_KVM_ONLINE
 #define COMPAT_CPUHP_VIRT	CPUHP_AP_KVM_ONLINE
@@ -71,8 +74,8 @@ static inline bool compat_task_is_runnable(struct task_struct *task)
 #endif
 
 /*
- * COMPAT_SYSCORE(name, on_suspend, on_resume) - define name with int on_suspend(void) and void on_resume(void), for
- * compat_register_syscore(&name).
+ * COMPAT_SYSCORE(name, on_suspend, on_resume) - define name with int on_suspend(void) and void
+ * on_resume(void), for compat_register_syscore(&name).
  */
 #ifdef HAVE_REGISTER_SYSCORE
 #define COMPAT_SYSCORE(name, on_suspend, on_resume)						\
@@ -89,7 +92,7 @@ static inline bool compat_task_is_runnable(struct task_struct *task)
 #define compat_unregister_syscore(s)	unregister_syscore_ops(s)
 #endif
 
-/* ------------------------------------------------------------------ ABI that is newer than the kernel's <linux/kvm.h> */
+/* ------------------ ABI that is newer than the kernel's <linux/kvm.h> */
 
 static inline u8 compat_run_immediate_exit(const struct kvm_run *run)
 {
@@ -147,10 +150,11 @@ struct kvm_pre_fault_memory {
 #endif
 
 /**
- * compat_follow_pfn() - the frame that a VM_IO or VM_PFNMAP mapping has at @addr. mmap_lock held; sleeps not.
- * -EINVAL: none is mapped there.
+ * compat_follow_pfn() - the frame that a VM_IO or VM_PFNMAP mapping has at @addr. mmap_lock held;
+ * sleeps not. -EINVAL: none is mapped there.
  */
-static inline int compat_follow_pfn(struct vm_area_struct *vma, unsigned long addr, u64 *pfn, bool *writable)
+static inline int compat_follow_pfn(struct vm_area_struct *vma, unsigned long addr, u64 *pfn,
+				    bool *writable)
 {
 #ifdef HAVE_FOLLOW_PFNMAP
 	struct follow_pfnmap_args args = { .vma = vma, .address = addr };
@@ -177,7 +181,10 @@ static inline int compat_follow_pfn(struct vm_area_struct *vma, unsigned long ad
 #endif
 }
 
-/* Memory of a device that has struct pages: a bit of its own in page tables until the kernel could do without. */
+/*
+ * Memory of a device that has struct pages: a bit of its own in page tables until the kernel could
+ * do without.
+ */
 #ifdef _PAGE_DEVMAP
 #define COMPAT_PAGE_DEVMAP _PAGE_DEVMAP
 #else

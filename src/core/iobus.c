@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which device answers an I/O address. A set of ranges is immutable once published; a change builds a new one.
+ * Which device answers an I/O address. A set of ranges is immutable once published; a change builds
+ * a new one.
  */
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
@@ -12,7 +13,8 @@ static bool iodev_holds(const struct iodev *dev, gpa_t addr, u32 len)
 {
 	if (!dev->len)
 		return addr == dev->base;
-	return addr >= dev->base && addr - dev->base < dev->len && len <= dev->len - (addr - dev->base);
+	return addr >= dev->base && addr - dev->base < dev->len &&
+	       len <= dev->len - (addr - dev->base);
 }
 
 /* Bits of all blocks that a device has a part of. */
@@ -44,14 +46,18 @@ static u32 iodev_index(const struct iodevs *devs, gpa_t addr)
 	return low;
 }
 
-struct iodev *iobus_find(const struct iobus *bus, struct iodevs *devs, gpa_t addr, u32 len, u32 *pos)
+struct iodev *iobus_find(const struct iobus *bus, struct iodevs *devs, gpa_t addr, u32 len,
+			 u32 *pos)
 {
 	u32 i = *pos;
 
 	/* Most addresses are the VMM's, and end here. */
 	if (!devs || !(devs->filter & iobus_block(bus, addr)))
 		return NULL;
-	/* Ranges overlap (doorbells with different data at one address), but none that holds addr begins lower than this. */
+	/*
+	 * Ranges overlap (doorbells with different data at one address), but none that holds addr
+	 * begins lower than this.
+	 */
 	if (!i)
 		i = iodev_index(devs, addr >= devs->max_len ? addr - devs->max_len + 1 : 0);
 	for (; i < devs->count && devs->dev[i].base <= addr; i++) {
@@ -82,7 +88,8 @@ static int iodevs_check(const struct iodevs *devs, const struct iodev *dev)
 
 	for (i = 0; devs && i < devs->count; i++) {
 		counted += (devs->dev[i].kind == IODEV_IOEVENTFD) == (dev->kind == IODEV_IOEVENTFD);
-		if (iodev_is_fixed(dev) && iodev_is_fixed(&devs->dev[i]) && iodevs_overlap(dev, &devs->dev[i]))
+		if (iodev_is_fixed(dev) && iodev_is_fixed(&devs->dev[i]) &&
+		    iodevs_overlap(dev, &devs->dev[i]))
 			return -EEXIST;
 	}
 	return counted >= max ? -ENOSPC : 0;
@@ -127,7 +134,10 @@ int iobus_add(struct vm *vm, struct iobus *bus, const struct iodev *dev)
 	for (; old && i < old->count; i++)
 		iodevs_append(bus, new, &old->dev[i]);
 	rcu_assign_pointer(bus->devs, new);
-	/* Who still looks at the old set holds RCU, or has IRQs off, which the grace period waits for too. Nobody waits here: no device goes. */
+	/*
+	 * Who still looks at the old set holds RCU, or has IRQs off, which the grace period waits
+	 * for too. Nobody waits here: no device goes.
+	 */
 	if (old)
 		kvfree_rcu(old, rcu);
 	return 0;
@@ -143,8 +153,8 @@ int iobus_del(struct vm *vm, struct iobus *bus, const void *dev)
 		return -ENOENT;
 	/*
 	 * Whoever takes a device away is about to free it, so this can't fail: the number of
-	 * entries is bounded (iodevs_check()). It is for the moment until the larger set is freed, and not
-	 * held against the VMM's limit.
+	 * entries is bounded (iodevs_check()). It is for the moment until the larger set is freed,
+	 * and not held against the VMM's limit.
 	 */
 	new = iodevs_alloc(old, old->count, GFP_KERNEL | __GFP_NOFAIL);
 	for (i = 0; i < old->count; i++)

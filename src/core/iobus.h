@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which device answers an I/O address: found here, acted on above. An entry names a device by kind and pointer;
- * the switch over the kinds that calls the PIC, signals an eventfd or fills the coalesced ring is vcpu/io.c.
+ * Which device answers an I/O address: found here, acted on above. An entry names a device by kind
+ * and pointer; the switch over the kinds that calls the PIC, signals an eventfd or fills the
+ * coalesced ring is vcpu/io.c.
  */
 #ifndef CORE_IOBUS_H
 #define CORE_IOBUS_H
@@ -12,11 +13,14 @@
 struct vm;
 struct ioeventfd;
 
-enum iodev_kind { IODEV_NONE, IODEV_PIC, IODEV_ELCR, IODEV_PIT, IODEV_SPEAKER, IODEV_IOAPIC, IODEV_IOEVENTFD, IODEV_COALESCED };
+enum iodev_kind {
+	IODEV_NONE, IODEV_PIC, IODEV_ELCR, IODEV_PIT, IODEV_SPEAKER, IODEV_IOAPIC, IODEV_IOEVENTFD,
+	IODEV_COALESCED,
+};
 
 struct iodev {
 	gpa_t base;
-	u32 len;		/* bytes; 0: an ioeventfd that matches a write of any length at base */
+	u32 len;	/* bytes; 0: an ioeventfd that matches a write of any length at base */
 	enum iodev_kind kind;
 	void *dev;
 };
@@ -24,8 +28,9 @@ struct iodev {
 struct iodevs {
 	u64 generation;		/* rises with each change; never 0 */
 	u32 count;
-	u32 max_len;		/* of the longest range: how far below an address its device may begin */
-	u64 filter;		/* a clear bit: no device in any block of addresses with this number (iobus_block()) */
+	u32 max_len;	/* of the longest range: how far below an address its device may begin */
+	/* a clear bit: no device in any block of addresses with this number (iobus_block()) */
+	u64 filter;
 	struct rcu_head rcu;
 	struct iodev dev[];	/* sorted by base */
 };
@@ -36,21 +41,34 @@ struct iobus {
 };
 
 #define IOBUS_MAX_DEVS	1000	/* without ioeventfds */
-#define IOBUS_MAX_IOEVENTFDS	65536	/* their eventfds may be closed, so the limit of open files doesn't bound them */
+/* their eventfds may be closed, so the limit of open files doesn't bound them */
+#define IOBUS_MAX_IOEVENTFDS	65536
 
-/** iobus_devs() - the current set; NULL: there never was a device. RCU held, or IRQs off (a set is freed by a grace period that waits for both). */
+/**
+ * iobus_devs() - the current set; NULL: there never was a device. RCU held, or IRQs off (a set is
+ * freed by a grace period that waits for both).
+ */
 static inline struct iodevs *iobus_devs(const struct iobus *bus)
 {
 	return rcu_dereference_check(bus->devs, rcu_read_lock_any_held());
 }
 /**
- * iobus_find() - the first device of @devs at or after index *@pos whose range holds [addr, addr+len), or NULL. @devs: of this bus, and still held. *@pos
- * starts at 0, and is moved behind the device found, so that the caller can go on when that device doesn't want the access (ioeventfd datamatch).
+ * iobus_find() - the first device of @devs at or after index *@pos whose range holds [addr,
+ * addr+len), or NULL. @devs: of this bus, and still held. *@pos starts at 0, and is moved behind
+ * the device found, so that the caller can go on when that device doesn't want the access
+ * (ioeventfd datamatch).
  */
-struct iodev *iobus_find(const struct iobus *bus, struct iodevs *devs, gpa_t addr, u32 len, u32 *pos);
-/** iobus_add() - slots_lock held; may sleep. -ENOSPC, -ENOMEM, -EEXIST (only for two of our own fixed devices). */
+struct iodev *iobus_find(const struct iobus *bus, struct iodevs *devs, gpa_t addr, u32 len,
+			 u32 *pos);
+/**
+ * iobus_add() - slots_lock held; may sleep. -ENOSPC, -ENOMEM, -EEXIST (only for two of our own
+ * fixed devices).
+ */
 int iobus_add(struct vm *vm, struct iobus *bus, const struct iodev *dev);
-/** iobus_del() - remove all entries of @dev; returns after a grace period. slots_lock held; sleeps. -ENOENT; needs no memory that it could lack. */
+/**
+ * iobus_del() - remove all entries of @dev; returns after a grace period. slots_lock held; sleeps.
+ * -ENOENT; needs no memory that it could lack.
+ */
 int iobus_del(struct vm *vm, struct iobus *bus, const void *dev);
 void iobus_destroy(struct iobus *bus);
 
@@ -62,7 +80,10 @@ static inline u64 iobus_block(const struct iobus *bus, gpa_t addr)
 	return BIT_ULL((block ^ block >> 6) & 63);
 }
 
-/** iobus_may_have() - false: no device has @addr, nor a longer access that begins there. Context as iobus_find(). */
+/**
+ * iobus_may_have() - false: no device has @addr, nor a longer access that begins there. Context as
+ * iobus_find().
+ */
 static inline bool iobus_may_have(const struct iobus *bus, gpa_t addr)
 {
 	struct iodevs *devs = rcu_dereference_check(bus->devs, rcu_read_lock_any_held());

@@ -10,7 +10,8 @@
 #include "core/ioeventfd.h"
 #include "core/vm.h"
 
-#define IOEVENTFD_FLAGS	(KVM_IOEVENTFD_FLAG_DATAMATCH | KVM_IOEVENTFD_FLAG_PIO | KVM_IOEVENTFD_FLAG_DEASSIGN)
+#define IOEVENTFD_FLAGS \
+	(KVM_IOEVENTFD_FLAG_DATAMATCH | KVM_IOEVENTFD_FLAG_PIO | KVM_IOEVENTFD_FLAG_DEASSIGN)
 
 bool ioeventfd_matches(const struct ioeventfd *e, gpa_t addr, u32 len, u64 val)
 {
@@ -57,8 +58,8 @@ static bool ioeventfds_collide(const struct ioeventfd *a, const struct ioeventfd
 
 static bool ioeventfds_same(const struct ioeventfd *a, const struct ioeventfd *b)
 {
-	return a->eventfd == b->eventfd && a->pio == b->pio && a->addr == b->addr && a->len == b->len &&
-	       a->wildcard == b->wildcard && a->datamatch == b->datamatch;
+	return a->eventfd == b->eventfd && a->pio == b->pio && a->addr == b->addr &&
+	       a->len == b->len && a->wildcard == b->wildcard && a->datamatch == b->datamatch;
 }
 
 static struct iobus *ioeventfd_bus(struct vm *vm, const struct ioeventfd *e)

@@ -10,7 +10,8 @@
 #include "core/compat.h"
 #include "core/vm.h"
 
-#define MEMSLOT_MAX_PAGES	((1ULL << 31) - 1)	/* so that a page's number in its slot fits an int */
+/* so that a page's number in its slot fits an int */
+#define MEMSLOT_MAX_PAGES	((1ULL << 31) - 1)
 #define MEMSLOT_FLAGS_VALID	((u32)(KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_READONLY))
 
 /* ------------------------------------------------------------------ lookups */
@@ -18,8 +19,9 @@
 struct memslots *memslots(struct vm *vm)
 {
 	return srcu_dereference_check(vm->slots, &vm->srcu,
-				      rcu_read_lock_any_held() || lockdep_is_held(&vm->slots_lock) ||
-				      !refcount_read(&vm->users));
+				      rcu_read_lock_any_held() ||
+					      lockdep_is_held(&vm->slots_lock) ||
+					      !refcount_read(&vm->users));
 }
 
 /* The index of the first slot whose base is above @gfn. */
@@ -66,11 +68,14 @@ void memslot_mark_dirty(struct memslot *slot, gfn_t gfn)
 	if (!slot->dirty_bitmap)
 		return;
 	/*
-	 * The write that is logged is visible before the bit is looked at: a log that takes the bit away after we found it set
-	 * comes with the write in memory (mmu/dirty.c has the other side: bits are taken, then pages are read).
+	 * The write that is logged is visible before the bit is looked at: a log that takes the bit
+	 * away after we found it set comes with the write in memory (mmu/dirty.c has the other
+	 * side: bits are taken, then pages are read).
 	 */
 	smp_mb();
-	/* The read first: most writes hit pages that are dirty already, and needn't own the line. */
+	/*
+	 * The read first: most writes hit pages that are dirty already, and needn't own the line.
+	 */
 	if (!test_bit(page, slot->dirty_bitmap))
 		set_bit(page, slot->dirty_bitmap);
 }
@@ -159,11 +164,15 @@ static int classify(const struct memslot *old, const struct kvm_userspace_memory
 	return mem->flags != old->flags ? MEMSLOT_FLAGS : MEMSLOT_NOTHING;
 }
 
-static bool overlaps_other(const struct memslots *slots, const struct memslot *old, gfn_t base, u64 npages)
+static bool overlaps_other(const struct memslots *slots, const struct memslot *old, gfn_t base,
+			   u64 npages)
 {
 	u32 i = slot_index_above(slots, base + npages - 1);
 
-	/* Downwards from the last slot that begins in or below the range; @old itself doesn't count. */
+	/*
+	 * Downwards from the last slot that begins in or below the range; @old itself doesn't
+	 * count.
+	 */
 	while (i--) {
 		const struct memslot *slot = slots->by_gfn[i];
 
@@ -187,7 +196,8 @@ static int alloc_bitmap(struct vm *vm, struct memslot *slot)
 	return 0;
 }
 
-static struct memslot *new_slot(struct vm *vm, const struct kvm_userspace_memory_region *mem, const struct memslot *old)
+static struct memslot *new_slot(struct vm *vm, const struct kvm_userspace_memory_region *mem,
+				const struct memslot *old)
 {
 	struct memslot *slot = kzalloc(sizeof(*slot), GFP_KERNEL_ACCOUNT);
 
@@ -212,7 +222,8 @@ static struct memslot *new_slot(struct vm *vm, const struct kvm_userspace_memory
 }
 
 /* The old set without up->old and with up->new, sorted. */
-static void fill_set(struct memslots *set, const struct memslots *from, const struct memslot_update *up)
+static void fill_set(struct memslots *set, const struct memslots *from,
+		     const struct memslot_update *up)
 {
 	bool placed = !up->new;
 	u32 i, n = 0;
@@ -233,7 +244,8 @@ static void fill_set(struct memslots *set, const struct memslots *from, const st
 	set->generation = from->generation + 2;
 }
 
-int memslot_prepare(struct vm *vm, const struct kvm_userspace_memory_region *mem, struct memslot_update *up)
+int memslot_prepare(struct vm *vm, const struct kvm_userspace_memory_region *mem,
+		    struct memslot_update *up)
 {
 	struct memslots *from = memslots(vm);
 	int change;
@@ -252,7 +264,8 @@ int memslot_prepare(struct vm *vm, const struct kvm_userspace_memory_region *mem
 		return 0;
 
 	if (change != MEMSLOT_DELETE) {
-		if (overlaps_other(from, up->old, gpa_to_gfn(mem->guest_phys_addr), mem->memory_size >> PAGE_SHIFT))
+		if (overlaps_other(from, up->old, gpa_to_gfn(mem->guest_phys_addr),
+				   mem->memory_size >> PAGE_SHIFT))
 			return -EEXIST;
 		up->new = new_slot(vm, mem, up->old);
 		if (!up->new)
@@ -273,11 +286,15 @@ void memslot_publish(struct vm *vm, struct memslot_update *up)
 	if (up->change == MEMSLOT_NOTHING)
 		return;
 	rcu_assign_pointer(vm->slots, up->set);
-	/* Readers that may sleep: a fault that found the old slot has installed its page, or will find the new one. */
+	/*
+	 * Readers that may sleep: a fault that found the old slot has installed its page, or will
+	 * find the new one.
+	 */
 	synchronize_srcu_expedited(&vm->srcu);
 	/*
-	 * And those that can't: a fast fault that found the old slot has set its bit in the page table, or put its page there, before
-	 * logging takes the bit away, or the end of the slot the page.
+	 * And those that can't: a fast fault that found the old slot has set its bit in the page
+	 * table, or put its page there, before logging takes the bit away, or the end of the slot
+	 * the page.
 	 */
 	if (up->old)
 		synchronize_rcu_expedited();
@@ -447,7 +464,7 @@ int vm_cmpxchg_guest(struct vm *vm, gpa_t gpa, const void *old, const void *new,
 	return r < 0 ? -EFAULT : !!r;
 }
 
-/* ------------------------------------------------------------------ a place in guest memory that is used again and again */
+/* ------------------ a place in guest memory that is used again and again */
 
 int guest_cache_init(struct vm *vm, struct guest_cache *cache, gpa_t gpa, u32 len)
 {
@@ -483,7 +500,8 @@ int guest_cache_read(struct vm *vm, struct guest_cache *cache, u32 offset, void 
 	return !from || copy_from_user(data, from + offset, len) ? -EFAULT : 0;
 }
 
-int guest_cache_write(struct vm *vm, struct guest_cache *cache, u32 offset, const void *data, u32 len)
+int guest_cache_write(struct vm *vm, struct guest_cache *cache, u32 offset, const void *data,
+		      u32 len)
 {
 	struct memslot *slot = cached_slot(vm, cache);
 	void __user *to = guest_page(slot, cache->gpa);

@@ -14,8 +14,8 @@
 #define STAT_TIME	(KVM_STATS_TYPE_CUMULATIVE | KVM_STATS_UNIT_SECONDS | KVM_STATS_BASE_POW10)
 
 #define STAT_NAME(name) #name,
-static const char *const vcpu_stat_names[] = { VCPU_STATS(STAT_NAME) };
-static const char *const vm_stat_names[] = { VM_STATS(STAT_NAME) };
+static const char * const vcpu_stat_names[] = { VCPU_STATS(STAT_NAME) };
+static const char * const vm_stat_names[] = { VM_STATS(STAT_NAME) };
 #undef STAT_NAME
 
 const struct stats_table vcpu_stats_table = { vcpu_stat_names, ARRAY_SIZE(vcpu_stat_names) };
@@ -64,7 +64,8 @@ static void fill_header(struct kvm_stats_header *header, const struct stats_tabl
 }
 
 /* One block of the file, at @start in it, as far as [*pos, *pos + *len) touches it. */
-static ssize_t read_block(const void *block, size_t size, loff_t start, char __user **buf, size_t *len, loff_t *pos)
+static ssize_t read_block(const void *block, size_t size, loff_t start, char __user **buf,
+			  size_t *len, loff_t *pos)
 {
 	loff_t offset = *pos - start;
 	ssize_t done = 0;
@@ -89,7 +90,8 @@ ssize_t stats_read(const struct stats_table *table, const char *id, const u64 *v
 	ssize_t err;
 	u32 i;
 
-	BUILD_BUG_ON(offsetof(struct kvm_stats_desc, name) != offsetof(struct stats_desc_entry, name));
+	BUILD_BUG_ON(offsetof(struct kvm_stats_desc, name) !=
+		     offsetof(struct stats_desc_entry, name));
 	BUILD_BUG_ON(sizeof(struct kvm_stats_header) % 8 || STATS_NAME_SIZE % 8 || sizeof(entry) % 8);
 	if (*pos < 0)
 		return -EINVAL;
@@ -99,10 +101,12 @@ ssize_t stats_read(const struct stats_table *table, const char *id, const u64 *v
 		err = read_block(id, STATS_NAME_SIZE, header.id_offset, &buf, &len, pos);
 	for (i = 0; err >= 0 && len && i < table->count; i++) {
 		fill_desc(&entry, table, i);
-		err = read_block(&entry, sizeof(entry), header.desc_offset + i * sizeof(entry), &buf, &len, pos);
+		err = read_block(&entry, sizeof(entry), header.desc_offset + i * sizeof(entry),
+				 &buf, &len, pos);
 	}
 	if (err >= 0)
-		err = read_block(values, table->count * sizeof(u64), header.data_offset, &buf, &len, pos);
+		err = read_block(values, table->count * sizeof(u64), header.data_offset, &buf, &len,
+				 pos);
 	/* What went out before a fault counts. */
 	return wanted != len ? wanted - len : err;
 }

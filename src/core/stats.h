@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Statistics, one table each: the names are those of KVM_GET_STATS_FD and debugfs. Plain adds by the owner; readers may see a torn moment, never a torn value. */
+/*
+ * Statistics, one table each: the names are those of KVM_GET_STATS_FD and debugfs. Plain adds by
+ * the owner; readers may see a torn moment, never a torn value.
+ */
 #ifndef CORE_STATS_H
 #define CORE_STATS_H
 
@@ -23,14 +26,15 @@ struct vm_stats { VM_STATS(STAT_FIELD) };
 #define STATS_NAME_SIZE	48	/* of an id and of a name, terminating zero included */
 
 struct stats_table {
-	const char *const *names;	/* in the order of the u64s */
+	const char * const *names;	/* in the order of the u64s */
 	u32 count;
 };
 extern const struct stats_table vcpu_stats_table, vm_stats_table;
 
 /**
- * stats_read() - read() of a KVM_GET_STATS_FD file (api.rst 4.133). @id: STATS_NAME_SIZE bytes, zero padded; @values: struct vcpu_stats or vm_stats.
- * Process context, sleeps. Bytes read (0 at the end), -EFAULT, -EINVAL (negative position).
+ * stats_read() - read() of a KVM_GET_STATS_FD file (api.rst 4.133). @id: STATS_NAME_SIZE bytes,
+ * zero padded; @values: struct vcpu_stats or vm_stats. Process context, sleeps. Bytes read (0 at
+ * the end), -EFAULT, -EINVAL (negative position).
  */
 ssize_t stats_read(const struct stats_table *table, const char *id, const u64 *values,
 		   char __user *buf, size_t len, loff_t *pos);

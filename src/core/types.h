@@ -2,8 +2,10 @@
 /*
  * The kinds of address that a hypervisor must never mix up.
  *
- *	GVA	guest virtual		GPA	guest physical		GFN	guest frame (GPA >> 12)
- *	HVA	host virtual (VMM)	HPA	host physical		PFN	host frame (HPA >> 12)
+ *	GVA     guest virtual           GPA     guest physical          GFN     guest frame (GPA >>
+ *	12)
+ *	HVA     host virtual (VMM)      HPA     host physical           PFN     host frame (HPA >>
+ *	12)
  */
 #ifndef CORE_TYPES_H
 #define CORE_TYPES_H

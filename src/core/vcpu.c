@@ -10,7 +10,10 @@
 #include "core/compat.h"
 #include "core/vm.h"
 
-/* Changes with the task that runs on this CPU: set when a vCPU's thread is switched in, cleared when it is switched out. */
+/*
+ * Changes with the task that runs on this CPU: set when a vCPU's thread is switched in, cleared
+ * when it is switched out.
+ */
 static DEFINE_PER_CPU(struct vcpu *, running_vcpu);
 
 struct vcpu *vcpu_running(void)
@@ -25,7 +28,10 @@ void vcpu_set_running(struct vcpu *vcpu)
 
 bool vcpu_wake(struct vcpu *vcpu)
 {
-	/* Starts with a full barrier: what the caller wrote is seen by a sleeper that this call doesn't find asleep. */
+	/*
+	 * Starts with a full barrier: what the caller wrote is seen by a sleeper that this call
+	 * doesn't find asleep.
+	 */
 	if (!rcuwait_wake_up(&vcpu->wait))
 		return false;
 	WRITE_ONCE(vcpu->ready, true);
@@ -33,8 +39,9 @@ bool vcpu_wake(struct vcpu *vcpu)
 }
 
 /*
- * The task can't be gone: it clears vcpu->task before it leaves KVM_RUN, and a task_struct outlives the RCU readers
- * that saw it. Where it has been switched out in the meantime it left the guest by that, and no IPI is sent.
+ * The task can't be gone: it clears vcpu->task before it leaves KVM_RUN, and a task_struct outlives
+ * the RCU readers that saw it. Where it has been switched out in the meantime it left the guest by
+ * that, and no IPI is sent.
  */
 static void kick_running_task(struct vcpu *vcpu)
 {
@@ -50,24 +57,27 @@ static void kick_running_task(struct vcpu *vcpu)
 void vcpu_kick(struct vcpu *vcpu)
 {
 	/*
-	 * The second barrier of the table at enum vcpu_mode: the request bit (an atomic RMW just before this call) is
-	 * visible before the sleeper and the mode are looked at. Nothing but a compiler barrier on x86.
+	 * The second barrier of the table at enum vcpu_mode: the request bit (an atomic RMW just
+	 * before this call) is visible before the sleeper and the mode are looked at. Nothing but a
+	 * compiler barrier on x86.
 	 */
 	smp_mb__after_atomic();
 
 	if (rcuwait_active(&vcpu->wait) && vcpu_wake(vcpu))
 		return;
 	/*
-	 * A vCPU's own thread, and an interrupt on top of it, need no IPI: IRQs are off from IN_GUEST_MODE to OUTSIDE_GUEST_MODE,
-	 * so either code of the run loop is calling or the mode is OUTSIDE; both look at the requests before the next entry.
+	 * A vCPU's own thread, and an interrupt on top of it, need no IPI: IRQs are off from
+	 * IN_GUEST_MODE to OUTSIDE_GUEST_MODE, so either code of the run loop is calling or the
+	 * mode is OUTSIDE; both look at the requests before the next entry.
 	 */
 	if (vcpu == this_cpu_read(running_vcpu))
 		return;
 	if (READ_ONCE(vcpu->mode) != IN_GUEST_MODE)
 		return;
 	/*
-	 * Of several kickers one sends the IPI: this costs a locked instruction and spares the others an ICR write. Who has taken it upon itself may
-	 * not be preempted before: the others rely on it.
+	 * Of several kickers one sends the IPI: this costs a locked instruction and spares the
+	 * others an ICR write. Who has taken it upon itself may not be preempted before: the others
+	 * rely on it.
 	 */
 	preempt_disable();
 	if (cmpxchg(&vcpu->mode, IN_GUEST_MODE, EXITING_GUEST_MODE) == IN_GUEST_MODE)
@@ -75,7 +85,10 @@ void vcpu_kick(struct vcpu *vcpu)
 	preempt_enable();
 }
 
-/* The page is mapped by the VMM as struct kvm_run; the others behind it belong to the architecture and to vm->coalesced_ring. */
+/*
+ * The page is mapped by the VMM as struct kvm_run; the others behind it belong to the architecture
+ * and to vm->coalesced_ring.
+ */
 int vcpu_init(struct vcpu *vcpu, struct vm *vm, u32 id)
 {
 	vcpu->run = (struct kvm_run *)get_zeroed_page(GFP_KERNEL_ACCOUNT);

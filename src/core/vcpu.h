@@ -2,7 +2,8 @@
 /*
  * The neutral half of a vCPU: identity, the lock, scheduling, requests and kicks.
  *
- * The architecture embeds it (struct vcpu_x86, vcpu/vcpu.h) and the floors between know a vCPU by it.
+ * The architecture embeds it (struct vcpu_x86, vcpu/vcpu.h) and the floors between know a vCPU by
+ * it.
  */
 #ifndef CORE_VCPU_H
 #define CORE_VCPU_H
@@ -37,8 +38,8 @@ enum vcpu_mode {
 };
 
 /*
- * Requests: one bit each in vcpu->requests. A bit says that work is waiting; the data of the work stands elsewhere
- * and was written before the bit (vcpu_request() has the barrier).
+ * Requests: one bit each in vcpu->requests. A bit says that work is waiting; the data of the work
+ * stands elsewhere and was written before the bit (vcpu_request() has the barrier).
  */
 enum vcpu_request {
 	REQ_TLB_FLUSH,		/* all of this vCPU's guest translations, as its own CPU does it */
@@ -54,7 +55,11 @@ enum vcpu_request {
 	REQ_APIC_MODE,		/* LAPIC base or mode changed: the backend must follow */
 	REQ_MMU_RELOAD,		/* root of the TDP changed or was freed */
 	REQ_MSR_FILTER,		/* the VM has another one: what it denies must exit */
-	REQ_DIRTY_LOG,		/* the processor's log of written pages: turn it on or off; having left the guest, it is taken */
+	/*
+	 * the processor's log of written pages: turn it on or off; having left the guest, it is
+	 * taken
+	 */
+	REQ_DIRTY_LOG,
 	REQ_IOAPIC_EOI_EXIT,
 	NR_VCPU_REQUESTS
 };
@@ -68,14 +73,15 @@ struct vcpu {
 
 	/* What the hot path reads, and remote CPUs write, on one line. */
 	unsigned long requests ____cacheline_aligned_in_smp;
-	unsigned long event_due;	/* not 0: REQ_EVENT that the vCPU's own thread made; vcpu_event_due() */
+	/* not 0: REQ_EVENT that the vCPU's own thread made; vcpu_event_due() */
+	unsigned long event_due;
 	enum vcpu_mode mode;
-	int cpu;			/* where it is loaded; -1: nowhere. Written with preemption off */
+	int cpu;	/* where it is loaded; -1: nowhere. Written with preemption off */
 	bool scheduled_out;		/* true from before put to after load of a context switch */
-	bool preempted;			/* ... and the task was still runnable when it was switched out */
+	bool preempted;	/* ... and the task was still runnable when it was switched out */
 	bool ready;			/* runnable and worth a directed yield */
 	bool in_kernel;			/* guest CPL 0 when it was switched out */
-	bool wants_to_run;		/* inside KVM_RUN, and immediate_exit was clear at its start */
+	bool wants_to_run;	/* inside KVM_RUN, and immediate_exit was clear at its start */
 	struct task_struct *task;	/* who is inside KVM_RUN; read under RCU; NULL outside */
 
 	struct mutex mutex;		/* vCPU ioctls, one at a time */
@@ -94,7 +100,8 @@ static inline bool vcpu_request_pending(const struct vcpu *vcpu)
 }
 
 /**
- * vcpu_request() - ask a vCPU to do @req before it next enters the guest. Any context. Does not kick.
+ * vcpu_request() - ask a vCPU to do @req before it next enters the guest. Any context. Does not
+ * kick.
  *
  * The barrier orders the caller's data before the bit: pairs with vcpu_check_request().
  */
@@ -116,8 +123,9 @@ static inline bool vcpu_check_request(struct vcpu *vcpu, enum vcpu_request req)
 }
 
 /**
- * vcpu_event_due() - REQ_EVENT of the vCPU's own thread to itself, or of whoever holds its mutex: the same without a locked instruction, which that of an
- * interrupt to oneself would be, and another to take it back.
+ * vcpu_event_due() - REQ_EVENT of the vCPU's own thread to itself, or of whoever holds its mutex:
+ * the same without a locked instruction, which that of an interrupt to oneself would be, and
+ * another to take it back.
  */
 static inline void vcpu_event_due(struct vcpu *vcpu)
 {
@@ -135,19 +143,28 @@ static inline bool vcpu_check_event(struct vcpu *vcpu)
 	return true;
 }
 
-/** vcpu_kick() - make a vCPU look at its requests soon: wake it if it halts, IPI if it is in the guest. Any context. */
+/**
+ * vcpu_kick() - make a vCPU look at its requests soon: wake it if it halts, IPI if it is in the
+ * guest. Any context.
+ */
 void vcpu_kick(struct vcpu *vcpu);
 /** vcpu_wake() - wake a halted vCPU. Any context. Returns true if it slept. */
 bool vcpu_wake(struct vcpu *vcpu);
 
 /** vcpu_init() - prepare the neutral half. May sleep. -ENOMEM. */
 int vcpu_init(struct vcpu *vcpu, struct vm *vm, u32 id);
-/** vcpu_destroy() - undo vcpu_init(). May sleep. No one else may hold a pointer (after RCU grace period). */
+/**
+ * vcpu_destroy() - undo vcpu_init(). May sleep. No one else may hold a pointer (after RCU grace
+ * period).
+ */
 void vcpu_destroy(struct vcpu *vcpu);
 
 /** vcpu_running() - the vCPU loaded on this CPU, or NULL. Preemption off. */
 struct vcpu *vcpu_running(void);
-/** vcpu_set_running() - the thread of @vcpu is switched in here (NULL: out). Preemption off; only api/preempt.c. */
+/**
+ * vcpu_set_running() - the thread of @vcpu is switched in here (NULL: out). Preemption off; only
+ * api/preempt.c.
+ */
 void vcpu_set_running(struct vcpu *vcpu);
 
 #endif

@@ -31,7 +31,10 @@ struct vm_params vm_default_params = {
 	.pml = true,
 };
 
-/* The CPUs that one vm_request_all() waits for; used with preemption off. A mask is too big for the stack. */
+/*
+ * The CPUs that one vm_request_all() waits for; used with preemption off. A mask is too big for the
+ * stack.
+ */
 static DEFINE_PER_CPU(cpumask_var_t, kick_mask);
 
 int core_setup(void)
@@ -39,7 +42,8 @@ int core_setup(void)
 	int cpu;
 
 	for_each_possible_cpu(cpu) {
-		if (!zalloc_cpumask_var_node(&per_cpu(kick_mask, cpu), GFP_KERNEL, cpu_to_node(cpu))) {
+		if (!zalloc_cpumask_var_node(&per_cpu(kick_mask, cpu), GFP_KERNEL,
+					     cpu_to_node(cpu))) {
 			core_teardown();
 			return -ENOMEM;
 		}
@@ -51,7 +55,10 @@ void core_teardown(void)
 {
 	int cpu;
 
-	/* Sets of memslots and of devices are freed by RCU callbacks, which are code of this module. */
+	/*
+	 * Sets of memslots and of devices are freed by RCU callbacks, which are code of this
+	 * module.
+	 */
 	rcu_barrier();
 	for_each_possible_cpu(cpu)
 		free_cpumask_var(per_cpu(kick_mask, cpu));
@@ -141,9 +148,9 @@ static void left_guest(void *unused)
 }
 
 /*
- * Is there a CPU to wait for? The full barrier stands between the request bit and the mode, as in vcpu_kick(); the mode is read
- * before the CPU (acquire), so that a CPU number at least as new as the mode is seen: a vCPU that moved since has left
- * the guest on the way and met the request.
+ * Is there a CPU to wait for? The full barrier stands between the request bit and the mode, as in
+ * vcpu_kick(); the mode is read before the CPU (acquire), so that a CPU number at least as new as
+ * the mode is seen: a vCPU that moved since has left the guest on the way and met the request.
  */
 static int cpu_in_guest(struct vcpu *vcpu)
 {
@@ -169,13 +176,17 @@ static void request_wait(struct vm *vm, enum vcpu_request req, struct vcpu *exce
 		if (cpu >= 0 && cpu != this_cpu)
 			cpumask_set_cpu(cpu, mask);
 	}
-	/* A vCPU that sleeps has no translation in use and no guest to leave: it meets the request when it wakes up. */
+	/*
+	 * A vCPU that sleeps has no translation in use and no guest to leave: it meets the request
+	 * when it wakes up.
+	 */
 	if (!cpumask_empty(mask))
 		smp_call_function_many(mask, left_guest, NULL, true);
 	put_cpu();
 }
 
-void vm_request_all(struct vm *vm, enum vcpu_request req, enum request_wait wait, struct vcpu *except)
+void vm_request_all(struct vm *vm, enum vcpu_request req, enum request_wait wait,
+		    struct vcpu *except)
 {
 	if (!atomic_read(&vm->nr_vcpus))
 		return;

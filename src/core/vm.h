@@ -4,7 +4,8 @@
  *
  * Locks, outermost first (docs/LOCKING.md has all of them):
  *	vm->lock		mutex: vCPU creation, irqchip creation, VM-wide settings
- *	vcpu->mutex		mutex: one ioctl of a vCPU at a time (vm->lock may be taken inside it only by nobody)
+ *	vcpu->mutex             mutex: one ioctl of a vCPU at a time (vm->lock may be taken inside
+ *	it only by nobody)
  *	vm->slots_lock		mutex: memslot changes, dirty log
  *	vm->irq_lock		mutex: routing table, irqfds
  *	vm->srcu		memslot readers that sleep; never held across a user-space exit
@@ -27,21 +28,29 @@
 
 #define VM_MAX_VCPUS	1024	/* KVM_CAP_MAX_VCPUS; also the bound of a vCPU id */
 
-/* What a VM runs with. Copied from the module's defaults when the VM is made, settable per VM until its first vCPU. */
+/*
+ * What a VM runs with. Copied from the module's defaults when the VM is made, settable per VM until
+ * its first vCPU.
+ */
 struct vm_params {
 	u32 halt_poll_ns;		/* upper bound of one poll; 0: never poll */
 	u32 halt_poll_grow, halt_poll_grow_start, halt_poll_shrink;
 	u32 ple_gap, ple_window, ple_window_grow, ple_window_shrink, ple_window_max;
-	bool virtual_apic;		/* the guest's accesses to its LAPIC are the processor's, as far as it can */
-	bool preemption_timer;		/* the processor's own timer ends the guest's turn, where it has one */
-	bool virtual_intr;		/* with that: so is the delivery of interrupts, and their end */
+	/* the guest's accesses to its LAPIC are the processor's, as far as it can */
+	bool virtual_apic;
+	/* the processor's own timer ends the guest's turn, where it has one */
+	bool preemption_timer;
+	bool virtual_intr;	/* with that: so is the delivery of interrupts, and their end */
 	bool huge_pages;
 	bool nx_huge_pages;		/* large pages are not executable: mmu/large.c */
 	bool pml;			/* the processor logs which pages are written */
 };
 extern struct vm_params vm_default_params;
 
-/** core_setup(), core_teardown() - at module load and unload (no VM is left; waits for RCU callbacks). Sleep. -ENOMEM. */
+/**
+ * core_setup(), core_teardown() - at module load and unload (no VM is left; waits for RCU
+ * callbacks). Sleep. -ENOMEM.
+ */
 int core_setup(void);
 void core_teardown(void);
 
@@ -51,10 +60,10 @@ struct vm {
 	refcount_t users;			/* VM fd, vCPU fds, device fds */
 	struct mutex lock, slots_lock, irq_lock;
 	struct srcu_struct srcu;
-	struct memslots __rcu *slots;		/* written under slots_lock, read under srcu or RCU */
+	struct memslots __rcu *slots;	/* written under slots_lock, read under srcu or RCU */
 	struct xarray vcpus;			/* by index; RCU */
 	atomic_t nr_vcpus;			/* published after the vCPU is in the array */
-	struct iobus pio, mmio;			/* ranges; written under slots_lock, read under RCU */
+	struct iobus pio, mmio;	/* ranges; written under slots_lock, read under RCU */
 	struct list_head ioeventfds;		/* under slots_lock */
 	struct list_head coalesced_zones;	/* under slots_lock */
 	struct kvm_coalesced_mmio_ring *coalesced_ring;
@@ -69,7 +78,8 @@ struct vm {
 	int pid;				/* of the creator, for names */
 };
 
-#define vm_for_each_vcpu(idx, v, vm) xa_for_each_range(&(vm)->vcpus, idx, v, 0, (unsigned long)atomic_read(&(vm)->nr_vcpus) - 1)
+#define vm_for_each_vcpu(idx, v, vm) \
+	xa_for_each_range(&(vm)->vcpus, idx, v, 0, (unsigned long)atomic_read(&(vm)->nr_vcpus) - 1)
 
 /** vm_init() - prepare the neutral half for current->mm. May sleep. -ENOMEM. */
 int vm_init(struct vm *vm);
@@ -85,18 +95,24 @@ static inline struct vcpu *vm_get_vcpu(struct vm *vm, u32 i)
 struct vcpu *vm_find_vcpu(struct vm *vm, u32 id);
 
 /**
- * vm_request_all() - make @req on every vCPU (but @except, may be NULL) and kick those in the guest.
- * With REQUEST_WAIT, returns only when each has left the guest since (may not be called with IRQs off).
+ * vm_request_all() - make @req on every vCPU (but @except, may be NULL) and kick those in the
+ * guest. With REQUEST_WAIT, returns only when each has left the guest since (may not be called with
+ * IRQs off).
  */
 enum request_wait { REQUEST_NOWAIT, REQUEST_WAIT };
-void vm_request_all(struct vm *vm, enum vcpu_request req, enum request_wait wait, struct vcpu *except);
+void vm_request_all(struct vm *vm, enum vcpu_request req, enum request_wait wait,
+		    struct vcpu *except);
 
-/** vm_flush_remote_tlbs() - after it, no vCPU uses a translation that was removed before. Any context with IRQs on. */
+/**
+ * vm_flush_remote_tlbs() - after it, no vCPU uses a translation that was removed before. Any
+ * context with IRQs on.
+ */
 void vm_flush_remote_tlbs(struct vm *vm);
 
 /**
- * user_copy_held() - a copy of what the VMM has at @from, for an object that outlives the ioctl: it counts as the VMM's memory, which
- * memdup_user()'s, good for what is freed within the call, doesn't. Sleeps. kfree() frees it. ERR_PTR: -ENOMEM, -EFAULT.
+ * user_copy_held() - a copy of what the VMM has at @from, for an object that outlives the ioctl: it
+ * counts as the VMM's memory, which memdup_user()'s, good for what is freed within the call,
+ * doesn't. Sleeps. kfree() frees it. ERR_PTR: -ENOMEM, -EFAULT.
  */
 static inline void *user_copy_held(const void __user *from, size_t len)
 {

@@ -15,9 +15,15 @@
 enum emu_mode { EMU_REAL, EMU_VM86, EMU_PROT16, EMU_PROT32, EMU_PROT64 };
 
 enum emu_result {
-	EMU_DONE,		/* the instruction (or one iteration batch of a REP) is complete; registers, rip, rflags and shadow are to be written back */
-	EMU_EFFECT,		/* do what e->effect says, then call again with its result in e->effect.data */
-	EMU_FAULT,		/* raise e->fault; registers unchanged but for what the manual says (REP progress) */
+	/*
+	 * the instruction (or one iteration batch of a REP) is complete; registers, rip, rflags and
+	 * shadow are to be written back
+	 */
+	EMU_DONE,
+	/* do what e->effect says, then call again with its result in e->effect.data */
+	EMU_EFFECT,
+	/* raise e->fault; registers unchanged but for what the manual says (REP progress) */
+	EMU_FAULT,
 	EMU_UNHANDLED,		/* KVM_EXIT_INTERNAL_ERROR with e->insn */
 	EMU_AGAIN,		/* nothing was done: the guest executes the instruction anew */
 	EMU_BAD_HVA,		/* guest memory without host memory: -EFAULT */
@@ -27,13 +33,17 @@ enum effect_kind {
 	EFFECT_NONE,
 	EFFECT_MMIO_READ,	/* .gpa .len -> data */
 	EFFECT_MMIO_WRITE,	/* .gpa .len data */
-	EFFECT_IO_READ,		/* .index (port) .len .count (string: up to a page at once) -> data */
+	EFFECT_IO_READ,	/* .index (port) .len .count (string: up to a page at once) -> data */
 	EFFECT_IO_WRITE,
 	EFFECT_MSR_READ,	/* .index -> value; answer_fault: #GP */
 	EFFECT_MSR_WRITE,
 	EFFECT_CR_READ, EFFECT_CR_WRITE, EFFECT_DR_READ, EFFECT_DR_WRITE,	/* .index .value */
 	EFFECT_CPUID, EFFECT_RDTSC, EFFECT_RDTSCP, EFFECT_RDPMC, EFFECT_XSETBV, EFFECT_WBINVD, EFFECT_INVLPG, EFFECT_HLT, EFFECT_HYPERCALL, EFFECT_CLTS_LMSW,
-	EFFECT_SEG_LOAD,	/* .index = enum seg, .value = selector: a far load that needs descriptor checks is done by the emulator; this is the write-back */
+	/*
+	 * .index = enum seg, .value = selector: a far load that needs descriptor checks is done by
+	 * the emulator; this is the write-back
+	 */
+	EFFECT_SEG_LOAD,
 	EFFECT_LGDT, EFFECT_LIDT, EFFECT_LLDT, EFFECT_LTR,
 	EFFECT_TASK_SWITCH, EFFECT_IRET_UNMASK_NMI,
 };
@@ -54,7 +64,8 @@ struct emu {
 	enum emu_mode mode;
 	u8 cpl;
 	u64 regs[NR_REGS], rip, rflags;
-	bool stepped;			/* RFLAGS.TF, or a debugger steps: each iteration of a REP ends in a trap (APM 2, 13.1.4) */
+	/* RFLAGS.TF, or a debugger steps: each iteration of a REP ends in a trap (APM 2, 13.1.4) */
+	bool stepped;
 	struct kvm_segment segs[NR_SEGS];
 	struct kvm_dtable gdt, idt;
 	struct guest_paging paging;

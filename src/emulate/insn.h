@@ -57,7 +57,7 @@ enum emu_arg {
 	ARG_FAR,		/* selector:offset in the instruction */
 	ARG_SREG,		/* ModRM.reg is a segment register */
 	ARG_SEG_ES, ARG_SEG_CS, ARG_SEG_SS, ARG_SEG_DS, ARG_SEG_FS, ARG_SEG_GS,
-	ARG_MEM,		/* memory only: a register is #UD; looked after by the instruction */
+	ARG_MEM,	/* memory only: a register is #UD; looked after by the instruction */
 };
 
 enum emu_row_flags {

@@ -43,8 +43,9 @@ static bool mov_other(const struct emu_insn *in, u8 arg, struct emu_mov *m)
 }
 
 /**
- * emu_plain_mov() - the instruction that was decoded last, if it is MOV, MOVZX, MOVSX, MOVSXD or MOVNTI with an ordinary memory operand, in 64-bit mode
- * and without a segment that has a base. Any context.
+ * emu_plain_mov() - the instruction that was decoded last, if it is MOV, MOVZX, MOVSX, MOVSXD or
+ * MOVNTI with an ordinary memory operand, in 64-bit mode and without a segment that has a base. Any
+ * context.
  */
 bool emu_plain_mov(const struct emu *e, struct emu_mov *m)
 {

@@ -69,10 +69,12 @@ enum emu_result emu_fetch(struct emu *e);
 enum emu_result emu_linear(struct emu *e, u8 seg, u64 ea, u32 size, u32 access, gva_t *lin);
 enum emu_result emu_translate(struct emu *e, gva_t lin, u32 access, gpa_t *gpa);
 enum emu_result emu_read_linear(struct emu *e, gva_t lin, u32 len, u32 access, void *data);
-enum emu_result emu_write_linear(struct emu *e, gva_t lin, u32 len, u32 access, const void *data, const void *old);
+enum emu_result emu_write_linear(struct emu *e, gva_t lin, u32 len, u32 access, const void *data,
+				 const void *old);
 enum emu_result emu_read_mem(struct emu *e, u8 seg, u64 ea, u32 len, void *data);
 enum emu_result emu_write_mem(struct emu *e, u8 seg, u64 ea, u32 len, const void *data);
-enum emu_result emu_update_mem(struct emu *e, u8 seg, u64 ea, u32 len, const void *data, const void *old);
+enum emu_result emu_update_mem(struct emu *e, u8 seg, u64 ea, u32 len, const void *data,
+			       const void *old);
 enum emu_result emu_commit_writes(struct emu *e);
 bool emu_is_memory(struct emu *e, gpa_t gpa, u32 access);
 

@@ -2,7 +2,8 @@
 /*
  * The way of an emulated instruction:
  *
- *	decode -> execute on a copy of the registers -> write memory -> load segments -> the last effect -> done
+ *	decode -> execute on a copy of the registers -> write memory -> load segments -> the last
+ *	effect -> done
  *
  * Executing has no side effect. When it needs an answer it stops, and is done over from its
  * beginning when the answer is there: the answers so far

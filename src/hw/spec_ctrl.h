@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * SPEC_CTRL at entry and exit, for the assembly of the backends. HW_SPEC_CTRL and HW_SPEC_CTRL_OPEN are their offsets in struct hw_vcpu.
+ * SPEC_CTRL at entry and exit, for the assembly of the backends. HW_SPEC_CTRL and HW_SPEC_CTRL_OPEN
+ * are their offsets in struct hw_vcpu.
  */
 #ifndef HW_SPEC_CTRL_H
 #define HW_SPEC_CTRL_H
 
 #include <asm/percpu.h>
 
-/* Clobbers RAX, RCX, RDX. With AMD's virtual SPEC_CTRL the CPU does it all. @hw: register that points to the struct hw_vcpu. */
+/*
+ * Clobbers RAX, RCX, RDX. With AMD's virtual SPEC_CTRL the CPU does it all. @hw: register that
+ * points to the struct hw_vcpu.
+ */
 .macro SWITCH_TO_GUEST_SPEC_CTRL hw:req
 	ALTERNATIVE_2 "jmp .Lguest_spec_ctrl_\@", "", X86_FEATURE_MSR_SPEC_CTRL, \
 		"jmp .Lguest_spec_ctrl_\@", X86_FEATURE_V_SPEC_CTRL

@@ -35,7 +35,7 @@ struct apic_map {
 
 /* Up to 16 neighbours in one of the arrays above. */
 struct apic_targets {
-	struct lapic *const *slot;
+	struct lapic * const *slot;
 	unsigned long bits;
 };
 

@@ -85,7 +85,10 @@ int ioapic_create(struct irqchip *chip);
 int ioapic_set_pin(struct ioapic *ioapic, u32 pin, enum irq_source source, int level);
 /** ioapic_eoi() - @vector ended somewhere. Any context without irqchip locks. */
 void ioapic_eoi(struct ioapic *ioapic, u8 vector);
-/** ioapic_retry() - send the levels that are up and not in service. Any context without irqchip locks. */
+/**
+ * ioapic_retry() - send the levels that are up and not in service. Any context without irqchip
+ * locks.
+ */
 void ioapic_retry(struct ioapic *ioapic);
 void ioapic_get_state(struct ioapic *ioapic, struct kvm_ioapic_state *state);
 void ioapic_set_state(struct ioapic *ioapic, const struct kvm_ioapic_state *state);
@@ -123,7 +126,7 @@ struct irq_route {
 struct irq_routing {
 	struct rcu_head rcu;
 	u32 nr_gsis;
-	u32 *first;				/* of GSI g: route[first[g]] to route[first[g + 1] - 1] */
+	u32 *first;	/* of GSI g: route[first[g]] to route[first[g + 1] - 1] */
 	struct irq_route route[];
 };
 
@@ -150,8 +153,11 @@ void irqchip_acked(struct irqchip *chip, u32 irqchip, u32 pin);
 /** irqchip_unmasked() - IRQ 0 can get through again: a tick that was lost under the mask holds
  * nothing up. No lock held. */
 void irqchip_unmasked(struct irqchip *chip, u32 irqchip, u32 pin);
-/** irqchip_retry() - a LAPIC takes now what it, or nobody, took before: levels that were refused are sent, and the PIT doesn't wait for
- * a tick that went with a reset. Process context, no irqchip lock held. */
+/**
+ * irqchip_retry() - a LAPIC takes now what it, or nobody, took before: levels that were refused are
+ * sent, and the PIT doesn't wait for a tick that went with a reset. Process context, no irqchip
+ * lock held.
+ */
 void irqchip_retry(struct irqchip *chip);
 void irqfd_resample(struct irqchip *chip, u32 irqchip, u32 pin);
 /** irqfd_rerouted() - the routes are no longer @old, and nobody goes by that any more. Sleeps. */

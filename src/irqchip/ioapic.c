@@ -28,8 +28,9 @@ enum { IOAPICID = 0, IOAPICVER = 1, IOAPICARB = 2, IOREDTBL = 0x10 };
 #define REDIR_DEST_SHIFT	56
 #define REDIR_READ_ONLY		(REDIR_STATUS | REDIR_REMOTE_IRR)
 /*
- * A line that is still up after so many ends in a row is not heard: the guest does nothing but serve it, and whoever could
- * lower it (a guest's driver that isn't there yet, a VMM that waits for this CPU) doesn't get to that. So it has a while without.
+ * A line that is still up after so many ends in a row is not heard: the guest does nothing but
+ * serve it, and whoever could lower it (a guest's driver that isn't there yet, a VMM that waits for
+ * this CPU) doesn't get to that. So it has a while without.
  */
 #define STORM_ENDS		10000
 #define STORM_PAUSE		(HZ / 100)
@@ -180,7 +181,10 @@ static void ioapic_resume(struct work_struct *work)
 	spin_unlock_irqrestore(&ioapic->lock, flags);
 }
 
-/* A LAPIC that is disabled, or not there, leaves remote IRR alone; the line is still up when there is one that accepts. */
+/*
+ * A LAPIC that is disabled, or not there, leaves remote IRR alone; the line is still up when there
+ * is one that accepts.
+ */
 void ioapic_retry(struct ioapic *ioapic)
 {
 	unsigned long flags;

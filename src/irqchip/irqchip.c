@@ -8,7 +8,9 @@
 #include "irqchip/chips.h"
 #include "irqchip/lapic_regs.h"
 
-/* One for all VMs: a VM's own would cost a tenth of its creation, and the works are few and short. */
+/*
+ * One for all VMs: a VM's own would cost a tenth of its creation, and the works are few and short.
+ */
 struct workqueue_struct *irqchip_wq;
 
 int irqchip_setup(void)
@@ -22,7 +24,7 @@ void irqchip_teardown(void)
 	destroy_workqueue(irqchip_wq);
 }
 
-/* ------------------------------------------------------------------ a LAPIC that takes interrupts again */
+/* ------------------ a LAPIC that takes interrupts again */
 
 void irqchip_retry(struct irqchip *chip)
 {

@@ -235,7 +235,10 @@ int irqfd_deassign(struct irqchip *chip, const struct kvm_irqfd *args)
 		return PTR_ERR(ctx);
 	mutex_lock(&chip->vm->irq_lock);
 	list_for_each_entry(irqfd, &chip->irqfds, list) {
-		/* Its work takes it off the list: who destroys the VM must see every one that isn't gone. */
+		/*
+		 * Its work takes it off the list: who destroys the VM must see every one that isn't
+		 * gone.
+		 */
 		if (irqfd->eventfd == ctx && irqfd->gsi == args->gsi)
 			irqfd_end(irqfd);
 	}
@@ -261,9 +264,9 @@ static bool irqfd_end_all(struct irqchip *chip)
 }
 
 /*
- * Another CPU that closes an eventfd may have set IRQFD_ENDING and not queued the work yet: one flush
- * doesn't wait for that, and the VM is freed next. So until the list is empty; the last flush waits
- * for works that have left the list and still run.
+ * Another CPU that closes an eventfd may have set IRQFD_ENDING and not queued the work yet: one
+ * flush doesn't wait for that, and the VM is freed next. So until the list is empty; the last flush
+ * waits for works that have left the list and still run.
  */
 void irqfd_destroy_all(struct irqchip *chip)
 {

@@ -174,7 +174,7 @@ int lapic_take_level_eoi(struct lapic *apic)
 	return -1;
 }
 
-/* ------------------------------------------------------------------ a processor that delivers by itself (SDM 3C, 30.1 and 30.2) */
+/* ------------------ a processor that delivers by itself (SDM 3C, 30.1 and 30.2) */
 
 void lapic_let_hardware_deliver(struct lapic *apic, bool deliver)
 {
@@ -262,7 +262,10 @@ static void lapic_write_lvt(struct lapic *apic, u32 reg, u32 val)
 		lapic_timer_lvt_changed(apic);
 	if (reg != APIC_LVT0)
 		return;
-	/* The PIC may have waited for this door; or the PIT, for what won't come through it any more. */
+	/*
+	 * The PIC may have waited for this door; or the PIT, for what won't come through it any
+	 * more.
+	 */
 	if (lapic_accepts_extint(apic))
 		vcpu_request(apic->vcpu, REQ_EVENT);
 	else
@@ -409,7 +412,10 @@ void lapic_mmio_write(struct lapic *apic, u32 offset, u32 len, const void *data)
 		lapic_error(apic, APIC_ESR_ILLREGA);
 }
 
-/* In x2APIC mode the processor writes by itself what it ends, too, but for a self-IPI that it can't send. */
+/*
+ * In x2APIC mode the processor writes by itself what it ends, too, but for a self-IPI that it can't
+ * send.
+ */
 void lapic_written(struct lapic *apic, u32 offset)
 {
 	u32 reg = offset & 0xff0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The part of the LAPIC that the run loop inlines: an interrupt to oneself, which may be next, and its end.
+ * The part of the LAPIC that the run loop inlines: an interrupt to oneself, which may be next, and
+ * its end.
  */
 #ifndef IRQCHIP_LAPIC_INLINE_H
 #define IRQCHIP_LAPIC_INLINE_H
@@ -27,7 +28,8 @@ static __always_inline void lapic_set_trigger(struct lapic *apic, u8 vector, boo
 }
 
 /**
- * lapic_raise() - request @vector. Any context. false: it was requested already. The caller notifies.
+ * lapic_raise() - request @vector. Any context. false: it was requested already. The caller
+ * notifies.
  *
  * Locked, because other senders set other bits of the word. It is a full barrier too: TMR is seen
  * before IRR, and IRR before the request that makes the vCPU look at it.
@@ -39,7 +41,10 @@ static __always_inline bool lapic_raise(struct lapic *apic, u8 vector)
 	return !test_and_set_bit(vector & 31, lapic_vector_word(apic, APIC_IRR, vector));
 }
 
-/** lapic_raise_own() - an edge from the LAPIC itself: a self-IPI, the timer's. @vector is 16 or above. vCPU thread. */
+/**
+ * lapic_raise_own() - an edge from the LAPIC itself: a self-IPI, the timer's. @vector is 16 or
+ * above. vCPU thread.
+ */
 static __always_inline void lapic_raise_own(struct lapic *apic, u8 vector)
 {
 	if (unlikely(!lapic_enabled(apic)))
@@ -58,7 +63,8 @@ static inline u8 lapic_cr8(const struct lapic *apic)
 
 static __always_inline int lapic_highest_isr(const struct lapic *apic)
 {
-	return unlikely(apic->hw_delivers) ? lapic_highest_vector(apic, APIC_ISR) : apic->highest_isr_cache;
+	return unlikely(apic->hw_delivers) ? lapic_highest_vector(apic, APIC_ISR)
+					   : apic->highest_isr_cache;
 }
 
 /* SDM 3A, 11.8.3.1. */
@@ -108,7 +114,10 @@ static __always_inline bool lapic_end_is_awaited(const struct lapic *apic, u8 ve
 	return unlikely(test_bit(vector, apic->chip->edge_acks));
 }
 
-/** lapic_eoi() - an EOI. Returns the level-triggered vector whose end must reach the IOAPIC (irqchip_eoi()), or -1. */
+/**
+ * lapic_eoi() - an EOI. Returns the level-triggered vector whose end must reach the IOAPIC
+ * (irqchip_eoi()), or -1.
+ */
 static __always_inline int lapic_eoi(struct lapic *apic)
 {
 	int vector = lapic_highest_isr(apic);
@@ -130,7 +139,10 @@ static inline void lapic_queue_eoi(struct lapic *apic, u8 vector)
 	apic->eois_queued = true;
 }
 
-/** lapic_write_eoi() - the guest's EOI: where somebody waits for it, it is queued for lapic_take_level_eoi(). */
+/**
+ * lapic_write_eoi() - the guest's EOI: where somebody waits for it, it is queued for
+ * lapic_take_level_eoi().
+ */
 static __always_inline void lapic_write_eoi(struct lapic *apic)
 {
 	int vector = lapic_eoi(apic);

@@ -33,8 +33,9 @@ static inline bool lapic_test_vector(const struct lapic *apic, u32 reg, u8 vecto
 }
 
 /*
- * The highest vector set in a 256-bit register, or -1. Mostly there is none: half of the register is asked at once. Others may set bits of IRR meanwhile, and
- * nobody but the caller clears one, so what was seen is found again; whoever set one that wasn't seen makes a request.
+ * The highest vector set in a 256-bit register, or -1. Mostly there is none: half of the register
+ * is asked at once. Others may set bits of IRR meanwhile, and nobody but the caller clears one, so
+ * what was seen is found again; whoever set one that wasn't seen makes a request.
  */
 static __always_inline int lapic_highest_vector(const struct lapic *apic, u32 reg)
 {

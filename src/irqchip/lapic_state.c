@@ -271,9 +271,10 @@ static void lapic_add_requests(struct lapic *apic, const struct kvm_lapic_state 
 }
 
 /*
- * Senders don't wait for an ioctl. What they requested before it is replaced; what they request while it runs is added to what the VMM
- * says, with its trigger mode: a level that arrived as an edge would never end. Only who had looked at TMR already when it was cleared, and
- * sets IRR later, comes as an edge: a VMM stops what it sets the state of.
+ * Senders don't wait for an ioctl. What they requested before it is replaced; what they request
+ * while it runs is added to what the VMM says, with its trigger mode: a level that arrived as an
+ * edge would never end. Only who had looked at TMR already when it was cleared, and sets IRR later,
+ * comes as an edge: a VMM stops what it sets the state of.
  */
 static void lapic_replace_regs(struct lapic *apic, const struct kvm_lapic_state *state)
 {

@@ -8,8 +8,9 @@
  * of the host, however short its period is, and ticks that come before the last was taken merge, as
  * they do in IRR.
  *
- * Where the processor has a timer that runs with the guest, the vCPU's floor may have it count instead, while the vCPU doesn't
- * sleep: then no interrupt of the host comes between, and who doesn't run needs none.
+ * Where the processor has a timer that runs with the guest, the vCPU's floor may have it count
+ * instead, while the vCPU doesn't sleep: then no interrupt of the host comes between, and who
+ * doesn't run needs none.
  *
  * The mode is HARD: the callback takes no lock and does nothing that a hard interrupt may not, also
  * on PREEMPT_RT, where a softirq would add the latency that a guest's timer is measured by.
@@ -48,7 +49,7 @@ void lapic_timer_init(struct lapic *apic)
 	apic->divide = 2;
 }
 
-/* ------------------------------------------------------------------ who counts: the host's hrtimer or the processor */
+/* ------------------ who counts: the host's hrtimer or the processor */
 
 static void timer_enter_host(struct lapic *apic, ktime_t expires)
 {
@@ -100,7 +101,10 @@ static void timer_fire(struct lapic *apic)
 /* Longer ones are no matter of the last microsecond, and the product below stays in range. */
 #define HW_TIMER_MAX_NS		(100 * NSEC_PER_SEC)
 
-/* Until @expires; for the processor rounded up: a guest that looks at its clock must not find that it is too early. */
+/*
+ * Until @expires; for the processor rounded up: a guest that looks at its clock must not find that
+ * it is too early.
+ */
 static void timer_arm(struct lapic *apic, ktime_t expires)
 {
 	ktime_t now = ktime_get();
@@ -271,8 +275,12 @@ void lapic_timer_take(struct lapic *apic)
 
 void lapic_timer_latch(struct lapic *apic)
 {
-	/* Nobody has told us of the processor's while the vCPU didn't run. What is rounded up there isn't in the count. */
-	if (!lapic_timer_hw_over(apic) && apic->timer.hw && apic->timer.expires && ktime_get() >= apic->timer.expires)
+	/*
+	 * Nobody has told us of the processor's while the vCPU didn't run. What is rounded up there
+	 * isn't in the count.
+	 */
+	if (!lapic_timer_hw_over(apic) && apic->timer.hw && apic->timer.expires &&
+	    ktime_get() >= apic->timer.expires)
 		timer_hw_tick(apic);
 	lapic_timer_take(apic);
 }
@@ -312,7 +320,8 @@ static bool host_ticks(const struct lapic *apic, u64 *ticks)
 	/* A guest whose clock is a million times slower. */
 	if (!(apic->tsc.ratio >> (apic->tsc.ratio_frac_bits - 20)))
 		return false;
-	*ticks = mul_u64_u64_div_u64(*ticks, BIT_ULL(apic->tsc.ratio_frac_bits), apic->tsc.ratio) + 1;
+	*ticks = mul_u64_u64_div_u64(*ticks, BIT_ULL(apic->tsc.ratio_frac_bits), apic->tsc.ratio) +
+		 1;
 	return true;
 }
 

@@ -229,9 +229,10 @@ int pic_take(struct pic *pic)
 enum pic_rotate { KEEP_PRIORITY, ROTATE_PRIORITY };
 
 /*
- * There is no pause for a level that stays up, as the IOAPIC makes (STORM_ENDS): each round of it is a port that the guest
- * writes, an exit in the guest's own time, before whose end signals and preemption are looked for. It costs the host nothing that a loop
- * on any port doesn't, and the guest has the mask, as on hardware.
+ * There is no pause for a level that stays up, as the IOAPIC makes (STORM_ENDS): each round of it
+ * is a port that the guest writes, an exit in the guest's own time, before whose end signals and
+ * preemption are looked for. It costs the host nothing that a loop on any port doesn't, and the
+ * guest has the mask, as on hardware.
  */
 static void half_eoi(struct pic *pic, int which, u8 irq, enum pic_rotate rotate)
 {

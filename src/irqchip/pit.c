@@ -36,7 +36,8 @@ enum { RW_LOW = 1, RW_HIGH, RW_WORD_LOW, RW_WORD_HIGH };
 static void pit_pulse(struct pit *pit)
 {
 	/*
-	 * Masked at both controllers, or refused by the LAPICs, so nobody will acknowledge: such a tick is gone.
+	 * Masked at both controllers, or refused by the LAPICs, so nobody will acknowledge: such a
+	 * tick is gone.
 	 */
 	if (irqchip_pulse_gsi(pit->chip, PIT_GSI, IRQ_SOURCE_PIT) <= 0)
 		atomic_set(&pit->acked, 1);
@@ -445,7 +446,10 @@ void pit_publish(struct pit *pit)
 {
 	/* Ioctls and acknowledges find it from here on, and it stays as long as the VM. */
 	smp_store_release(&pit->chip->pit, pit);
-	/* The guest may have used the ports already: an acknowledge that found no PIT must not be waited for. */
+	/*
+	 * The guest may have used the ports already: an acknowledge that found no PIT must not be
+	 * waited for.
+	 */
 	atomic_set(&pit->acked, 1);
 }
 

@@ -76,7 +76,10 @@ int irqchip_pulse_gsi(struct irqchip *chip, u32 gsi, enum irq_source source)
 	int ret;
 
 	rcu_read_lock();
-	/* One table for both edges: by another, which comes in between, a pin that is up might never fall. */
+	/*
+	 * One table for both edges: by another, which comes in between, a pin that is up might
+	 * never fall.
+	 */
 	table = rcu_dereference(chip->routing);
 	ret = gsi_drive(chip, table, gsi, source, 1);
 	gsi_drive(chip, table, gsi, source, 0);

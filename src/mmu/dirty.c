@@ -2,14 +2,18 @@
 /*
  * Which pages did the guest write? Two ways to know:
  *
- *	mmu->hw_log	the processor logs each dirty bit that it sets in the tables. To be told of a page again we clear that bit; its log is
- *			short and per vCPU, and goes into the bitmap after each turn in the guest (mmu_mark_written())
- *	else		pages are write-protected, and the fault that makes one writable sets its bit (fault.c says in which order)
+ *	mmu->hw_log     the processor logs each dirty bit that it sets in the tables. To be told of
+ *	a page again we clear that bit; its log is
+ *			short and per vCPU, and goes into the bitmap after each turn in the guest
+ *			(mmu_mark_written())
+ *	else            pages are write-protected, and the fault that makes one writable sets its
+ *	bit (fault.c says in which order)
  *
  * Both may meet in one table: a leaf that one way has prepared is good for the other too.
  *
- * The log is read in this order: take the bit, protect or clean the page, flush. A write that comes before the flush is in memory
- * before the VMM copies the page; one that comes after it faults, or is logged, and sets the bit anew.
+ * The log is read in this order: take the bit, protect or clean the page, flush. A write that comes
+ * before the flush is in memory before the VMM copies the page; one that comes after it faults, or
+ * is logged, and sets the bit anew.
  */
 #include <linux/bitmap.h>
 #include <linux/uaccess.h>
@@ -25,8 +29,12 @@ static void log_drop_leaf(struct mmu *mmu, struct tdp_walk *w)
 	tdp_zap_end(mmu);
 }
 
-/* The walk is at a large leaf: let it go on in small ones. May drop RCU and visit the leaf again with a spare table. */
-static void log_split(struct mmu *mmu, struct tdp_walk *w, struct tdp_table **spare, bool *no_memory)
+/*
+ * The walk is at a large leaf: let it go on in small ones. May drop RCU and visit the leaf again
+ * with a spare table.
+ */
+static void log_split(struct mmu *mmu, struct tdp_walk *w, struct tdp_table **spare,
+		      bool *no_memory)
 {
 	if (!*spare && !*no_memory) {
 		tdp_walk_pause(w);
@@ -94,7 +102,8 @@ static void protect_gfns(struct mmu *mmu, gfn_t first, gfn_t end, const unsigned
 		tdp_table_free(spare);
 }
 
-void mmu_reprotect_dirty(struct mmu *mmu, const struct memslot *slot, gfn_t offset, unsigned long mask)
+void mmu_reprotect_dirty(struct mmu *mmu, const struct memslot *slot, gfn_t offset,
+			 unsigned long mask)
 {
 	gfn_t end;
 
@@ -112,8 +121,9 @@ bool mmu_hw_logs(const struct mmu *mmu)
 }
 
 /*
- * No vCPU is in the guest with the old setting when this returns, and none will be: who enters later meets the request. A vCPU that is being made
- * reads mmu->hw_log after it is in the VM's list, and vm_request_all() reads that list after mmu->hw_log was written.
+ * No vCPU is in the guest with the old setting when this returns, and none will be: who enters
+ * later meets the request. A vCPU that is being made reads mmu->hw_log after it is in the VM's
+ * list, and vm_request_all() reads that list after mmu->hw_log was written.
  */
 void mmu_set_hw_log(struct mmu *mmu, bool on)
 {
@@ -147,8 +157,8 @@ static void hw_log_collect(struct mmu *mmu)
 /* ------------------------------------------------------------------ logging begins and ends */
 
 /*
- * With KVM_DIRTY_LOG_INITIALLY_SET every page counts as written already; KVM_CLEAR_DIRTY_LOG protects, and splits, what
- * it clears.
+ * With KVM_DIRTY_LOG_INITIALLY_SET every page counts as written already; KVM_CLEAR_DIRTY_LOG
+ * protects, and splits, what it clears.
  */
 void mmu_slot_start_logging(struct mmu *mmu, const struct memslot *slot, bool initially_set)
 {
@@ -189,7 +199,8 @@ static bool dirty_take(struct mmu *mmu, struct memslot *slot)
 	size_t i;
 
 	for (i = 0; i < longs; i++) {
-		snapshot[i] = READ_ONCE(slot->dirty_bitmap[i]) ? xchg(&slot->dirty_bitmap[i], 0) : 0;
+		snapshot[i] =
+			READ_ONCE(slot->dirty_bitmap[i]) ? xchg(&slot->dirty_bitmap[i], 0) : 0;
 		if (!snapshot[i])
 			continue;
 		any = true;

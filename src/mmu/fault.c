@@ -2,8 +2,8 @@
 /*
  * Nested page faults.
  *
- * Faults take no lock and, on different pages, write no common cache line. What makes that safe against the host taking
- * the page away at the same moment is the order of four steps on each side:
+ * Faults take no lock and, on different pages, write no common cache line. What makes that safe
+ * against the host taking the page away at the same moment is the order of four steps on each side:
  *
  *	the fault (fault_claim())			the invalidation (notifier.c)
  *	 1 read inv_done; retry if inv_active		 1 inv_active++, full barrier
@@ -12,12 +12,14 @@
  *	 4 read inv_active, inv_done; retry if changed	 3 inv_done++, inv_active--
  *	 5 cmpxchg: CLAIMED by this vCPU -> leaf
  *
- * Say that 4 saw nothing. Then the invalidation was over before 1, and 2 found what is true after it; or it began after
- * 4, and since the fault's step 3 and the invalidation's step 1 are followed by full barriers, its step 2 sees the claim
- * or the leaf. It removes either; if it was the claim, 5 fails. That is also why the claim bears the vCPU's number:
- * another vCPU may have claimed the entry since, with other news from the host. One vCPU has at most one fault in hand.
+ * Say that 4 saw nothing. Then the invalidation was over before 1, and 2 found what is true after
+ * it; or it began after 4, and since the fault's step 3 and the invalidation's step 1 are followed
+ * by full barriers, its step 2 sees the claim or the leaf. It removes either; if it was the claim,
+ * 5 fails. That is also why the claim bears the vCPU's number: another vCPU may have claimed the
+ * entry since, with other news from the host. One vCPU has at most one fault in hand.
  *
- * A missing table is put in by cmpxchg before 3, so the invalidation finds it, or 4 finds the invalidation.
+ * A missing table is put in by cmpxchg before 3, so the invalidation finds it, or 4 finds the
+ * invalidation.
  */
 #include <linux/preempt.h>
 #include "mmu/tdp.h"
@@ -88,7 +90,8 @@ static bool inv_busy(struct mmu *mmu, hva_t start, hva_t end, unsigned long *don
 
 	do {
 		seq = read_seqcount_begin(&mmu->inv_seqcount);
-		busy = READ_ONCE(mmu->inv_active) && start < READ_ONCE(mmu->inv_end) && READ_ONCE(mmu->inv_start) < end;
+		busy = READ_ONCE(mmu->inv_active) && start < READ_ONCE(mmu->inv_end) &&
+		       READ_ONCE(mmu->inv_start) < end;
 		*done = READ_ONCE(mmu->inv_done);
 	} while (read_seqcount_retry(&mmu->inv_seqcount, seq));
 	return busy;
@@ -116,7 +119,8 @@ static bool slot_logs(const struct memslot *slot)
 }
 
 /* What must the leaf @val become for @access, as far as we can tell ourselves? */
-static enum leaf_verdict leaf_judge(const struct memslot *slot, u64 val, int level, u32 access, u64 *to)
+static enum leaf_verdict leaf_judge(const struct memslot *slot, u64 val, int level, u32 access,
+				    u64 *to)
 {
 	*to = val;
 	if (val & TDP_TRACKED)
@@ -125,7 +129,10 @@ static enum leaf_verdict leaf_judge(const struct memslot *slot, u64 val, int lev
 	if ((access & ACCESS_FETCH) && (val & TDP_NO_EXEC))
 		return LEAF_ASK_HOST;
 	if (!tdp_allows(*to, access)) {
-		/* Beside that only a write is ever refused. In a large leaf of a logged slot it wants a split first. */
+		/*
+		 * Beside that only a write is ever refused. In a large leaf of a logged slot it
+		 * wants a split first.
+		 */
 		if (!(val & TDP_HOST_WRITE) || (slot_logs(slot) && level > TDP_4K))
 			return LEAF_ASK_HOST;
 		*to = tdp_grant_write(*to);
@@ -139,9 +146,10 @@ static bool leaf_gained_write(u64 from, u64 to)
 }
 
 /*
- * The page is logged after it became writable, not before: a log that is read out in between protects it again when it
- * took the bit, and leaves the bit for the next time when it came too early. The other way round, the bit could be
- * taken and the page be made writable after that, with nobody to tell.
+ * The page is logged after it became writable, not before: a log that is read out in between
+ * protects it again when it took the bit, and leaves the bit for the next time when it came too
+ * early. The other way round, the bit could be taken and the page be made writable after that, with
+ * nobody to tell.
  */
 static void leaf_changed(struct memslot *slot, gfn_t gfn, u64 from, u64 to)
 {
@@ -150,8 +158,8 @@ static void leaf_changed(struct memslot *slot, gfn_t gfn, u64 from, u64 to)
 }
 
 /*
- * No lock and no SRCU. Whoever starts to log a slot waits for this too (memslot_publish() lets an RCU grace period pass)
- * before it protects the pages.
+ * No lock and no SRCU. Whoever starts to log a slot waits for this too (memslot_publish() lets an
+ * RCU grace period pass) before it protects the pages.
  */
 bool mmu_fault_fast(struct mmu *mmu, struct vcpu *vcpu, gpa_t gpa, u32 access)
 {
@@ -220,7 +228,10 @@ static enum map_result fault_make_table(struct fault *f, u64 *entry, u64 *val, i
 	return MAP_DONE;
 }
 
-/* A large leaf is to come where small ones were: the host has collected their pages into a large one. RCU. */
+/*
+ * A large leaf is to come where small ones were: the host has collected their pages into a large
+ * one. RCU.
+ */
 static enum map_result fault_drop_table(struct fault *f, u64 *entry, u64 val)
 {
 	struct tdp_walk w = { .entry = entry, .val = val, .level = f->level };
@@ -234,8 +245,8 @@ static enum map_result fault_drop_table(struct fault *f, u64 *entry, u64 val)
 }
 
 /*
- * A leaf with another page than the host says: should have been invalidated. Begin anew, and leave no translation
- * behind.
+ * A leaf with another page than the host says: should have been invalidated. Begin anew, and leave
+ * no translation behind.
  */
 static enum map_result fault_drop_leaf(struct fault *f, u64 *entry, u64 val)
 {
@@ -250,7 +261,8 @@ static enum map_result fault_drop_leaf(struct fault *f, u64 *entry, u64 val)
 static u64 fault_new_leaf(const struct fault *f)
 {
 	const bool host_write = f->host.writable && !(f->slot->flags & KVM_MEM_READONLY);
-	const bool write = host_write && (!slot_logs(f->slot) || mmu_hw_logs(f->mmu) || (f->access & ACCESS_WRITE));
+	const bool write = host_write && (!slot_logs(f->slot) || mmu_hw_logs(f->mmu) ||
+					  (f->access & ACCESS_WRITE));
 	const bool exec = f->level == TDP_4K || !f->mmu->vm->params.nx_huge_pages;
 	const u32 perms = ACCESS_READ | (exec ? ACCESS_FETCH : 0) | (write ? ACCESS_WRITE : 0);
 	const hpa_t pa = (f->host.pfn & ~(tdp_level_pages(f->level) - 1)) << 12;
@@ -270,11 +282,13 @@ static u64 fault_new_leaf(const struct fault *f)
 
 static u64 apic_page_leaf(const struct fault *f)
 {
-	return hw_tdp_leaf(f->host.pfn << 12, TDP_4K, ACCESS_READ | ACCESS_WRITE, HW_MEM_WB) | HW_TDP_ACCESSED | HW_TDP_DIRTY;
+	return hw_tdp_leaf(f->host.pfn << 12, TDP_4K, ACCESS_READ | ACCESS_WRITE, HW_MEM_WB) |
+	       HW_TDP_ACCESSED | HW_TDP_DIRTY;
 }
 
 /*
- * Steps 3 to 5. No preemption in between: other vCPUs that fault here wait for the claim by coming again and again.
+ * Steps 3 to 5. No preemption in between: other vCPUs that fault here wait for the claim by coming
+ * again and again.
  */
 static enum map_result fault_claim(const struct fault *f, u64 *entry, u64 val)
 {
@@ -291,15 +305,19 @@ static enum map_result fault_claim(const struct fault *f, u64 *entry, u64 val)
 		res = MAP_DONE;
 	}
 	preempt_enable();
-	/* After the leaf, as in leaf_changed(). A new set of slots waits for our SRCU. Clean, it is the processor that logs the first write. */
+	/*
+	 * After the leaf, as in leaf_changed(). A new set of slots waits for our SRCU. Clean, it is
+	 * the processor that logs the first write.
+	 */
 	if (res == MAP_DONE && f->slot && (leaf & HW_TDP_DIRTY))
 		memslot_mark_dirty(f->slot, f->gfn);
 	return res;
 }
 
 /*
- * The host has become more generous: an RO leaf may be RW. The claim hides a leaf that may be in TLBs, so until there is
- * a leaf again, or all TLBs are flushed, invalidations must not rely on finding it.
+ * The host has become more generous: an RO leaf may be RW. The claim hides a leaf that may be in
+ * TLBs, so until there is a leaf again, or all TLBs are flushed, invalidations must not rely on
+ * finding it.
  */
 static enum map_result fault_upgrade(const struct fault *f, u64 *entry, u64 val)
 {
@@ -337,7 +355,10 @@ static enum map_result fault_leaf(struct fault *f, u64 *entry)
 		return MAP_RETRY;
 	switch (tdp_state(val, f->level)) {
 	case TDP_TABLE:
-		/* Here small pages may be what execution needs: mmu_recover() tries large ones again. */
+		/*
+		 * Here small pages may be what execution needs: mmu_recover() tries large ones
+		 * again.
+		 */
 		if (f->mmu->vm->params.nx_huge_pages) {
 			f->level--;
 			return MAP_AGAIN;
@@ -357,7 +378,8 @@ static bool leaf_serves(const struct fault *f, u64 val, int level)
 {
 	u64 to;
 
-	return f->slot && tdp_is_leaf(val, level) && leaf_judge(f->slot, val, level, f->access, &to) == LEAF_GOOD;
+	return f->slot && tdp_is_leaf(val, level) &&
+	       leaf_judge(f->slot, val, level, f->access, &to) == LEAF_GOOD;
 }
 
 /* RCU. */
@@ -434,7 +456,8 @@ static enum fault_result fault_ask_host(struct fault *f)
 
 	if (inv_busy(f->mmu, f->hva, f->hva + PAGE_SIZE, &f->inv_done))
 		return FAULT_RETRY;
-	res = fault_of_host(host_page_get(f->hva, f->access & ACCESS_WRITE, writable_slot, &f->host));
+	res = fault_of_host(
+		host_page_get(f->hva, f->access & ACCESS_WRITE, writable_slot, &f->host));
 	if (res != FAULT_FIXED)
 		return res;
 	f->level = fault_level(f);
@@ -444,12 +467,13 @@ static enum fault_result fault_ask_host(struct fault *f)
 }
 
 /*
- * The page where the processor takes the guest's accesses as accesses to its LAPIC. No memory of the host's stands behind it, so no slot and no
- * invalidation but mmu_drop_apic_page().
+ * The page where the processor takes the guest's accesses as accesses to its LAPIC. No memory of
+ * the host's stands behind it, so no slot and no invalidation but mmu_drop_apic_page().
  */
 static bool fault_is_for_apic_page(const struct fault *f)
 {
-	return f->gfn == gpa_to_gfn(APIC_DEFAULT_PHYS_BASE) && READ_ONCE(f->mmu->apic_page) && !(f->access & ACCESS_FETCH);
+	return f->gfn == gpa_to_gfn(APIC_DEFAULT_PHYS_BASE) && READ_ONCE(f->mmu->apic_page) &&
+	       !(f->access & ACCESS_FETCH);
 }
 
 static enum fault_result fault_map_apic_page(struct fault *f)
@@ -476,7 +500,10 @@ static enum fault_result fault_find_slot(struct fault *f)
 	return FAULT_FIXED;
 }
 
-/* A lost race is run again here a few times, which costs less than an exit; then the guest may come again. */
+/*
+ * A lost race is run again here a few times, which costs less than an exit; then the guest may come
+ * again.
+ */
 #define FAULT_TRIES 4
 
 static enum fault_result fault_handle(struct fault *f)
@@ -507,19 +534,26 @@ enum fault_result mmu_fault(struct mmu *mmu, struct vcpu *vcpu, gpa_t gpa, u32 a
 }
 
 /*
- * No SRCU: as in mmu_fault_fast(), whoever takes a slot away lets an RCU grace period pass before it removes what the slot had mapped.
+ * No SRCU: as in mmu_fault_fast(), whoever takes a slot away lets an RCU grace period pass before
+ * it removes what the slot had mapped.
  */
 bool mmu_fault_written(struct mmu *mmu, struct vcpu *vcpu, gpa_t gpa, u32 access)
 {
 	struct fault f;
 
-	/* Devices are mostly there; and clearing all of @f first would cost as much as the rest of a doorbell. */
+	/*
+	 * Devices are mostly there; and clearing all of @f first would cost as much as the rest of
+	 * a doorbell.
+	 */
 	if (gpa_to_gfn(gpa) >= mmu->end_gfn)
 		return false;
-	f = (struct fault){ .mmu = mmu, .vcpu = vcpu, .gfn = gpa_to_gfn(gpa), .access = access, .atomic = true };
+	f = (struct fault){
+		.mmu = mmu, .vcpu = vcpu, .gfn = gpa_to_gfn(gpa), .access = access, .atomic = true
+	};
 	if (fault_find_slot(&f) != FAULT_FIXED || (f.slot->flags & KVM_MEM_READONLY))
 		return false;
-	if (inv_busy(mmu, f.hva, f.hva + PAGE_SIZE, &f.inv_done) || !host_page_written(f.hva, &f.host))
+	if (inv_busy(mmu, f.hva, f.hva + PAGE_SIZE, &f.inv_done) ||
+	    !host_page_written(f.hva, &f.host))
 		return false;
 	f.level = fault_level(&f);
 	return fault_walk(&f) == MAP_DONE;
@@ -543,7 +577,11 @@ static long prefault_error(enum fault_result res)
 
 long mmu_prefault(struct mmu *mmu, struct vcpu *vcpu, gpa_t gpa, u64 error_code)
 {
-	struct fault f = { .mmu = mmu, .vcpu = vcpu, .gfn = gpa_to_gfn(gpa), .access = ACCESS_READ, .prefault = true };
+	struct fault f = { .mmu = mmu,
+			   .vcpu = vcpu,
+			   .gfn = gpa_to_gfn(gpa),
+			   .access = ACCESS_READ,
+			   .prefault = true };
 	enum fault_result res;
 
 	if (signal_pending(current))
@@ -551,7 +589,10 @@ long mmu_prefault(struct mmu *mmu, struct vcpu *vcpu, gpa_t gpa, u64 error_code)
 	res = fault_handle(&f);
 	if (f.spare)
 		tdp_table_free(f.spare);
-	/* Not tried again here: a change of memslots that keeps us from it may wait for the caller's vm->srcu. */
+	/*
+	 * Not tried again here: a change of memslots that keeps us from it may wait for the
+	 * caller's vm->srcu.
+	 */
 	if (res == FAULT_RETRY)
 		return -EAGAIN;
 	if (res != FAULT_FIXED)

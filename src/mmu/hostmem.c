@@ -2,12 +2,13 @@
 /*
  * From a host virtual address to the frame behind it.
  *
- * Memory is borrowed: the reference that get_user_pages() gives is kept only until the page is mapped or given up. After
- * that the MMU notifier says when the page must go.
+ * Memory is borrowed: the reference that get_user_pages() gives is kept only until the page is
+ * mapped or given up. After that the MMU notifier says when the page must go.
  *
- * The page counts as dirty from the moment at which a writable leaf is made (host_page_dirty(), host_page_written()), before the leaf is
- * visible. Whoever cleans a page later write-protects it in the host's page tables first, which removes our leaf; so
- * nothing has to be handed back when a leaf goes, at a time when the page may already be someone else's.
+ * The page counts as dirty from the moment at which a writable leaf is made (host_page_dirty(),
+ * host_page_written()), before the leaf is visible. Whoever cleans a page later write-protects it
+ * in the host's page tables first, which removes our leaf; so nothing has to be handed back when a
+ * leaf goes, at a time when the page may already be someone else's.
  */
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -23,15 +24,19 @@
 
 /* ------------------------------------------------------------------ the host's page tables */
 
-/* An entry as the processor reads it, whatever its level: the bits below are at the same place in all of them. */
+/*
+ * An entry as the processor reads it, whatever its level: the bits below are at the same place in
+ * all of them.
+ */
 struct host_entry {
 	u64 val;
 	int level;		/* TDP_4K, 2M, 1G */
 };
 
 /*
- * The entry below the table that @val points to. The bits themselves, and not the kernel's accessors: those call into Xen for guests of its own that
- * have page tables of another kind, and such guests have no virtualization.
+ * The entry below the table that @val points to. The bits themselves, and not the kernel's
+ * accessors: those call into Xen for guests of its own that have page tables of another kind, and
+ * such guests have no virtualization.
  */
 static __always_inline u64 host_below(u64 val, hva_t hva, int shift)
 {
@@ -41,9 +46,10 @@ static __always_inline u64 host_below(u64 val, hva_t hva, int shift)
 }
 
 /*
- * Page tables of the host are freed only after an IPI to every CPU where @mm is in use, or a grace period: with IRQs off, and @mm the task's own
- * or kthread_use_mm()'s, they stay. That is what get_user_pages_fast() rests on, too. The answer may be stale at once; the fault that asked compares
- * the invalidation count before it uses it.
+ * Page tables of the host are freed only after an IPI to every CPU where @mm is in use, or a grace
+ * period: with IRQs off, and @mm the task's own or kthread_use_mm()'s, they stay. That is what
+ * get_user_pages_fast() rests on, too. The answer may be stale at once; the fault that asked
+ * compares the invalidation count before it uses it.
  */
 static struct host_entry host_walk(struct mm_struct *mm, hva_t hva)
 {
@@ -82,13 +88,15 @@ int host_map_level(struct mm_struct *mm, hva_t hva)
 #define HOST_ODD	(_PAGE_SPECIAL | COMPAT_PAGE_DEVMAP)
 
 /*
- * Memory that the VMM has written, and may write: the usual case is found without a reference to the page. Nobody needs one, since who takes the page
- * away invalidates it first, and as long as it isn't invalidated the host's own entry says that it is dirty. Only what swap or nothing stands behind
- * is taken here: who may use other pages, the kernel knows.
+ * Memory that the VMM has written, and may write: the usual case is found without a reference to
+ * the page. Nobody needs one, since who takes the page away invalidates it first, and as long as it
+ * isn't invalidated the host's own entry says that it is dirty. Only what swap or nothing stands
+ * behind is taken here: who may use other pages, the kernel knows.
  *
- * The folio, too, is looked at without a reference. It isn't split or freed before the entry is out of every TLB of the VMM's, which takes an IPI to this
- * CPU, where IRQs are off. Were a kernel to flush without one, we might see another folio's flag; but then the entry has been invalidated, and the answer is
- * thrown away.
+ * The folio, too, is looked at without a reference. It isn't split or freed before the entry is out
+ * of every TLB of the VMM's, which takes an IPI to this CPU, where IRQs are off. Were a kernel to
+ * flush without one, we might see another folio's flag; but then the entry has been invalidated,
+ * and the answer is thrown away.
  */
 static bool host_entry_written(const struct host_entry *e, hva_t hva, struct host_page *host)
 {
@@ -168,13 +176,15 @@ static bool vma_may_fault(const struct vm_area_struct *vma, bool write)
 }
 
 /*
- * Have the kernel do what an access of the VMM's own would: half the work of get_user_pages(), whose reference and walks the usual page doesn't need.
- * Nothing is waited for: then, and on every error, get_user_pages() shall find out what to do, interruptible by signals. So mmap_lock stays ours
- * (FAULT_FLAG_RETRY_NOWAIT). false: it isn't there. May sleep for memory.
+ * Have the kernel do what an access of the VMM's own would: half the work of get_user_pages(),
+ * whose reference and walks the usual page doesn't need. Nothing is waited for: then, and on every
+ * error, get_user_pages() shall find out what to do, interruptible by signals. So mmap_lock stays
+ * ours (FAULT_FLAG_RETRY_NOWAIT). false: it isn't there. May sleep for memory.
  */
 static bool host_fault_in(hva_t hva, bool write)
 {
-	const unsigned int flags = FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_RETRY_NOWAIT | (write ? FAULT_FLAG_WRITE : 0);
+	const unsigned int flags =
+		FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_RETRY_NOWAIT | (write ? FAULT_FLAG_WRITE : 0);
 	struct mm_struct *mm = current->mm;
 	struct vm_area_struct *vma;
 	vm_fault_t fault = VM_FAULT_RETRY;
@@ -230,7 +240,7 @@ static enum host_result host_page_fault_in(hva_t hva, bool write, struct host_pa
 	return HOST_OK;
 }
 
-/* ------------------------------------------------------------------ memory without (VM_IO, VM_PFNMAP) */
+/* ------------------ memory without (VM_IO, VM_PFNMAP) */
 
 static bool pfn_is_ram(kvm_pfn_t pfn)
 {
@@ -243,8 +253,9 @@ static bool pfn_is_ram(kvm_pfn_t pfn)
 }
 
 /*
- * mmap_lock held; sleeps. The host's entry is made if there is none, or none that can be written. -EAGAIN: the lock was dropped, or the new entry
- * is still to be read: the fault comes again. Otherwise as fixup_user_fault().
+ * mmap_lock held; sleeps. The host's entry is made if there is none, or none that can be written.
+ * -EAGAIN: the lock was dropped, or the new entry is still to be read: the fault comes again.
+ * Otherwise as fixup_user_fault().
  */
 static int pfnmap_lookup(struct vm_area_struct *vma, hva_t hva, bool write, struct host_page *host)
 {
@@ -260,7 +271,8 @@ static int pfnmap_lookup(struct vm_area_struct *vma, hva_t hva, bool write, stru
 
 static bool vma_is_pfnmap(const struct vm_area_struct *vma, bool write)
 {
-	return (vma->vm_flags & (VM_IO | VM_PFNMAP)) && (vma->vm_flags & (write ? VM_WRITE : VM_READ));
+	return (vma->vm_flags & (VM_IO | VM_PFNMAP)) &&
+	       (vma->vm_flags & (write ? VM_WRITE : VM_READ));
 }
 
 static enum host_result host_pfnmap(hva_t hva, bool write, struct host_page *host)

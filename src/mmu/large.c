@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Large pages come back where small ones were needed for a while: for the dirty log, or to execute from.
+ * Large pages come back where small ones were needed for a while: for the dirty log, or to execute
+ * from.
  *
- * The latter: on some processors a guest that executes from a page whose size changes meanwhile can stop the machine (ITLB multihit). A VM
- * with nx_huge_pages has no executable large pages, so that no translation for instructions ever changes its size: what is executed from is split
- * (fault.c). Code comes and goes; so now and then such tables are dropped, and faults decide anew.
+ * The latter: on some processors a guest that executes from a page whose size changes meanwhile can
+ * stop the machine (ITLB multihit). A VM with nx_huge_pages has no executable large pages, so that
+ * no translation for instructions ever changes its size: what is executed from is split (fault.c).
+ * Code comes and goes; so now and then such tables are dropped, and faults decide anew.
  */
 #include <linux/kthread.h>
 #include <linux/sched/mm.h>
@@ -13,7 +15,10 @@
 
 #define RECOVER_PERIOD	(3600 * HZ)
 
-/* May one large leaf take the place of the table that @w is at, by the slot and by the host's mapping? */
+/*
+ * May one large leaf take the place of the table that @w is at, by the slot and by the host's
+ * mapping?
+ */
 static bool table_can_be_leaf(struct mmu *mmu, const struct memslot *slot, const struct tdp_walk *w)
 {
 	if (w->level > TDP_1G || fault_max_level(mmu, slot, w->gfn) < w->level)
@@ -58,7 +63,10 @@ static void mmu_recover(struct work_struct *work)
 {
 	struct mmu *mmu = container_of(to_delayed_work(work), struct mmu, recover);
 
-	/* The host's mappings are looked at, which only their own process may; and one that is ending has none. */
+	/*
+	 * The host's mappings are looked at, which only their own process may; and one that is
+	 * ending has none.
+	 */
 	if (!mmget_not_zero(mmu->vm->mm))
 		return;
 	kthread_use_mm(mmu->vm->mm);

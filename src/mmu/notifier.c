@@ -2,8 +2,8 @@
 /*
  * What the host does to the VMM's memory, done to the guest's: by range of HVA, precisely.
  *
- * Called by the door of the MMU notifiers in any task, also one that may not sleep and holds locks of the page. How
- * begin and end stand to faults is told in fault.c.
+ * Called by the door of the MMU notifiers in any task, also one that may not sleep and holds locks
+ * of the page. How begin and end stand to faults is told in fault.c.
  */
 #include <linux/sched.h>
 #include <linux/srcu.h>
@@ -66,8 +66,9 @@ void mmu_invalidate_end(struct mmu *mmu, hva_t start, hva_t end)
 }
 
 /*
- * Returns whether something was there. That a page was used is not reported here: another invalidation that finds its leaf gone already may be
- * through, and the page free, before this one has come to say so. mmu_age() reports it in time.
+ * Returns whether something was there. That a page was used is not reported here: another
+ * invalidation that finds its leaf gone already may be through, and the page free, before this one
+ * has come to say so. mmu_age() reports it in time.
  */
 static bool zap_leaves(struct mmu *mmu, gfn_t start, gfn_t end, bool may_block)
 {
@@ -97,7 +98,10 @@ int mmu_invalidate_begin(struct mmu *mmu, hva_t start, hva_t end, bool may_block
 	r.slots = memslots(mmu->vm);
 	while (ranges_next(&r))
 		flush |= zap_leaves(mmu, r.gfn, r.gfn_end, may_block);
-	/* Someone else's unflushed removal may have been in our range. The entries were read before the count. */
+	/*
+	 * Someone else's unflushed removal may have been in our range. The entries were read before
+	 * the count.
+	 */
 	smp_rmb();
 	if (flush || atomic_read(&mmu->unflushed) > 1)
 		vm_flush_remote_tlbs(mmu->vm);
@@ -110,15 +114,16 @@ int mmu_invalidate_begin(struct mmu *mmu, hva_t start, hva_t end, bool may_block
 /* ------------------------------------------------------------------ aging */
 
 /*
- * Was it used since the last time? Take the mark away. No flush: a translation that stays in a TLB makes the page look
- * older than it is, no worse.
+ * Was it used since the last time? Take the mark away. No flush: a translation that stays in a TLB
+ * makes the page look older than it is, no worse.
  */
 static bool age_leaf(u64 *entry, u64 val, int level)
 {
 	while (tdp_is_leaf(val, level) && tdp_present(val)) {
 		if (hw_caps.tdp_ad && !(val & HW_TDP_ACCESSED))
 			return false;
-		if (tdp_cas(entry, &val, hw_caps.tdp_ad ? val & ~HW_TDP_ACCESSED : tdp_hide(val), level))
+		if (tdp_cas(entry, &val, hw_caps.tdp_ad ? val & ~HW_TDP_ACCESSED : tdp_hide(val),
+			    level))
 			return true;
 	}
 	return false;
@@ -126,7 +131,8 @@ static bool age_leaf(u64 *entry, u64 val, int level)
 
 static bool leaf_is_young(u64 val, int level)
 {
-	return tdp_is_leaf(val, level) && tdp_present(val) && (!hw_caps.tdp_ad || (val & HW_TDP_ACCESSED));
+	return tdp_is_leaf(val, level) && tdp_present(val) &&
+	       (!hw_caps.tdp_ad || (val & HW_TDP_ACCESSED));
 }
 
 static bool age_gfns(struct mmu *mmu, gfn_t start, gfn_t end, bool test_only)
@@ -136,7 +142,8 @@ static bool age_gfns(struct mmu *mmu, gfn_t start, gfn_t end, bool test_only)
 
 	tdp_walk_begin(&w, mmu, TDP_4K, start, end);
 	while (tdp_walk_next(&w) && !(young && test_only))
-		young |= test_only ? leaf_is_young(w.val, w.level) : age_leaf(w.entry, w.val, w.level);
+		young |= test_only ? leaf_is_young(w.val, w.level)
+				   : age_leaf(w.entry, w.val, w.level);
 	tdp_walk_end(&w);
 	return young;
 }

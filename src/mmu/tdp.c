@@ -52,8 +52,9 @@ static void free_subtree(struct tdp_table *table)
 }
 
 /*
- * Freeing is two steps: a grace period for the walkers, then a work item, for a subtree can be half a million tables
- * and an RCU callback must not take that long. Shared by all VMs, so that nothing here points to a VM.
+ * Freeing is two steps: a grace period for the walkers, then a work item, for a subtree can be half
+ * a million tables and an RCU callback must not take that long. Shared by all VMs, so that nothing
+ * here points to a VM.
  */
 static LLIST_HEAD(dead_tables);
 
@@ -133,7 +134,8 @@ static void walk_restart(struct tdp_walk *w)
 	w->skip = false;
 }
 
-void tdp_walk_begin(struct tdp_walk *w, struct mmu *mmu, int min_level, gfn_t start, gfn_t end) __acquires(RCU)
+void tdp_walk_begin(struct tdp_walk *w, struct mmu *mmu, int min_level, gfn_t start, gfn_t end)
+	__acquires(RCU)
 {
 	rcu_read_lock();
 	w->mmu = mmu;
@@ -183,7 +185,10 @@ void tdp_walk_yield(struct tdp_walk *w)
 {
 	if (!need_resched())
 		return;
-	/* After tdp_walk_resume() there is no present entry to step over: level and val don't belong together. */
+	/*
+	 * After tdp_walk_resume() there is no present entry to step over: level and val don't
+	 * belong together.
+	 */
 	if (w->started && !walk_goes_down(w))
 		walk_step_over(w);
 	tdp_walk_pause(w);
@@ -224,8 +229,9 @@ u64 *tdp_leaf(struct mmu *mmu, gfn_t gfn, int *level, u64 *val)
 /* ------------------------------------------------------------------ splitting and removing */
 
 /*
- * No flush: the translations stay what they were, only finer. Hardware may set the accessed or dirty bit of the large
- * leaf until the very swap; the swap fails then, and the caller comes again with the new value.
+ * No flush: the translations stay what they were, only finer. Hardware may set the accessed or
+ * dirty bit of the large leaf until the very swap; the swap fails then, and the caller comes again
+ * with the new value.
  */
 bool tdp_split(u64 *entry, u64 *val, int level, struct tdp_table *spare)
 {
@@ -244,8 +250,8 @@ void tdp_zap_begin(struct mmu *mmu)
 {
 	atomic_inc(&mmu->unflushed);
 	/*
-	 * Before the first leaf goes: an invalidation that finds a leaf gone (mmu_invalidate_begin()) sees the count
-	 * too, unless the flush is already done.
+	 * Before the first leaf goes: an invalidation that finds a leaf gone
+	 * (mmu_invalidate_begin()) sees the count too, unless the flush is already done.
 	 */
 	smp_mb__after_atomic();
 }
@@ -258,8 +264,9 @@ void tdp_zap_end(struct mmu *mmu)
 }
 
 /*
- * A fault that walked into the table before may still install a leaf there. That is harmless: nobody reaches the table
- * after the flush, and an invalidation before it flushes by itself because of mmu->unflushed.
+ * A fault that walked into the table before may still install a leaf there. That is harmless:
+ * nobody reaches the table after the flush, and an invalidation before it flushes by itself because
+ * of mmu->unflushed.
  */
 bool tdp_unlink(struct tdp_walk *w, struct llist_head *dead)
 {
@@ -309,7 +316,10 @@ void mmu_drop_apic_page(struct mmu *mmu)
 
 	if (!READ_ONCE(mmu->apic_page))
 		return;
-	/* Before the walk: a fault that has looked at it already has its claim there, or finds out afterwards (fault_is_stale()). */
+	/*
+	 * Before the walk: a fault that has looked at it already has its claim there, or finds out
+	 * afterwards (fault_is_stale()).
+	 */
 	WRITE_ONCE(mmu->apic_page, 0);
 	smp_mb();
 	zap_tables(mmu, gfn, gfn + 1);

@@ -2,20 +2,26 @@
 /*
  * One entry of the nested page tables: its states, and the only ways from one to another.
  *
- * Other CPUs read and change entries at any time without a lock: the processor sets accessed and dirty bits, faults
- * install, invalidations remove. So a state is always decoded from a value that was read once, a new value is always
- * computed from that old one, and it goes in with compare-and-swap through tdp_cas(). When the swap fails someone else
- * was faster, and the caller looks again.
+ * Other CPUs read and change entries at any time without a lock: the processor sets accessed and
+ * dirty bits, faults install, invalidations remove. So a state is always decoded from a value that
+ * was read once, a new value is always computed from that old one, and it goes in with
+ * compare-and-swap through tdp_cas(). When the swap fails someone else was faster, and the caller
+ * looks again.
  *
  *	NONE			nothing; the guest faults
- *	CLAIMED			nothing for the hardware; a fault is about to install a leaf and has put its vCPU's
- *				number here. Whoever removes the claim makes that fault start again (mmu/fault.c)
+ *	CLAIMED                 nothing for the hardware; a fault is about to install a leaf and has
+ *	put its vCPU's
+ *				number here. Whoever removes the claim makes that fault start again
+ *				(mmu/fault.c)
  *	TABLE			the next lower table
  *	RW			a page, writable
- *	RO			a page that the host does not let us write (or a read-only slot): only a fault that
+ *	RO                      a page that the host does not let us write (or a read-only slot):
+ *	only a fault that
  *				asks the host again may make more of it
- *	LOGGED			a page that the host lets us write, made read-only so that the next write is logged
- *	TRACKED_*		the same three, hidden from a processor without accessed bits so that the next access
+ *	LOGGED                  a page that the host lets us write, made read-only so that the next
+ *	write is logged
+ *	TRACKED_*               the same three, hidden from a processor without accessed bits so
+ *	that the next access
  *				is noticed
  */
 #ifndef MMU_TDP_ENTRY_H
@@ -48,14 +54,16 @@ enum tdp_state {
 };
 
 /* Software bits of a leaf. The first two also live on while it is tracked. */
-#define TDP_HOST_WRITE	HW_TDP_SOFT0	/* the host mapping was writable when it was read, and the slot is */
-#define TDP_NO_EXEC	HW_TDP_SOFT1	/* a large page of a VM with nx_huge_pages: who executes from it gets small ones */
+/* the host mapping was writable when it was read, and the slot is */
+#define TDP_HOST_WRITE	HW_TDP_SOFT0
+/* a large page of a VM with nx_huge_pages: who executes from it gets small ones */
+#define TDP_NO_EXEC	HW_TDP_SOFT1
 #define TDP_TRACKED	HW_TDP_SOFT2	/* access-tracked: the present bits were taken away */
 #define TDP_SAVED_WRITE	HW_TDP_SOFT3	/* ... and it was writable */
 
 /*
- * A claim is an address so high that no memory is there, for a CPU that speculates past a non-present entry must not
- * find any (L1TF); the vCPU's number is below it.
+ * A claim is an address so high that no memory is there, for a CPU that speculates past a
+ * non-present entry must not find any (L1TF); the vCPU's number is below it.
  */
 #define TDP_CLAIM		BIT_ULL(51)
 #define TDP_CLAIM_SHIFT		40
@@ -64,7 +72,8 @@ static inline void tdp_check_bits(void)
 {
 	const u64 soft = HW_TDP_SOFT0 | HW_TDP_SOFT1 | HW_TDP_SOFT2 | HW_TDP_SOFT3;
 
-	BUILD_BUG_ON(soft & (HW_TDP_PA_MASK | HW_TDP_PRESENT_MASK | HW_TDP_ACCESSED | HW_TDP_DIRTY | HW_TDP_LARGE));
+	BUILD_BUG_ON(soft & (HW_TDP_PA_MASK | HW_TDP_PRESENT_MASK | HW_TDP_ACCESSED | HW_TDP_DIRTY |
+			     HW_TDP_LARGE));
 	BUILD_BUG_ON(HW_TDP_PRESENT_MASK & HW_TDP_PA_MASK);
 	BUILD_BUG_ON(VM_MAX_VCPUS > BIT(51 - TDP_CLAIM_SHIFT));
 }
@@ -86,7 +95,10 @@ static inline bool tdp_present(u64 val)
 	return val & HW_TDP_PRESENT_MASK;
 }
 
-/** tdp_pa() - the address in an entry, without the bit that says that the memory is encrypted (APM 2, 7.10). */
+/**
+ * tdp_pa() - the address in an entry, without the bit that says that the memory is encrypted (APM
+ * 2, 7.10).
+ */
 static inline hpa_t tdp_pa(u64 val)
 {
 	return __sme_clr(val) & HW_TDP_PA_MASK;
@@ -113,7 +125,8 @@ static inline enum tdp_state tdp_state(u64 val, int level)
 	if (!tdp_present(val)) {
 		if (!(val & TDP_TRACKED))
 			return TDP_CLAIMED;
-		return tdp_leaf_state(val & TDP_SAVED_WRITE, val & TDP_HOST_WRITE) + (TDP_TRACKED_RW - TDP_RW);
+		return tdp_leaf_state(val & TDP_SAVED_WRITE, val & TDP_HOST_WRITE) +
+		       (TDP_TRACKED_RW - TDP_RW);
 	}
 	if (level > TDP_4K && !(val & HW_TDP_LARGE))
 		return TDP_TABLE;
@@ -145,17 +158,21 @@ static inline u64 tdp_make_claim(u32 vcpu_index)
 	return TDP_CLAIM | (u64)vcpu_index << TDP_CLAIM_SHIFT;
 }
 
-/* The permission bits that the leaf @val may have beside @write, alone, as this hardware spells them. */
+/*
+ * The permission bits that the leaf @val may have beside @write, alone, as this hardware spells
+ * them.
+ */
 static inline u64 tdp_present_bits(u64 val, bool write)
 {
-	const u32 perms = ACCESS_READ | (val & TDP_NO_EXEC ? 0 : ACCESS_FETCH) | (write ? ACCESS_WRITE : 0);
+	const u32 perms =
+		ACCESS_READ | (val & TDP_NO_EXEC ? 0 : ACCESS_FETCH) | (write ? ACCESS_WRITE : 0);
 
 	return hw_tdp_leaf(0, TDP_4K, perms, HW_MEM_WB) & (HW_TDP_PRESENT_MASK | HW_TDP_WRITE);
 }
 
 /**
- * tdp_grant_write() - a LOGGED leaf becomes RW: the fault that asks is a write, so the page counts as accessed and
- * dirty.
+ * tdp_grant_write() - a LOGGED leaf becomes RW: the fault that asks is a write, so the page counts
+ * as accessed and dirty.
  */
 static inline u64 tdp_grant_write(u64 val)
 {
@@ -163,8 +180,8 @@ static inline u64 tdp_grant_write(u64 val)
 }
 
 /**
- * tdp_write_protect() - an RW leaf becomes LOGGED, tracked or not. Its dirty bit goes too: it would no longer mean
- * anything.
+ * tdp_write_protect() - an RW leaf becomes LOGGED, tracked or not. Its dirty bit goes too: it would
+ * no longer mean anything.
  */
 static inline u64 tdp_write_protect(u64 val)
 {
@@ -188,7 +205,8 @@ static inline u64 tdp_hide(u64 val)
 /** tdp_unhide() - a tracked leaf becomes what it was. */
 static inline u64 tdp_unhide(u64 val)
 {
-	return (val & ~(TDP_TRACKED | TDP_SAVED_WRITE)) | tdp_present_bits(val, val & TDP_SAVED_WRITE) | HW_TDP_ACCESSED;
+	return (val & ~(TDP_TRACKED | TDP_SAVED_WRITE)) |
+	       tdp_present_bits(val, val & TDP_SAVED_WRITE) | HW_TDP_ACCESSED;
 }
 
 /* A small page may be executed from: only large ones are dangerous. */
@@ -201,8 +219,9 @@ static inline u64 tdp_allow_exec(u64 val)
 }
 
 /**
- * tdp_split_leaf() - entry @index of the table that takes the place of the large leaf @val of @level.
- * The memory type stays as it is: backends choose among types whose bits are the same in leaves of every size.
+ * tdp_split_leaf() - entry @index of the table that takes the place of the large leaf @val of
+ * @level. The memory type stays as it is: backends choose among types whose bits are the same in
+ * leaves of every size.
  */
 static inline u64 tdp_split_leaf(u64 val, int level, int index)
 {
@@ -230,8 +249,8 @@ static const u16 tdp_transitions[NR_TDP_STATES] = {
 	/* removed; split; written; aged */
 	[TDP_LOGGED] = TDP_TO(NONE) | TDP_TO(TABLE) | TDP_TO(RW) | TDP_TO(LOGGED) | TDP_TO(TRACKED_LOGGED),
 	/*
-	 * removed; split; accessed; and for RW: protected by the log; for RO: asked again of the host; for LOGGED:
-	 * written
+	 * removed; split; accessed; and for RW: protected by the log; for RO: asked again of the
+	 * host; for LOGGED: written
 	 */
 	[TDP_TRACKED_RW] = TDP_TO(NONE) | TDP_TO(TABLE) | TDP_TO(RW) | TDP_TO(TRACKED_LOGGED),
 	[TDP_TRACKED_RO] = TDP_TO(NONE) | TDP_TO(TABLE) | TDP_TO(RO) | TDP_TO(CLAIMED),
@@ -269,10 +288,12 @@ static inline bool tdp_cas(u64 *entry, u64 *from, u64 to, int level)
 }
 
 /**
- * tdp_take() - remove the leaf or claim *@val from @entry. A full barrier when it succeeds. Any context.
+ * tdp_take() - remove the leaf or claim *@val from @entry. A full barrier when it succeeds. Any
+ * context.
  *
- * Accessed and dirty bits that the CPU sets meanwhile are taken along. Returns false when nothing was taken: in *@val
- * is what is there now, which is nothing, or a table that was put in the place of the leaf and must not be lost.
+ * Accessed and dirty bits that the CPU sets meanwhile are taken along. Returns false when nothing
+ * was taken: in *@val is what is there now, which is nothing, or a table that was put in the place
+ * of the leaf and must not be lost.
  */
 static inline bool tdp_take(u64 *entry, u64 *val, int level)
 {

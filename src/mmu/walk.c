@@ -2,8 +2,9 @@
 /*
  * The guest's own page tables, walked as its CPU would (APM 2, chapter 5; SDM 3A, chapter 4).
  *
- * Formats differ in a few numbers, which stand in one table; the walk is the same for all. Tables are read, and their
- * accessed and dirty bits set, through the VMM's mapping, by atomic accesses of the entry's own size.
+ * Formats differ in a few numbers, which stand in one table; the walk is the same for all. Tables
+ * are read, and their accessed and dirty bits set, through the VMM's mapping, by atomic accesses of
+ * the entry's own size.
  */
 #include <linux/uaccess.h>
 #include <asm/processor-flags.h>
@@ -11,7 +12,9 @@
 #include <asm/trap_pf.h>
 #include "mmu/tdp.h"
 
-/* A guest's entry; the same in all formats (APM 2, 5.4.1), NX and the key only in those of 8 bytes. */
+/*
+ * A guest's entry; the same in all formats (APM 2, 5.4.1), NX and the key only in those of 8 bytes.
+ */
 #define PTE_P		BIT_ULL(0)
 #define PTE_W		BIT_ULL(1)
 #define PTE_U		BIT_ULL(2)
@@ -28,7 +31,7 @@ static const struct paging_format {
 	u8 entry_size;			/* bytes */
 	u8 index_bits;			/* of all levels but the top one of PAE, which has 2 */
 	u64 root_mask;			/* where CR3 has the address of the top table */
-	u64 high_reserved;		/* bits 62:52 that must be zero; below, MAXPHYADDR decides */
+	u64 high_reserved;	/* bits 62:52 that must be zero; below, MAXPHYADDR decides */
 } paging_formats[] = {
 	[PAGING_32] = { 2, 4, 10, GENMASK_ULL(31, 12), 0 },
 	[PAGING_PAE] = { 3, 8, 9, GENMASK_ULL(31, 5), GENMASK_ULL(62, 52) },
@@ -88,7 +91,8 @@ static enum walk_result walk_fault(struct walk *w, u32 cause)
 		code |= X86_PF_USER;
 	if ((w->access & ACCESS_FETCH) && (walk_nx_enabled(w) || (w->p->cr4 & X86_CR4_SMEP)))
 		code |= X86_PF_INSTR;
-	*w->fault = (struct walk_fault){ .error_code = code, .gva = w->gva, .present_in_slot = true };
+	*w->fault =
+		(struct walk_fault){ .error_code = code, .gva = w->gva, .present_in_slot = true };
 	return WALK_FAULT;
 }
 
@@ -112,7 +116,8 @@ static u32 walk_index(const struct walk *w, int level)
 {
 	const bool pae_top = w->kind == PAGING_PAE && level == 3;
 
-	return (w->gva >> level_shift(w->format, level)) & (pae_top ? 3 : BIT(w->format->index_bits) - 1);
+	return (w->gva >> level_shift(w->format, level)) &
+	       (pae_top ? 3 : BIT(w->format->index_bits) - 1);
 }
 
 static bool step_locate(struct walk *w, struct walk_step *step, gpa_t gpa)
@@ -152,7 +157,10 @@ static bool is_large(const struct walk *w, int level, u64 pte)
 	return level == 2 || level == 3;
 }
 
-/* A 4M page has address bits 39:32 in 20:13; bit 21, and what MAXPHYADDR doesn't reach, must be zero (APM 2, 5.2.2). */
+/*
+ * A 4M page has address bits 39:32 in 20:13; bit 21, and what MAXPHYADDR doesn't reach, must be
+ * zero (APM 2, 5.2.2).
+ */
 static u64 reserved_4m(u8 phys_bits)
 {
 	const int high = clamp_t(int, phys_bits, 32, 40) - 32;
@@ -203,11 +211,13 @@ static bool key_forbids(const struct walk *w)
 	const u64 pte = w->step[w->level].pte;
 	const u32 rights = w->p->pkru >> (2 * ((pte >> PTE_KEY_SHIFT) & 15));
 
-	if (w->kind < PAGING_4LEVEL || !(w->p->cr4 & X86_CR4_PKE) || !w->user || (w->access & ACCESS_FETCH))
+	if (w->kind < PAGING_4LEVEL || !(w->p->cr4 & X86_CR4_PKE) || !w->user ||
+	    (w->access & ACCESS_FETCH))
 		return false;
 	if (rights & 1)
 		return true;
-	return (rights & 2) && (w->access & ACCESS_WRITE) && ((w->access & ACCESS_USER) || (w->p->cr0 & X86_CR0_WP));
+	return (rights & 2) && (w->access & ACCESS_WRITE) &&
+	       ((w->access & ACCESS_USER) || (w->p->cr0 & X86_CR0_WP));
 }
 
 static bool supervisor_allowed(const struct walk *w)
@@ -249,8 +259,8 @@ static int step_swap(const struct walk *w, struct walk_step *step, u64 new)
 }
 
 /*
- * Another CPU may have changed the entry since it was read: then the whole walk begins anew. A table in a read-only slot
- * keeps its bits as a ROM would.
+ * Another CPU may have changed the entry since it was read: then the whole walk begins anew. A
+ * table in a read-only slot keeps its bits as a ROM would.
  */
 static enum walk_result step_mark(struct walk *w, int level, u64 bits)
 {
@@ -339,15 +349,20 @@ static enum walk_result walk_once(struct walk *w, bool mark)
 }
 
 /*
- * Each lost race is progress of another CPU; but a hostile guest could race for ever, so after a while it is as if the
- * table weren't there.
+ * Each lost race is progress of another CPU; but a hostile guest could race for ever, so after a
+ * while it is as if the table weren't there.
  */
 #define WALK_TRIES 100
 
 static gpa_t walk_translate(struct vm *vm, const struct guest_paging *p, gva_t gva, u32 access,
 			    struct walk_fault *fault, bool mark)
 {
-	struct walk w = { .vm = vm, .p = p, .gva = gva, .access = access, .fault = fault, .kind = paging_kind(p) };
+	struct walk w = { .vm = vm,
+			  .p = p,
+			  .gva = gva,
+			  .access = access,
+			  .fault = fault,
+			  .kind = paging_kind(p) };
 	enum walk_result res = WALK_AGAIN;
 	int i;
 
@@ -363,12 +378,14 @@ static gpa_t walk_translate(struct vm *vm, const struct guest_paging *p, gva_t g
 	return res == WALK_OK ? walk_gpa(&w) : INVALID_GPA;
 }
 
-gpa_t mmu_walk(struct vm *vm, const struct guest_paging *p, gva_t gva, u32 access, struct walk_fault *fault)
+gpa_t mmu_walk(struct vm *vm, const struct guest_paging *p, gva_t gva, u32 access,
+	       struct walk_fault *fault)
 {
 	return walk_translate(vm, p, gva, access, fault, true);
 }
 
-gpa_t mmu_walk_probe(struct vm *vm, const struct guest_paging *p, gva_t gva, u32 access, struct walk_fault *fault)
+gpa_t mmu_walk_probe(struct vm *vm, const struct guest_paging *p, gva_t gva, u32 access,
+		     struct walk_fault *fault)
 {
 	return walk_translate(vm, p, gva, access, fault, false);
 }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Time as a guest sees it: its TSC (host TSC scaled and moved) and kvmclock (a page that turns TSC ticks into nanoseconds;
- * x86/msr.rst, x86/timekeeping.rst).
+ * Time as a guest sees it: its TSC (host TSC scaled and moved) and kvmclock (a page that turns TSC
+ * ticks into nanoseconds; x86/msr.rst, x86/timekeeping.rst).
  *
- * kvmclock counts the host's raw monotonic time, suspend included, from the creation of the VM. Raw, because its rate is that of the
- * TSC: a page written once stays right. While the host itself keeps time by the TSC and all vCPUs of a VM have the same guest TSC, all
- * pages are made from one snapshot (struct kvm_clock_snapshot) and carry PVCLOCK_TSC_STABLE_BIT: the guest may read any page from any
- * vCPU. Otherwise each vCPU has its own pairing, renewed when it moves to another CPU.
+ * kvmclock counts the host's raw monotonic time, suspend included, from the creation of the VM.
+ * Raw, because its rate is that of the TSC: a page written once stays right. While the host itself
+ * keeps time by the TSC and all vCPUs of a VM have the same guest TSC, all pages are made from one
+ * snapshot (struct kvm_clock_snapshot) and carry PVCLOCK_TSC_STABLE_BIT: the guest may read any
+ * page from any vCPU. Otherwise each vCPU has its own pairing, renewed when it moves to another
+ * CPU.
  */
 #include <linux/clocksource.h>
 #include <linux/irq_work.h>
@@ -47,9 +49,10 @@ static void queue_clocksource_work(struct irq_work *unused)
 static DEFINE_IRQ_WORK(clocksource_irq_work, queue_clocksource_work);
 
 /*
- * Called by the timekeeper at each of its updates, in the middle of writing: no clock can be read until it is done. Queueing a work takes
- * the lock of a worker pool, and whoever holds that on another CPU may be waiting for a clock. So it is left to an interrupt of this CPU, which
- * comes when the timekeeper is done.
+ * Called by the timekeeper at each of its updates, in the middle of writing: no clock can be read
+ * until it is done. Queueing a work takes the lock of a worker pool, and whoever holds that on
+ * another CPU may be waiting for a clock. So it is left to an interrupt of this CPU, which comes
+ * when the timekeeper is done.
  */
 static int timekeeper_updated(struct notifier_block *nb, unsigned long unused, void *priv)
 {
@@ -86,8 +89,8 @@ static u64 base_ns(void)
 }
 
 /*
- * What the host's TSC lost, in all, by beginning anew while the host slept, or at another value (less than 0: it was moved forward). Written while one
- * CPU runs and all tasks are frozen.
+ * What the host's TSC lost, in all, by beginning anew while the host slept, or at another value
+ * (less than 0: it was moved forward). Written while one CPU runs and all tasks are frozen.
  */
 s64 host_tsc_lost;
 static u64 host_tsc_at_suspend, ns_at_suspend;
@@ -103,8 +106,9 @@ static bool ticks_are_time(s64 ticks, u64 ns)
 }
 
 /**
- * clock_suspend(), clock_resume() - the host goes to sleep and comes back: on its last CPU, IRQs off, tasks frozen, the kernel's clocks still and again
- * at work. A TSC that counted what was slept through is right for guests too; one that began somewhere else is not.
+ * clock_suspend(), clock_resume() - the host goes to sleep and comes back: on its last CPU, IRQs
+ * off, tasks frozen, the kernel's clocks still and again at work. A TSC that counted what was slept
+ * through is right for guests too; one that began somewhere else is not.
  */
 void clock_suspend(void)
 {
@@ -177,8 +181,9 @@ static void vm_follow_host_tsc(struct vm_x86 *vm, u64 ratio)
 }
 
 /*
- * The host's TSC began somewhere else: the guest's goes on where it was. All vCPUs of a VM move by the same number of ticks, so TSCs that were one
- * stay one. Done when the vCPU is next loaded, since only then its offset can be written.
+ * The host's TSC began somewhere else: the guest's goes on where it was. All vCPUs of a VM move by
+ * the same number of ticks, so TSCs that were one stay one. Done when the vCPU is next loaded,
+ * since only then its offset can be written.
  */
 static void vcpu_follow_host_tsc(struct vcpu_x86 *v)
 {
@@ -201,9 +206,10 @@ void vcpu_set_tsc_offset(struct vcpu_x86 *v, u64 offset)
 }
 
 /*
- * A VMM restores the TSCs of its vCPUs one after the other. A value that is within a second of where the VM's TSC stands by now is meant to be the
- * same TSC, and gets exactly the same offset (x86/timekeeping.rst; that's what VMMs rely on). The first value is none of these: a fresh VM's TSC, which
- * began with its first vCPU, says nothing.
+ * A VMM restores the TSCs of its vCPUs one after the other. A value that is within a second of
+ * where the VM's TSC stands by now is meant to be the same TSC, and gets exactly the same offset
+ * (x86/timekeeping.rst; that's what VMMs rely on). The first value is none of these: a fresh VM's
+ * TSC, which began with its first vCPU, says nothing.
  */
 static bool same_tsc(struct vm_x86 *vm, struct vcpu_x86 *v, u64 guest_tsc, u64 host_tsc)
 {
@@ -249,7 +255,10 @@ void vcpu_write_tsc(struct vcpu_x86 *v, u64 guest_tsc, bool host)
 	v->tsc_adjust += delta;
 }
 
-/** clock_vcpu_init() - a new vCPU: its TSC is that of its VM, or 0 now if it is the first. vCPU loaded. */
+/**
+ * clock_vcpu_init() - a new vCPU: its TSC is that of its VM, or 0 now if it is the first. vCPU
+ * loaded.
+ */
 void clock_vcpu_init(struct vcpu_x86 *v)
 {
 	struct vm_x86 *vm = v_vm(v);
@@ -270,7 +279,10 @@ void clock_vcpu_init(struct vcpu_x86 *v)
 	vcpu_set_tsc_offset(v, offset);
 }
 
-/** clock_tsc_ratio() - what scales the host's TSC to @khz. -EINVAL: not the host's frequency and this CPU can't scale, or beyond its range. */
+/**
+ * clock_tsc_ratio() - what scales the host's TSC to @khz. -EINVAL: not the host's frequency and
+ * this CPU can't scale, or beyond its range.
+ */
 int clock_tsc_ratio(u32 khz, u64 *ratio)
 {
 	u32 tolerance = (u64)tsc_khz * TSC_TOLERANCE_PPM / 1000000;
@@ -304,7 +316,10 @@ int vcpu_set_tsc_khz(struct vcpu_x86 *v, u32 khz)
 	return 0;
 }
 
-/** clock_load_elsewhere() - the vCPU comes to another CPU than last time, or the host's TSC began anew. Preemption off. */
+/**
+ * clock_load_elsewhere() - the vCPU comes to another CPU than last time, or the host's TSC began
+ * anew. Preemption off.
+ */
 void clock_load_elsewhere(struct vcpu_x86 *v, int cpu)
 {
 	u64 now;
@@ -315,10 +330,14 @@ void clock_load_elsewhere(struct vcpu_x86 *v, int cpu)
 		return;
 	v->clock_cpu = cpu;
 	if (check_tsc_unstable() && v->last_host_tsc) {
-		/* The TSC here may be behind the one that the guest saw last: time must not go back. */
+		/*
+		 * The TSC here may be behind the one that the guest saw last: time must not go
+		 * back.
+		 */
 		now = rdtsc();
 		if ((s64)(now - v->last_host_tsc) < 0) {
-			v->tsc_offset += scale_tsc(v->last_host_tsc, v->tsc_ratio) - scale_tsc(now, v->tsc_ratio);
+			v->tsc_offset += scale_tsc(v->last_host_tsc, v->tsc_ratio) -
+					 scale_tsc(now, v->tsc_ratio);
 			hw_set_tsc_offset(&v->hw, v->tsc_offset);
 			tell_lapic(v);
 		}
@@ -360,7 +379,8 @@ static bool tscs_match(struct vm_x86 *vm)
 	vm_for_each_vcpu(i, vcpu, &vm->vm) {
 		struct vcpu_x86 *v = to_x86(vcpu);
 
-		if (!first && (READ_ONCE(v->tsc_offset) != offset || READ_ONCE(v->tsc_ratio) != ratio))
+		if (!first &&
+		    (READ_ONCE(v->tsc_offset) != offset || READ_ONCE(v->tsc_ratio) != ratio))
 			return false;
 		offset = READ_ONCE(v->tsc_offset);
 		ratio = READ_ONCE(v->tsc_ratio);
@@ -370,7 +390,8 @@ static bool tscs_match(struct vm_x86 *vm)
 }
 
 /**
- * clock_update_vm() - REQ_MASTERCLOCK_UPDATE: a new snapshot for all, then each vCPU rewrites its page. vCPU thread or ioctl; may sleep.
+ * clock_update_vm() - REQ_MASTERCLOCK_UPDATE: a new snapshot for all, then each vCPU rewrites its
+ * page. vCPU thread or ioctl; may sleep.
  */
 void clock_update_vm(struct vm_x86 *vm)
 {
@@ -379,8 +400,9 @@ void clock_update_vm(struct vm_x86 *vm)
 
 	raw_spin_lock_irqsave(&vm->tsc_lock, flags);
 	/*
-	 * Looked at under the lock: a vCPU moves its TSC, then comes here. Of two that come, the one that publishes last sees what the other
-	 * had moved before, so an older verdict can't overwrite a newer one.
+	 * Looked at under the lock: a vCPU moves its TSC, then comes here. Of two that come, the
+	 * one that publishes last sees what the other had moved before, so an older verdict can't
+	 * overwrite a newer one.
 	 */
 	stable = READ_ONCE(host_clock_is_tsc) && !check_tsc_unstable() && tscs_match(vm);
 	write_seqcount_begin(&vm->clock_seq);
@@ -540,7 +562,7 @@ void clock_update_vcpu(struct vcpu_x86 *v)
 	if (!(v->system_time_msr & 1))
 		return;
 	fill_page(v, &page);
-	if (v->guest_stopped) {		/* KVM_KVMCLOCK_CTRL: told once, and until the guest clears it */
+	if (v->guest_stopped) {	/* KVM_KVMCLOCK_CTRL: told once, and until the guest clears it */
 		page.flags |= PVCLOCK_GUEST_STOPPED;
 		v->guest_stopped = false;
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * CPUID: what a guest may be told (a table: which of the host's bits pass, which we provide ourselves), what a VMM told it,
- * and the few bits that follow the guest's own state.
+ * CPUID: what a guest may be told (a table: which of the host's bits pass, which we provide
+ * ourselves), what a VMM told it, and the few bits that follow the guest's own state.
  *
  * CPUID itself is executed only here at load and in ioctls, never on the way of an exit.
  */
@@ -20,8 +20,13 @@ enum { EAX, EBX, ECX, EDX };
 #define F(name)	(1u << (X86_FEATURE_##name & 31))
 #define ALL	0xffffffffu
 
-/* Extended state that a guest may have: what the kernel's FPU code saves for us, without AMX (needs a permission per process). */
-#define GUEST_XCR0_MASK	(XFEATURE_MASK_FP | XFEATURE_MASK_SSE | XFEATURE_MASK_YMM | XFEATURE_MASK_AVX512 | XFEATURE_MASK_PKRU)
+/*
+ * Extended state that a guest may have: what the kernel's FPU code saves for us, without AMX (needs
+ * a permission per process).
+ */
+#define GUEST_XCR0_MASK                                                                    \
+	(XFEATURE_MASK_FP | XFEATURE_MASK_SSE | XFEATURE_MASK_YMM | XFEATURE_MASK_AVX512 | \
+	 XFEATURE_MASK_PKRU)
 
 enum subleaves {
 	SUB_NONE,	/* ECX is not looked at */
@@ -30,7 +35,10 @@ enum subleaves {
 	SUB_XSTATE,	/* leaf 0xd */
 };
 
-/* One register of a leaf: bits that pass when the host has them, and bits that are there on any host because software provides them. */
+/*
+ * One register of a leaf: bits that pass when the host has them, and bits that are there on any
+ * host because software provides them.
+ */
 struct cpuid_rule {
 	u32 pass, provide;
 };
@@ -60,7 +68,8 @@ static const struct cpuid_leaf cpuid_leaves[] = {
 	{ 0x7, SUB_ONE, { {0},
 		{ F(FSGSBASE) | F(BMI1) | F(HLE) | F(AVX2) | F(FDP_EXCPTN_ONLY) | F(SMEP) | F(BMI2) | F(ERMS) | F(INVPCID) | F(RTM) | F(ZERO_FCS_FDS) |
 		  F(RDSEED) | F(ADX) | F(SMAP) | F(CLFLUSHOPT) | F(CLWB) | F(SHA_NI) | F(AVX512F) | F(AVX512DQ) | F(AVX512IFMA) |
-		  F(AVX512PF) | F(AVX512ER) | F(AVX512CD) | F(AVX512BW) | F(AVX512VL), F(TSC_ADJUST) },
+		  F(AVX512PF) | F(AVX512ER) | F(AVX512CD) | F(AVX512BW) | F(AVX512VL),
+		  F(TSC_ADJUST) },
 		{ F(AVX512VBMI) | F(PKU) | F(UMIP) | F(AVX512_VBMI2) | F(GFNI) | F(VAES) | F(VPCLMULQDQ) | F(AVX512_VNNI) |
 		  F(AVX512_BITALG) | F(AVX512_VPOPCNTDQ) | F(LA57) | F(RDPID) | F(CLDEMOTE) | F(MOVDIRI) | F(MOVDIR64B) },
 		{ F(AVX512_4VNNIW) | F(AVX512_4FMAPS) | F(FSRM) | F(MD_CLEAR) | F(AVX512_VP2INTERSECT) | F(SERIALIZE) |
@@ -89,12 +98,16 @@ static const struct cpuid_leaf cpuid_leaves[] = {
 	{ 0x80000021, SUB_NONE, { { 1u << 2 /* LFENCE serializes */ | 1u << 6 /* null selector clears base */ } } },
 };
 
-/* Where the kernel's own view of a register may be narrower than the hardware's (clearcpuid=, noxsave, tsx=off ...). */
+/*
+ * Where the kernel's own view of a register may be narrower than the hardware's (clearcpuid=,
+ * noxsave, tsx=off ...).
+ */
 static const struct { u32 function, index; u8 reg, word; u32 ignore; } kernel_words[] = {
 	{ 0x1, 0, EDX, CPUID_1_EDX, 0 },
 	{ 0x1, 0, ECX, CPUID_1_ECX, 0 },
 	{ 0x7, 0, EBX, CPUID_7_0_EBX, 0 },
-	{ 0x7, 0, ECX, CPUID_7_ECX, F(LA57) },	/* the guest's own tables may have 5 levels whatever the host's have */
+	/* the guest's own tables may have 5 levels whatever the host's have */
+	{ 0x7, 0, ECX, CPUID_7_ECX, F(LA57) },
 	{ 0x7, 0, EDX, CPUID_7_EDX, 0 },
 	{ 0x80000001, 0, ECX, CPUID_8000_0001_ECX, 0 },
 };
@@ -159,7 +172,8 @@ static void apply_rules(struct kvm_cpuid_entry2 *e, const struct cpuid_leaf *lea
 	for (i = 0; i < ARRAY_SIZE(kernel_words); i++)
 		if (kernel_words[i].function == e->function && kernel_words[i].index == e->index)
 			*entry_reg(e, kernel_words[i].reg) &=
-				boot_cpu_data.x86_capability[kernel_words[i].word] | kernel_words[i].ignore;
+				boot_cpu_data.x86_capability[kernel_words[i].word] |
+				kernel_words[i].ignore;
 	for (i = EAX; i <= EDX; i++)
 		*entry_reg(e, i) = (*entry_reg(e, i) & leaf->reg[i].pass) | leaf->reg[i].provide;
 }
@@ -170,7 +184,8 @@ static u32 highest_function(u32 base, u32 host_max)
 	u32 i, max = base;
 
 	for (i = 0; i < ARRAY_SIZE(cpuid_leaves); i++)
-		if ((cpuid_leaves[i].function & 0xf0000000) == base && cpuid_leaves[i].function <= host_max)
+		if ((cpuid_leaves[i].function & 0xf0000000) == base &&
+		    cpuid_leaves[i].function <= host_max)
 			max = cpuid_leaves[i].function;
 	return max;
 }
@@ -233,16 +248,22 @@ static int add_xstate(struct cpuid_list *list)
 		return ret;
 	cpuid_count(0xd, 1, &eax, &dummy, &dummy, &dummy);
 	/* XSAVEOPT, XSAVEC, XGETBV with ECX=1; XSAVES where the backend handles it */
-	e = (struct kvm_cpuid_entry2){ .function = 0xd, .index = 1, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX,
-		.eax = eax & (hw_caps.xsaves ? 0xf : 0x7) };
+	e = (struct kvm_cpuid_entry2){ .function = 0xd,
+				       .index = 1,
+				       .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX,
+				       .eax = eax & (hw_caps.xsaves ? 0xf : 0x7) };
 	if (e.eax & 0xa)	/* a compacted format exists */
 		e.ebx = cpuid_xstate_size(host_guest_xcr0, true);
 	ret = list_add_entry(list, &e);
 	for (i = 2; !ret && i < ARRAY_SIZE(xstate); i++) {
 		if (!xstate[i].size)
 			continue;
-		e = (struct kvm_cpuid_entry2){ .function = 0xd, .index = i, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX,
-			.eax = xstate[i].size, .ebx = xstate[i].offset, .ecx = xstate[i].ecx };
+		e = (struct kvm_cpuid_entry2){ .function = 0xd,
+					       .index = i,
+					       .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX,
+					       .eax = xstate[i].size,
+					       .ebx = xstate[i].offset,
+					       .ecx = xstate[i].ecx };
 		ret = list_add_entry(list, &e);
 	}
 	return ret;
@@ -300,7 +321,8 @@ static bool leaf_of_this_vendor(u32 function)
 }
 
 /**
- * cpuid_get_supported() - fill @entries (room for *@nent) with what a guest may have; *@nent becomes the count. May sleep.
+ * cpuid_get_supported() - fill @entries (room for *@nent) with what a guest may have; *@nent
+ * becomes the count. May sleep.
  * @emulated: KVM_GET_EMULATED_CPUID instead. -E2BIG: too little room (*@nent unchanged).
  */
 int cpuid_get_supported(struct kvm_cpuid_entry2 *entries, u32 *nent, bool emulated)
@@ -313,7 +335,8 @@ int cpuid_get_supported(struct kvm_cpuid_entry2 *entries, u32 *nent, bool emulat
 		ret = add_emulated(&list);
 	else
 		for (i = 0; !ret && i < ARRAY_SIZE(cpuid_leaves); i++)
-			if (leaf_exists(cpuid_leaves[i].function) && leaf_of_this_vendor(cpuid_leaves[i].function))
+			if (leaf_exists(cpuid_leaves[i].function) &&
+			    leaf_of_this_vendor(cpuid_leaves[i].function))
 				ret = add_leaf(&list, &cpuid_leaves[i]);
 	if (!ret)
 		*nent = list.n;
@@ -323,7 +346,8 @@ int cpuid_get_supported(struct kvm_cpuid_entry2 *entries, u32 *nent, bool emulat
 /* ------------------------------------------------------------------ extended state sizes */
 
 /**
- * cpuid_xstate_size() - bytes of an XSAVE area for the components in @features. APM 2, 11.5; SDM 1, 13.4. Any context.
+ * cpuid_xstate_size() - bytes of an XSAVE area for the components in @features. APM 2, 11.5; SDM 1,
+ * 13.4. Any context.
  */
 u32 cpuid_xstate_size(u64 features, bool compacted)
 {
@@ -363,10 +387,12 @@ static void index_entries(u8 first[128], const struct kvm_cpuid_entry2 *entries,
 
 static struct kvm_cpuid_entry2 *find_entry(struct vcpu_x86 *v, u32 function, u32 index)
 {
-	struct kvm_cpuid_entry2 *e = cpuid_first_entry(v, function), *end = v->cpuid + v->cpuid_nent;
+	struct kvm_cpuid_entry2 *e = cpuid_first_entry(v, function),
+				*end = v->cpuid + v->cpuid_nent;
 
 	for (; e && e < end && e->function <= function; e++)
-		if (e->function == function && (!(e->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX) || e->index == index))
+		if (e->function == function &&
+		    (!(e->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX) || e->index == index))
 			return e;
 	return NULL;
 }
@@ -414,7 +440,10 @@ static void derive_features(struct vcpu_x86 *v)
 	};
 }
 
-/* CR4 bits beyond the 486's, each with the CPUID bit that makes it legal. APM 2, 3.1.3; SDM 3A, 2.5. */
+/*
+ * CR4 bits beyond the 486's, each with the CPUID bit that makes it legal. APM 2, 3.1.3; SDM 3A,
+ * 2.5.
+ */
 static u64 reserved_cr4(struct vcpu_x86 *v)
 {
 	const struct { u64 cr4; u32 function; int reg; u32 mask; } rules[] = {
@@ -429,8 +458,8 @@ static u64 reserved_cr4(struct vcpu_x86 *v)
 		{ X86_CR4_LA57, 7, ECX, F(LA57) },
 		{ X86_CR4_UMIP, 7, ECX, F(UMIP) },
 	};
-	u64 allowed = X86_CR4_TSD | X86_CR4_PSE | X86_CR4_PAE | X86_CR4_MCE | X86_CR4_PGE | X86_CR4_PCE | X86_CR4_OSFXSR |
-		      X86_CR4_OSXMMEXCPT;
+	u64 allowed = X86_CR4_TSD | X86_CR4_PSE | X86_CR4_PAE | X86_CR4_MCE | X86_CR4_PGE |
+		      X86_CR4_PCE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(rules); i++)
@@ -454,7 +483,10 @@ static void derive_limits(struct vcpu_x86 *v)
 			 guest_cpuid(v, KVM_CPUID_FEATURES, 0, EAX) : 0;
 }
 
-/* Bits that follow the guest's state: a VMM that reads the table and sets it again may have them either way. */
+/*
+ * Bits that follow the guest's state: a VMM that reads the table and sets it again may have them
+ * either way.
+ */
 static u32 dynamic_bits(const struct kvm_cpuid_entry2 *e, int reg)
 {
 	if (e->function == 1)
@@ -503,8 +535,9 @@ static int check_entries(const struct kvm_cpuid_entry2 *entries, int nent)
 }
 
 /**
- * vcpu_set_cpuid() - KVM_SET_CPUID2. Takes @entries over (kvfree()d with the vCPU) on success. vcpu->mutex held, vCPU loaded; may sleep.
- * -EINVAL: a linear-address width that no CPU has, or a change after the guest has run.
+ * vcpu_set_cpuid() - KVM_SET_CPUID2. Takes @entries over (kvfree()d with the vCPU) on success.
+ * vcpu->mutex held, vCPU loaded; may sleep. -EINVAL: a linear-address width that no CPU has, or a
+ * change after the guest has run.
  */
 int vcpu_set_cpuid(struct vcpu_x86 *v, struct kvm_cpuid_entry2 *entries, int nent)
 {
@@ -533,13 +566,17 @@ int vcpu_set_cpuid(struct vcpu_x86 *v, struct kvm_cpuid_entry2 *entries, int nen
 	return 0;
 }
 
-/** cpuid_apply_insns() - what the guest's CPUID hasn't, the processor shall not do for it. vCPU loaded. */
+/**
+ * cpuid_apply_insns() - what the guest's CPUID hasn't, the processor shall not do for it. vCPU
+ * loaded.
+ */
 void cpuid_apply_insns(struct vcpu_x86 *v)
 {
 	bool xsaves = guest_cpuid(v, 0xd, 1, EAX) & BIT(3);
 
-	hw_set_insns(&v->hw, (v->has.rdtscp || v->has.rdpid ? INSN_RDTSCP : 0) | (v->has.invpcid ? INSN_INVPCID : 0) |
-			     (xsaves && v->has.xsave ? INSN_XSAVES : 0));
+	hw_set_insns(&v->hw, (v->has.rdtscp || v->has.rdpid ? INSN_RDTSCP : 0) |
+				     (v->has.invpcid ? INSN_INVPCID : 0) |
+				     (xsaves && v->has.xsave ? INSN_XSAVES : 0));
 }
 
 static void set_bit_if(u32 *reg, u32 mask, bool on)
@@ -548,7 +585,8 @@ static void set_bit_if(u32 *reg, u32 mask, bool on)
 }
 
 /**
- * cpuid_update_dynamic() - after a change of CR4, XCR0, XSS or the APIC base: make the bits of CPUID follow. vCPU loaded.
+ * cpuid_update_dynamic() - after a change of CR4, XCR0, XSS or the APIC base: make the bits of
+ * CPUID follow. vCPU loaded.
  */
 void cpuid_update_dynamic(struct vcpu_x86 *v)
 {
@@ -571,14 +609,18 @@ void cpuid_update_dynamic(struct vcpu_x86 *v)
 		e->ebx = cpuid_xstate_size(v->xcr0 | v->ia32_xss, true);
 }
 
-/* A function above the highest of its range: Intel answers with the highest basic leaf (SDM 2A, CPUID), AMD with zeros. */
+/*
+ * A function above the highest of its range: Intel answers with the highest basic leaf (SDM 2A,
+ * CPUID), AMD with zeros.
+ */
 static struct kvm_cpuid_entry2 *out_of_range(struct vcpu_x86 *v, u32 function, u32 index)
 {
 	u32 max_basic = guest_cpuid(v, 0, 0, EAX);
 
 	if (v->has.amd_like || !v->cpuid_nent)
 		return NULL;
-	if (function <= max_basic || (function >= 0x80000000 && function <= guest_cpuid(v, 0x80000000, 0, EAX)) ||
+	if (function <= max_basic ||
+	    (function >= 0x80000000 && function <= guest_cpuid(v, 0x80000000, 0, EAX)) ||
 	    (function >= 0x40000000 && function <= guest_cpuid(v, 0x40000000, 0, EAX)))
 		return NULL;
 	return find_entry(v, max_basic, index);
@@ -599,7 +641,10 @@ void cpuid_lookup(struct vcpu_x86 *v, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx)
 		return;
 	}
 	*eax = *ebx = *ecx = *edx = 0;
-	/* The extended topology leaves keep ECX[7:0] and the x2APIC id whatever the subleaf (SDM 2A, CPUID, leaf 0BH). */
+	/*
+	 * The extended topology leaves keep ECX[7:0] and the x2APIC id whatever the subleaf (SDM
+	 * 2A, CPUID, leaf 0BH).
+	 */
 	if ((function == 0xb || function == 0x1f) && find_entry(v, function, 0)) {
 		*ecx = index & 0xff;
 		*edx = guest_cpuid(v, function, 0, EDX);

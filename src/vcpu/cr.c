@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a guest may write into CR0, CR3, CR4, CR8, EFER, XCR0 and the debug registers, and what follows from it.
- * Rules: APM 2, 3.1 and 5.x; SDM 3A, 2.5 and 4.1. -EINVAL is #GP(0) for a guest and EINVAL for an ioctl; then nothing has changed.
+ * What a guest may write into CR0, CR3, CR4, CR8, EFER, XCR0 and the debug registers, and what
+ * follows from it. Rules: APM 2, 3.1 and 5.x; SDM 3A, 2.5 and 4.1. -EINVAL is #GP(0) for a guest
+ * and EINVAL for an ioctl; then nothing has changed.
  */
 #include <asm/processor-flags.h>
 #include <asm/msr-index.h>
@@ -10,11 +11,17 @@
 
 #define CR0_KNOWN	(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_ET | X86_CR0_NE | X86_CR0_WP | X86_CR0_AM | \
 			 X86_CR0_NW | X86_CR0_CD | X86_CR0_PG)
-/* Bits of CR4 and CR0 whose change makes the processor drop translations (APM 2, 5.5.3; SDM 3A, 4.10.4.1). */
+/*
+ * Bits of CR4 and CR0 whose change makes the processor drop translations (APM 2, 5.5.3; SDM 3A,
+ * 4.10.4.1).
+ */
 #define CR0_FLUSHES	X86_CR0_PG
-#define CR4_FLUSHES	(X86_CR4_PGE | X86_CR4_PAE | X86_CR4_PSE | X86_CR4_SMEP | X86_CR4_PCIDE | X86_CR4_LA57)
+#define CR4_FLUSHES \
+	(X86_CR4_PGE | X86_CR4_PAE | X86_CR4_PSE | X86_CR4_SMEP | X86_CR4_PCIDE | X86_CR4_LA57)
 
-/* A PDPTE that is present may not have these set, besides what is above MAXPHYADDR (SDM 3A, 4.4.1). */
+/*
+ * A PDPTE that is present may not have these set, besides what is above MAXPHYADDR (SDM 3A, 4.4.1).
+ */
 #define PDPTE_RESERVED	(GENMASK_ULL(8, 5) | GENMASK_ULL(2, 1))
 
 static u64 cr_beyond_physical(const struct vcpu_x86 *v)
@@ -23,9 +30,10 @@ static u64 cr_beyond_physical(const struct vcpu_x86 *v)
 }
 
 /*
- * PAE paging loads four PDPTEs at once, and a bad one makes the load fail. Nested paging on AMD reads them during the walk
- * instead (APM 2, 15.25.10), but a guest that sets a bad one deserves its #GP there too. The good ones are
- * given to the processor, which may want to have them beforehand.
+ * PAE paging loads four PDPTEs at once, and a bad one makes the load fail. Nested paging on AMD
+ * reads them during the walk instead (APM 2, 15.25.10), but a guest that sets a bad one deserves
+ * its #GP there too. The good ones are given to the processor, which may want to have them
+ * beforehand.
  */
 static bool cr_load_pdptes(struct vcpu_x86 *v, u64 cr3)
 {
@@ -70,7 +78,9 @@ static int cr0_check_paging(struct vcpu_x86 *v, u64 old, u64 new)
 	return 0;
 }
 
-/** vcpu_set_cr0() - a write to CR0, by MOV, LMSW, CLTS or an ioctl. vCPU loaded; may sleep (PDPTEs). */
+/**
+ * vcpu_set_cr0() - a write to CR0, by MOV, LMSW, CLTS or an ioctl. vCPU loaded; may sleep (PDPTEs).
+ */
 int vcpu_set_cr0(struct vcpu_x86 *v, u64 cr0)
 {
 	u64 old = hw_cr0(&v->hw), efer = hw_efer(&v->hw);
@@ -127,11 +137,13 @@ static int cr4_check(struct vcpu_x86 *v, u64 old, u64 new)
 	if (efer & EFER_LMA) {
 		if (!(new & X86_CR4_PAE) || ((old ^ new) & X86_CR4_LA57))
 			return -EINVAL;
-	} else if (cr_is_pae_paging(cr0, new, efer) && ((old ^ new) & (CR4_FLUSHES & ~X86_CR4_PCIDE)) &&
+	} else if (cr_is_pae_paging(cr0, new, efer) &&
+		   ((old ^ new) & (CR4_FLUSHES & ~X86_CR4_PCIDE)) &&
 		   !cr_load_pdptes(v, hw_cr3(&v->hw))) {
 		return -EINVAL;
 	}
-	if ((new & X86_CR4_PCIDE) && !(old & X86_CR4_PCIDE) && (!(efer & EFER_LMA) || (hw_cr3(&v->hw) & 0xfff)))
+	if ((new &X86_CR4_PCIDE) && !(old & X86_CR4_PCIDE) &&
+	    (!(efer & EFER_LMA) || (hw_cr3(&v->hw) & 0xfff)))
 		return -EINVAL;
 	return 0;
 }
@@ -153,7 +165,9 @@ int vcpu_set_cr4(struct vcpu_x86 *v, u64 cr4)
 	return 0;
 }
 
-/** vcpu_set_cr8() - the task priority. Without an in-kernel LAPIC it is only remembered for the VMM. */
+/**
+ * vcpu_set_cr8() - the task priority. Without an in-kernel LAPIC it is only remembered for the VMM.
+ */
 int vcpu_set_cr8(struct vcpu_x86 *v, u64 cr8)
 {
 	if (cr8 & ~15ULL)
@@ -172,8 +186,8 @@ u64 vcpu_cr8(struct vcpu_x86 *v)
 }
 
 /**
- * vcpu_set_efer() - a write to EFER. @host: an ioctl, which may set what the guest's CPUID does not name.
- * LMA follows LME and CR0.PG and is not writable (APM 2, 3.1.7).
+ * vcpu_set_efer() - a write to EFER. @host: an ioctl, which may set what the guest's CPUID does not
+ * name. LMA follows LME and CR0.PG and is not writable (APM 2, 3.1.7).
  */
 int vcpu_set_efer(struct vcpu_x86 *v, u64 efer, bool host)
 {
@@ -228,7 +242,10 @@ int vcpu_set_xcr(struct vcpu_x86 *v, u32 index, u64 val)
 	return 0;
 }
 
-/* Fixed bits of DR6 and DR7, and those that software may change (SDM 3B, 18.2; without RTM and bus-lock detection). */
+/*
+ * Fixed bits of DR6 and DR7, and those that software may change (SDM 3B, 18.2; without RTM and
+ * bus-lock detection).
+ */
 #define DR6_ONES	0xffff0ff0UL
 #define DR6_WRITABLE	0x0000e00fUL
 #define DR7_ONES	0x00000400UL
@@ -240,8 +257,8 @@ static bool vcpu_debugger_has_dr(const struct vcpu_x86 *v)
 }
 
 /**
- * vcpu_update_dr7() - make the debug registers that the processor sees follow the guest's or, while it has breakpoints set, the debugger's.
- * vCPU loaded.
+ * vcpu_update_dr7() - make the debug registers that the processor sees follow the guest's or, while
+ * it has breakpoints set, the debugger's. vCPU loaded.
  */
 void vcpu_update_dr7(struct vcpu_x86 *v)
 {

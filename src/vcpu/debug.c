@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KVM_SET_GUEST_DEBUG (api.rst 4.87): a debugger in the VMM steps the guest and sets breakpoints without the guest's knowing.
+ * KVM_SET_GUEST_DEBUG (api.rst 4.87): a debugger in the VMM steps the guest and sets breakpoints
+ * without the guest's knowing.
  */
 #include <asm/trapnr.h>
 #include "vcpu/vcpu.h"
@@ -38,7 +39,10 @@ static void debug_set_breakpoints(struct vcpu_x86 *v, const struct kvm_guest_deb
 	vcpu_update_dr7(v);
 }
 
-/** vcpu_set_guest_debug() - vcpu->mutex held, vCPU loaded. -EBUSY: an exception is to be injected and another one waits already. */
+/**
+ * vcpu_set_guest_debug() - vcpu->mutex held, vCPU loaded. -EBUSY: an exception is to be injected
+ * and another one waits already.
+ */
 int vcpu_set_guest_debug(struct vcpu_x86 *v, const struct kvm_guest_debug *dbg)
 {
 	u32 control = dbg->control & GUESTDBG_VALID;
@@ -46,8 +50,12 @@ int vcpu_set_guest_debug(struct vcpu_x86 *v, const struct kvm_guest_debug *dbg)
 	if (control & GUESTDBG_INJECT) {
 		if (v->exception.pending || v->exception.injected)
 			return -EBUSY;
-		vcpu_queue_exception(v, control & KVM_GUESTDBG_INJECT_DB ? X86_TRAP_DB : X86_TRAP_BP);
-		/* RIP is at the guest's own INT3, which the debugger hands on; its handler returns behind it. */
+		vcpu_queue_exception(v,
+				     control & KVM_GUESTDBG_INJECT_DB ? X86_TRAP_DB : X86_TRAP_BP);
+		/*
+		 * RIP is at the guest's own INT3, which the debugger hands on; its handler returns
+		 * behind it.
+		 */
 		if (v->exception.vector == X86_TRAP_BP)
 			v->exception.insn_len = 1;
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * DR0-3 around the inner loop. They are in neither VMCB nor VMCS, so they are switched by hand, and only when somebody uses them.
+ * DR0-3 around the inner loop. They are in neither VMCB nor VMCS, so they are switched by hand, and
+ * only when somebody uses them.
  */
 #ifndef VCPU_DEBUG_INLINE_H
 #define VCPU_DEBUG_INLINE_H
@@ -9,8 +10,9 @@
 #include "vcpu/vcpu.h"
 
 /*
- * IRQs off. DR7 is switched by the processor, so the new DR0-3 can't fire before the guest runs if the host's breakpoints are off first.
- * True: debug_leave() has something to put back. Called where v->rare isn't 0.
+ * IRQs off. DR7 is switched by the processor, so the new DR0-3 can't fire before the guest runs if
+ * the host's breakpoints are off first. True: debug_leave() has something to put back. Called where
+ * v->rare isn't 0.
  */
 static __always_inline bool debug_enter(struct vcpu_x86 *v)
 {
@@ -25,7 +27,8 @@ static __always_inline bool debug_enter(struct vcpu_x86 *v)
 }
 
 /*
- * IRQs off. Called where debug_enter() said so, or the host has breakpoints. #VMEXIT leaves DR7 with all breakpoints off (APM 2, 15.6; SDM 3C, 28.5.1): the host's, if it has any, are put back.
+ * IRQs off. Called where debug_enter() said so, or the host has breakpoints. #VMEXIT leaves DR7
+ * with all breakpoints off (APM 2, 15.6; SDM 3C, 28.5.1): the host's, if it has any, are put back.
  */
 static __always_inline void debug_leave(struct vcpu_x86 *v)
 {

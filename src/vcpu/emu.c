@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Between the vCPU and the emulator: the guest's state goes in, effects are carried out here, and the state comes back when the instruction is complete.
+ * Between the vCPU and the emulator: the guest's state goes in, effects are carried out here, and
+ * the state comes back when the instruction is complete.
  *
- * One instruction at a time is in v->emu. Where the VMM has to answer an effect, KVM_RUN returns in the middle of it and
- * vcpu_emulate_continue() goes on with the next KVM_RUN.
+ * One instruction at a time is in v->emu. Where the VMM has to answer an effect, KVM_RUN returns in
+ * the middle of it and vcpu_emulate_continue() goes on with the next KVM_RUN.
  */
 #include <linux/string.h>
 #include <asm/processor-flags.h>
@@ -70,7 +71,10 @@ static void emu_store(struct vcpu_x86 *v)
 	hw_set_rflags(&v->hw, e->rflags);
 }
 
-/** vcpu_insn_length() - bytes of the instruction at RIP, by decoding it; <=0: it can't be fetched or isn't known. vm->srcu held; may sleep. */
+/**
+ * vcpu_insn_length() - bytes of the instruction at RIP, by decoding it; <=0: it can't be fetched or
+ * isn't known. vm->srcu held; may sleep.
+ */
 int vcpu_insn_length(struct vcpu_x86 *v)
 {
 	emu_fill(v);
@@ -89,7 +93,10 @@ static int effect_answer(struct vcpu_x86 *v, int r)
 	return EFFECT_OK;
 }
 
-/* KVM_RUN returns in the middle of an instruction. Registers and RIP are still those of its beginning. */
+/*
+ * KVM_RUN returns in the middle of an instruction. Registers and RIP are still those of its
+ * beginning.
+ */
 static int emu_ask_user(struct vcpu_x86 *v)
 {
 	v->completion = COMPLETE_EMULATION;
@@ -97,7 +104,10 @@ static int emu_ask_user(struct vcpu_x86 *v)
 	return NEXT_USER;
 }
 
-/* Hand the next piece of an MMIO access to the VMM: at most 8 bytes at a time (api.rst 5, KVM_EXIT_MMIO). */
+/*
+ * Hand the next piece of an MMIO access to the VMM: at most 8 bytes at a time (api.rst 5,
+ * KVM_EXIT_MMIO).
+ */
 static int mmio_ask_user(struct vcpu_x86 *v)
 {
 	struct emu_effect *ef = &v->emu->effect;
@@ -120,12 +130,13 @@ static bool mmio_piece(struct vcpu_x86 *v, struct emu_effect *ef, u32 len)
 	gpa_t gpa = ef->gpa + v->mmio_done;
 	u8 *data = ef->data + v->mmio_done;
 
-	return ef->kind == EFFECT_MMIO_WRITE ? mmio_write(v, gpa, len, data) : mmio_read(v, gpa, len, data);
+	return ef->kind == EFFECT_MMIO_WRITE ? mmio_write(v, gpa, len, data)
+					     : mmio_read(v, gpa, len, data);
 }
 
 /*
- * A device may take a wide access as a whole; otherwise it goes piece by piece to whoever wants it. What reaches the VMM comes back through
- * mmio_user_done() and goes on here.
+ * A device may take a wide access as a whole; otherwise it goes piece by piece to whoever wants it.
+ * What reaches the VMM comes back through mmio_user_done() and goes on here.
  */
 static int effect_mmio(struct vcpu_x86 *v)
 {
@@ -154,16 +165,23 @@ static void mmio_user_done(struct vcpu_x86 *v)
 	v->mmio_done += len;
 }
 
-/* A batch of string I/O: all of it to the kernel's device element by element, or all of it to the VMM. */
+/*
+ * A batch of string I/O: all of it to the kernel's device element by element, or all of it to the
+ * VMM.
+ */
 static bool io_batch(struct vcpu_x86 *v, struct emu_effect *ef)
 {
 	u32 i;
 
 	for (i = 0; i < ef->count; i++) {
 		u8 *data = ef->data + i * ef->len;
-		bool done = ef->kind == EFFECT_IO_WRITE ? io_write(v, ef->index, ef->len, data) : io_read(v, ef->index, ef->len, data);
+		bool done = ef->kind == EFFECT_IO_WRITE ? io_write(v, ef->index, ef->len, data)
+							: io_read(v, ef->index, ef->len, data);
 
-		/* Nobody in the kernel has this port; nobody will in the middle, or the rest goes to waste. */
+		/*
+		 * Nobody in the kernel has this port; nobody will in the middle, or the rest goes
+		 * to waste.
+		 */
 		if (!done)
 			return i > 0;
 	}
@@ -423,7 +441,10 @@ int vcpu_emulation_failed(struct vcpu_x86 *v)
 	return NEXT_USER;
 }
 
-/* An application in the guest may not stop the VM with an odd instruction, unless the VMM wants to know (api.rst 7.27). */
+/*
+ * An application in the guest may not stop the VM with an odd instruction, unless the VMM wants to
+ * know (api.rst 7.27).
+ */
 static int emu_unhandled(struct vcpu_x86 *v)
 {
 	if (v->emu->cpl == 0 || v_vm(v)->exit_on_emulation_error)
@@ -450,7 +471,10 @@ static int emu_done(struct vcpu_x86 *v)
 		return vcpu_exit_debug(v, X86_TRAP_DB, DR_STEP);
 	if (unlikely(stepped))
 		vcpu_queue_db(v, DR_STEP);
-	/* Should IF, the shadow or the NMI mask have opened, the window that was asked for when the event came is still armed. */
+	/*
+	 * Should IF, the shadow or the NMI mask have opened, the window that was asked for when the
+	 * event came is still armed.
+	 */
 	if (v->emu_after == EFFECT_CR_WRITE)
 		return NEXT_USER;
 	return r;
@@ -509,7 +533,10 @@ int vcpu_emulate_continue(struct vcpu_x86 *v)
 	int r;
 
 	v->completion = COMPLETE_NOTHING;
-	/* The VMM has moved the vCPU elsewhere (a reset, say): what is left of the instruction is forgotten. */
+	/*
+	 * The VMM has moved the vCPU elsewhere (a reset, say): what is left of the instruction is
+	 * forgotten.
+	 */
 	if (vcpu_linear_rip(v) != v->pio.linear_rip)
 		return NEXT_GUEST;
 	if (ef->kind == EFFECT_MMIO_READ || ef->kind == EFFECT_MMIO_WRITE) {

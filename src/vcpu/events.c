@@ -2,11 +2,13 @@
 /*
  * Events on their way into the guest: exceptions, NMIs, interrupts, INIT and SIPI.
  *
- * An event is *pending* until vcpu_inject_pending() gives it to the backend; then it is *injected* until the guest has run. If the exit
- * says that its delivery was interrupted it is injected again, before anything else. Everything here is the vCPU's own thread's (or under
- * vcpu->mutex while it doesn't run) but for vcpu_queue_nmi() and vcpu_runnable()'s readers.
+ * An event is *pending* until vcpu_inject_pending() gives it to the backend; then it is *injected*
+ * until the guest has run. If the exit says that its delivery was interrupted it is injected again,
+ * before anything else. Everything here is the vCPU's own thread's (or under vcpu->mutex while it
+ * doesn't run) but for vcpu_queue_nmi() and vcpu_runnable()'s readers.
  *
- * Order of injection (APM 2, 8.5; SDM 3A, 6.9): what was interrupted, exceptions, NMI, external interrupts.
+ * Order of injection (APM 2, 8.5; SDM 3A, 6.9): what was interrupted, exceptions, NMI, external
+ * interrupts.
  */
 #include <asm/apicdef.h>
 #include <asm/processor-flags.h>
@@ -36,12 +38,15 @@ static enum exception_class exception_class(u8 vector)
 	}
 }
 
-/* Does @second, raised while @first was being delivered, make a double fault? (SDM 3A, table 6-5) */
+/*
+ * Does @second, raised while @first was being delivered, make a double fault? (SDM 3A, table 6-5)
+ */
 static bool makes_double_fault(enum exception_class first, enum exception_class second)
 {
 	if (first == CLASS_CONTRIBUTORY)
 		return second == CLASS_CONTRIBUTORY;
-	return first == CLASS_PAGE_FAULT && (second == CLASS_CONTRIBUTORY || second == CLASS_PAGE_FAULT);
+	return first == CLASS_PAGE_FAULT &&
+	       (second == CLASS_CONTRIBUTORY || second == CLASS_PAGE_FAULT);
 }
 
 static bool makes_triple_fault(enum exception_class first, enum exception_class second)
@@ -51,7 +56,9 @@ static bool makes_triple_fault(enum exception_class first, enum exception_class 
 
 static void exception_set(struct vcpu_x86 *v, u8 vector, bool has_error, u32 error)
 {
-	v->exception = (struct queued_exception) { .pending = true, .vector = vector, .has_error = has_error, .error = error };
+	v->exception = (struct queued_exception){
+		.pending = true, .vector = vector, .has_error = has_error, .error = error
+	};
 	vcpu_request(&v->vcpu, REQ_EVENT);
 }
 
@@ -68,7 +75,10 @@ static void exception_queue(struct vcpu_x86 *v, u8 vector, bool has_error, u32 e
 	} else if (makes_double_fault(first, second)) {
 		exception_set(v, X86_TRAP_DF, true, 0);
 	} else {
-		/* One after the other: the first will be raised anew when its instruction runs again. */
+		/*
+		 * One after the other: the first will be raised anew when its instruction runs
+		 * again.
+		 */
 		exception_set(v, vector, has_error, error);
 	}
 }
@@ -106,10 +116,14 @@ void vcpu_queue_db(struct vcpu_x86 *v, u64 dr6_bits)
 	exception_payload(v, X86_TRAP_DB, dr6_bits);
 }
 
-#define DR6_TRAP_BITS	0xfUL	/* B0-3: say what this #DB was; BS, BD, BT stay set until the guest clears them */
+/* B0-3: say what this #DB was; BS, BD, BT stay set until the guest clears them */
+#define DR6_TRAP_BITS	0xfUL
 #define DR7_GD_BIT	BIT(13)
 
-/** vcpu_deliver_payload() - CR2 or DR6 (and DR7.GD, SDM 3B 18.2.4) as the delivery of @ex leaves them. */
+/**
+ * vcpu_deliver_payload() - CR2 or DR6 (and DR7.GD, SDM 3B 18.2.4) as the delivery of @ex leaves
+ * them.
+ */
 void vcpu_deliver_payload(struct vcpu_x86 *v, struct queued_exception *ex)
 {
 	if (!ex->has_payload)
@@ -124,10 +138,14 @@ void vcpu_deliver_payload(struct vcpu_x86 *v, struct queued_exception *ex)
 	}
 }
 
-/* Faults push RFLAGS with RF set, so that an instruction breakpoint doesn't fire again (SDM 3B, 18.3.1.1). */
+/*
+ * Faults push RFLAGS with RF set, so that an instruction breakpoint doesn't fire again (SDM 3B,
+ * 18.3.1.1).
+ */
 static bool exception_is_fault(u8 vector)
 {
-	return vector != X86_TRAP_DB && vector != X86_TRAP_BP && vector != X86_TRAP_OF && vector != X86_TRAP_MC;
+	return vector != X86_TRAP_DB && vector != X86_TRAP_BP && vector != X86_TRAP_OF &&
+	       vector != X86_TRAP_MC;
 }
 
 static void exception_inject(struct vcpu_x86 *v)
@@ -139,7 +157,10 @@ static void exception_inject(struct vcpu_x86 *v)
 	ev.has_error = ex->has_error && (hw_cr0(&v->hw) & X86_CR0_PE);
 	if (!ev.has_error)
 		ev.error = 0;
-	/* INT3 and INTO that were executed come as traps of the instruction before RIP, or at RIP when their delivery was interrupted. */
+	/*
+	 * INT3 and INTO that were executed come as traps of the instruction before RIP, or at RIP
+	 * when their delivery was interrupted.
+	 */
 	if (ex->vector == X86_TRAP_BP || ex->vector == X86_TRAP_OF)
 		ev.kind = EVENT_SOFT_EXCEPTION;
 	else if (ex->insn_len)
@@ -178,19 +199,27 @@ static bool extint_pending(struct vcpu_x86 *v)
 	return v->has_apic && irqchip_has_extint(&v_vm(v)->irqchip, &v->apic);
 }
 
-/** vcpu_has_interrupt() - is there an interrupt that the guest would take if it were open? No sleep. */
+/**
+ * vcpu_has_interrupt() - is there an interrupt that the guest would take if it were open? No sleep.
+ */
 bool vcpu_has_interrupt(struct vcpu_x86 *v)
 {
 	return extint_pending(v) || (v->has_apic && lapic_highest_pending(&v->apic) >= 0);
 }
 
-/* Is there one that we have to inject? A processor that delivers the LAPIC's by itself leaves us the PIC's and the VMM's. */
+/*
+ * Is there one that we have to inject? A processor that delivers the LAPIC's by itself leaves us
+ * the PIC's and the VMM's.
+ */
 static bool interrupt_to_inject(struct vcpu_x86 *v)
 {
 	return v->apic.hw_delivers ? extint_pending(v) : vcpu_has_interrupt(v);
 }
 
-/* Acknowledge the interrupt that is to be injected: the PIC's before the LAPIC's own. -1: it went away. */
+/*
+ * Acknowledge the interrupt that is to be injected: the PIC's before the LAPIC's own. -1: it went
+ * away.
+ */
 static int interrupt_take(struct vcpu_x86 *v)
 {
 	int vector;
@@ -243,8 +272,8 @@ static bool interrupt_inject_pending(struct vcpu_x86 *v)
 }
 
 /*
- * An interrupt that only the task priority holds back: ask for an exit when CR8 falls to where it could be taken.
- * A class is blocked by a CR8 of the same or a higher number (APM 2, 16.3.3).
+ * An interrupt that only the task priority holds back: ask for an exit when CR8 falls to where it
+ * could be taken. A class is blocked by a CR8 of the same or a higher number (APM 2, 16.3.3).
  */
 static void update_tpr_threshold(struct vcpu_x86 *v)
 {
@@ -256,12 +285,13 @@ static void update_tpr_threshold(struct vcpu_x86 *v)
 	hw_set_tpr_threshold(&v->hw, irr >= 0 && (irr >> 4) <= lapic_cr8(&v->apic) ? irr >> 4 : 0);
 }
 
-/* ------------------------------------------------------------------ a processor with APIC virtualization */
+/* ------------------ a processor with APIC virtualization */
 
 /* The page is where the processor looks for accesses in xAPIC mode. */
 static bool lapic_at_usual_place(const struct vcpu_x86 *v)
 {
-	return v->apic.mode == APIC_XAPIC && gpa_to_gfn(v->apic.base) == gpa_to_gfn(APIC_DEFAULT_PHYS_BASE);
+	return v->apic.mode == APIC_XAPIC &&
+	       gpa_to_gfn(v->apic.base) == gpa_to_gfn(APIC_DEFAULT_PHYS_BASE);
 }
 
 static enum hw_apic virtual_apic_mode(const struct vcpu_x86 *v)
@@ -272,29 +302,33 @@ static enum hw_apic virtual_apic_mode(const struct vcpu_x86 *v)
 }
 
 /**
- * vcpu_update_virtual_apic() - what of the LAPIC is the processor's follows its mode. vCPU thread, loaded, IRQs on.
+ * vcpu_update_virtual_apic() - what of the LAPIC is the processor's follows its mode. vCPU thread,
+ * loaded, IRQs on.
  *
- * All vCPUs share the mapping of the LAPIC's page, which is memory like any other for one whose LAPIC is not there. So the first to leave takes it away;
- * accesses of those that stay are emulated then. Guests move their LAPICs together.
+ * All vCPUs share the mapping of the LAPIC's page, which is memory like any other for one whose
+ * LAPIC is not there. So the first to leave takes it away; accesses of those that stay are emulated
+ * then. Guests move their LAPICs together.
  */
 void vcpu_update_virtual_apic(struct vcpu_x86 *v)
 {
 	enum hw_apic mode = virtual_apic_mode(v);
 	/* A debugger's KVM_GUESTDBG_BLOCKIRQ can't be said to the processor. */
-	bool deliver = v->apic.virtual_intr && mode != HW_APIC_NONE && !(v->guest_debug & KVM_GUESTDBG_BLOCKIRQ);
+	bool deliver = v->apic.virtual_intr && mode != HW_APIC_NONE &&
+		       !(v->guest_debug & KVM_GUESTDBG_BLOCKIRQ);
 
 	if (mode != HW_APIC_XAPIC || !lapic_at_usual_place(v))
 		mmu_drop_apic_page(&v_vm(v)->mmu);
 	if (!v->has_apic)
 		return;
-	hw_set_virtual_apic(&v->hw, v->apic.regs, mode, deliver ? HW_APIC_DELIVERS : HW_APIC_INJECTED);
+	hw_set_virtual_apic(&v->hw, v->apic.regs, mode,
+			    deliver ? HW_APIC_DELIVERS : HW_APIC_INJECTED);
 	lapic_let_hardware_deliver(&v->apic, deliver);
 	vcpu_request(&v->vcpu, REQ_EVENT);
 }
 
 /*
- * Once per look at the events, so after every request for one: what is sent later makes another request, which is seen before the entry or ends
- * the guest's turn.
+ * Once per look at the events, so after every request for one: what is sent later makes another
+ * request, which is seen before the entry or ends the guest's turn.
  */
 static void lapic_to_hardware(struct vcpu_x86 *v)
 {
@@ -316,8 +350,8 @@ void vcpu_queue_nmi(struct vcpu_x86 *v)
 }
 
 /**
- * vcpu_latch_nmis() - move what was queued to this vCPU's own counter. At most two are remembered: one that is in service or about to be,
- * one latched behind it (APM 2, 8.2.3).
+ * vcpu_latch_nmis() - move what was queued to this vCPU's own counter. At most two are remembered:
+ * one that is in service or about to be, one latched behind it (APM 2, 8.2.3).
  */
 void vcpu_latch_nmis(struct vcpu_x86 *v)
 {
@@ -341,8 +375,9 @@ static void nmi_inject(struct vcpu_x86 *v)
 /* ------------------------------------------------------------------ injection */
 
 /*
- * An exception that was raised while an NMI or an interrupt was being delivered goes first. The NMI waits for its turn; the interrupt was taken from
- * its controller and is lost, as it is on a processor whose IDT or stack can't take it.
+ * An exception that was raised while an NMI or an interrupt was being delivered goes first. The NMI
+ * waits for its turn; the interrupt was taken from its controller and is lost, as it is on a
+ * processor whose IDT or stack can't take it.
  */
 static bool reinject(struct vcpu_x86 *v)
 {
@@ -399,15 +434,21 @@ static void inject_interrupt(struct vcpu_x86 *v, bool busy)
 }
 
 /*
- * Anything but an interrupt of the LAPIC's is rare. An INIT that comes after this has a request that comes after the one which was taken.
+ * Anything but an interrupt of the LAPIC's is rare. An INIT that comes after this has a request
+ * that comes after the one which was taken.
  */
 static __always_inline bool only_lapic_interrupt(struct vcpu_x86 *v)
 {
-	return v->has_apic && !(v->exception.pending | v->apic.virtual_intr | v->apic.eois_queued) && !(v->nmi_pending | v->apic.pending_init_sipi) &&
-	       v->user_irq < 0 && !irqchip_has_extint(&v_vm(v)->irqchip, &v->apic);
+	return v->has_apic &&
+	       !(v->exception.pending | v->apic.virtual_intr | v->apic.eois_queued) &&
+	       !(v->nmi_pending | v->apic.pending_init_sipi) && v->user_irq < 0 &&
+	       !irqchip_has_extint(&v_vm(v)->irqchip, &v->apic);
 }
 
-/* The LAPIC's interrupt that the next entry delivers, taken from it; or -1, and a window is open for what waits. */
+/*
+ * The LAPIC's interrupt that the next entry delivers, taken from it; or -1, and a window is open
+ * for what waits.
+ */
 static __always_inline int lapic_interrupt_take(struct vcpu_x86 *v)
 {
 	int vector = likely(lapic_enabled(&v->apic)) ? lapic_deliverable(&v->apic) : -1;
@@ -430,8 +471,8 @@ static __always_inline int lapic_interrupt_take(struct vcpu_x86 *v)
 /* Nothing of the last entry is left, either. */
 static bool only_new_lapic_interrupt(struct vcpu_x86 *v)
 {
-	return !(v->exception.injected | v->nmi_injected | v->interrupt.injected) && !v->guest_debug && !atomic_read(&v->apic.timer.pending) &&
-	       only_lapic_interrupt(v);
+	return !(v->exception.injected | v->nmi_injected | v->interrupt.injected) &&
+	       !v->guest_debug && !atomic_read(&v->apic.timer.pending) && only_lapic_interrupt(v);
 }
 
 static void inject_lapic_interrupt(struct vcpu_x86 *v)
@@ -443,7 +484,8 @@ static void inject_lapic_interrupt(struct vcpu_x86 *v)
 }
 
 /**
- * vcpu_inject_pending() - choose what the next entry delivers, open windows for the rest. IRQs on, preemption on or off. 0.
+ * vcpu_inject_pending() - choose what the next entry delivers, open windows for the rest. IRQs on,
+ * preemption on or off. 0.
  */
 int vcpu_inject_pending(struct vcpu_x86 *v)
 {
@@ -467,9 +509,10 @@ int vcpu_inject_pending(struct vcpu_x86 *v)
 }
 
 /**
- * vcpu_inject_fast() - vcpu_inject_pending() inside of the inner loop, where REQ_EVENT is the only request: the interrupt of the LAPIC's that is next, if there is
- * one, is injected, or a window is opened for it, and the guest is entered next. IRQs off. The last exit interrupted no delivery, so what earlier entries
- * injected has been delivered. false: nothing was done, the request stays.
+ * vcpu_inject_fast() - vcpu_inject_pending() inside of the inner loop, where REQ_EVENT is the only
+ * request: the interrupt of the LAPIC's that is next, if there is one, is injected, or a window is
+ * opened for it, and the guest is entered next. IRQs off. The last exit interrupted no delivery, so
+ * what earlier entries injected has been delivered. false: nothing was done, the request stays.
  */
 bool vcpu_inject_fast(struct vcpu_x86 *v)
 {
@@ -491,7 +534,10 @@ bool vcpu_inject_fast(struct vcpu_x86 *v)
 	return true;
 }
 
-/** vcpu_cancel_injection() - the entry that was prepared will not happen: the events stay "injected" and are given to the backend again. */
+/**
+ * vcpu_cancel_injection() - the entry that was prepared will not happen: the events stay "injected"
+ * and are given to the backend again.
+ */
 void vcpu_cancel_injection(struct vcpu_x86 *v)
 {
 	if (hw_cancel_injection(&v->hw).kind != EVENT_NONE)
@@ -506,8 +552,9 @@ void vcpu_forget_injected(struct vcpu_x86 *v)
 }
 
 /**
- * vcpu_requeue_interrupted() - the exit came while @ev was being delivered: it has to be delivered again. The backend does not report an event
- * that comes back by itself because the instruction that raises it will.
+ * vcpu_requeue_interrupted() - the exit came while @ev was being delivered: it has to be delivered
+ * again. The backend does not report an event that comes back by itself because the instruction
+ * that raises it will.
  */
 void vcpu_requeue_interrupted(struct vcpu_x86 *v, const struct hw_event *ev)
 {
@@ -518,8 +565,11 @@ void vcpu_requeue_interrupted(struct vcpu_x86 *v, const struct hw_event *ev)
 	case EVENT_EXCEPTION:
 	case EVENT_SOFT_EXCEPTION:
 	case EVENT_PRIV_EXCEPTION:
-		v->exception = (struct queued_exception) {
-			.injected = true, .vector = ev->vector, .has_error = ev->has_error, .error = ev->error,
+		v->exception = (struct queued_exception){
+			.injected = true,
+			.vector = ev->vector,
+			.has_error = ev->has_error,
+			.error = ev->error,
 			.insn_len = ev->insn_len,
 		};
 		break;
@@ -557,8 +607,9 @@ static void vcpu_start_at(struct vcpu_x86 *v, u8 vector)
 }
 
 /**
- * vcpu_accept_init_sipi() - act on INIT and SIPI that arrived (SDM 3A, 8.4; APM 2, 14.1.2 and 16.5). vCPU thread, loaded. An INIT that came
- * with a SIPI is older than it: senders drop a SIPI that finds no INIT and the state of a fresh INIT clears one.
+ * vcpu_accept_init_sipi() - act on INIT and SIPI that arrived (SDM 3A, 8.4; APM 2, 14.1.2 and
+ * 16.5). vCPU thread, loaded. An INIT that came with a SIPI is older than it: senders drop a SIPI
+ * that finds no INIT and the state of a fresh INIT clears one.
  */
 void vcpu_accept_init_sipi(struct vcpu_x86 *v)
 {
@@ -579,12 +630,17 @@ static bool vcpu_event_wakes(struct vcpu_x86 *v)
 {
 	if (v->exception.pending || v->pv_unhalted || READ_ONCE(v->apic.pending_init_sipi))
 		return true;
-	if ((v->nmi_pending || atomic_read(&v->nmi_queued) || READ_ONCE(v->apic.nmi_pending)) && hw_nmi_allowed(&v->hw))
+	if ((v->nmi_pending || atomic_read(&v->nmi_queued) || READ_ONCE(v->apic.nmi_pending)) &&
+	    hw_nmi_allowed(&v->hw))
 		return true;
-	return hw_intr_allowed(&v->hw) && !(v->guest_debug & KVM_GUESTDBG_BLOCKIRQ) && vcpu_has_interrupt(v);
+	return hw_intr_allowed(&v->hw) && !(v->guest_debug & KVM_GUESTDBG_BLOCKIRQ) &&
+	       vcpu_has_interrupt(v);
 }
 
-/** vcpu_runnable() - would this vCPU, halted or waiting for SIPI, have something to do? Its own thread; no sleep (called while about to). */
+/**
+ * vcpu_runnable() - would this vCPU, halted or waiting for SIPI, have something to do? Its own
+ * thread; no sleep (called while about to).
+ */
 bool vcpu_runnable(struct vcpu_x86 *v)
 {
 	switch (v->mp_state) {
@@ -600,7 +656,8 @@ bool vcpu_runnable(struct vcpu_x86 *v)
 /** vcpu_ready_for_user_interrupt() - could KVM_INTERRUPT be injected at the next entry? */
 bool vcpu_ready_for_user_interrupt(struct vcpu_x86 *v)
 {
-	if (v->user_irq >= 0 || v->exception.pending || v->exception.injected || v->nmi_injected || v->interrupt.injected)
+	if (v->user_irq >= 0 || v->exception.pending || v->exception.injected || v->nmi_injected ||
+	    v->interrupt.injected)
 		return false;
 	if (v->has_apic && !lapic_accepts_extint(&v->apic))
 		return false;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The slow exits: IRQs on, vm->srcu held, may sleep. Each handler ends in NEXT_GUEST, in NEXT_USER with kvm_run filled in, or in an errno
- * for KVM_RUN. What fast_exit() could not do comes here as well, so every kind has a complete handler in this file.
+ * The slow exits: IRQs on, vm->srcu held, may sleep. Each handler ends in NEXT_GUEST, in NEXT_USER
+ * with kvm_run filled in, or in an errno for KVM_RUN. What fast_exit() could not do comes here as
+ * well, so every kind has a complete handler in this file.
  */
 #include <linux/kvm.h>
 #include <asm/debugreg.h>
@@ -89,11 +90,15 @@ static int io_done(struct vcpu_x86 *v, u8 insn_len)
 	return exit_done(v, &done);
 }
 
-/* RIP stays at the instruction until the VMM has answered, but for port 0x7e (KVM_X86_QUIRK_OUT_7E_INC_RIP). */
+/*
+ * RIP stays at the instruction until the VMM has answered, but for port 0x7e
+ * (KVM_X86_QUIRK_OUT_7E_INC_RIP).
+ */
 static int io_ask_user(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
 	pio_ask_user(v, exit);
-	if (!exit->io.in && exit->io.port == QUIRK_PORT && !(v_vm(v)->disabled_quirks & KVM_X86_QUIRK_OUT_7E_INC_RIP)) {
+	if (!exit->io.in && exit->io.port == QUIRK_PORT &&
+	    !(v_vm(v)->disabled_quirks & KVM_X86_QUIRK_OUT_7E_INC_RIP)) {
 		v->completion = COMPLETE_NOTHING;
 		io_done(v, v->pio.insn_len);
 		v->vcpu.run->exit_reason = KVM_EXIT_IO;
@@ -119,7 +124,10 @@ static int handle_io(struct vcpu_x86 *v, const struct hw_exit *exit)
 	return exit_done(v, exit);
 }
 
-/* pio_complete(), where that is not all: the instruction must be read for its length, or a debugger steps. */
+/*
+ * pio_complete(), where that is not all: the instruction must be read for its length, or a debugger
+ * steps.
+ */
 static int complete_pio(struct vcpu_x86 *v)
 {
 	bool in = v->completion == COMPLETE_PIO_IN;
@@ -188,7 +196,8 @@ static int handle_msr(struct vcpu_x86 *v, const struct hw_exit *exit)
 
 static int complete_msr(struct vcpu_x86 *v, bool read)
 {
-	struct hw_exit done = { .kind = read ? EXIT_MSR_READ : EXIT_MSR_WRITE, .insn_len = v->pio.insn_len };
+	struct hw_exit done = { .kind = read ? EXIT_MSR_READ : EXIT_MSR_WRITE,
+				.insn_len = v->pio.insn_len };
 
 	v->completion = COMPLETE_NOTHING;
 	if (vcpu_linear_rip(v) != v->pio.linear_rip)
@@ -300,8 +309,8 @@ static int handle_lmsw(struct vcpu_x86 *v, const struct hw_exit *exit)
 #define CR4_DE		BIT(3)
 
 /*
- * The first access gives the guest its debug registers, without exits until debug_leave() takes them back; so only a guest that uses them
- * pays for them, and one that doesn't for none of it.
+ * The first access gives the guest its debug registers, without exits until debug_leave() takes
+ * them back; so only a guest that uses them pays for them, and one that doesn't for none of it.
  */
 static int handle_dr(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
@@ -416,7 +425,10 @@ static int handle_db(struct vcpu_x86 *v, const struct hw_exit *exit)
 	return NEXT_GUEST;
 }
 
-/* INT3 is intercepted for a debugger only. RIP is at it; an INT3 of the guest's own is delivered with RIP behind it. */
+/*
+ * INT3 is intercepted for a debugger only. RIP is at it; an INT3 of the guest's own is delivered
+ * with RIP behind it.
+ */
 static int handle_bp(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
 	if (v->guest_debug & KVM_GUESTDBG_USE_SW_BP)
@@ -426,12 +438,16 @@ static int handle_bp(struct vcpu_x86 *v, const struct hw_exit *exit)
 	return NEXT_GUEST;
 }
 
-/* VMCALL and VMMCALL are each #UD on the other vendor's processor; a guest need not know on which it is. */
+/*
+ * VMCALL and VMMCALL are each #UD on the other vendor's processor; a guest need not know on which
+ * it is.
+ */
 static bool is_hypercall_insn(struct vcpu_x86 *v)
 {
 	const u8 *insn = v->emu->insn;
 
-	return vcpu_insn_length(v) == 3 && insn[0] == 0x0f && insn[1] == 0x01 && (insn[2] == 0xc1 || insn[2] == 0xd9);
+	return vcpu_insn_length(v) == 3 && insn[0] == 0x0f && insn[1] == 0x01 &&
+	       (insn[2] == 0xc1 || insn[2] == 0xd9);
 }
 
 static int handle_invalid_opcode(struct vcpu_x86 *v)
@@ -464,13 +480,17 @@ static int handle_exception(struct vcpu_x86 *v, const struct hw_exit *exit)
 
 /* ------------------------------------------------------------------ memory */
 
-/* An event whose delivery ran into MMIO can't be finished: nobody could emulate the CPU's own pushes there. */
+/*
+ * An event whose delivery ran into MMIO can't be finished: nobody could emulate the CPU's own
+ * pushes there.
+ */
 static int emulate_mmio(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
 	int next;
 
 	if (exit->vectoring.kind != EVENT_NONE)
-		return exit_internal_error(v, KVM_INTERNAL_ERROR_DELIVERY_EV, exit->vectoring.vector, exit->npf.gpa);
+		return exit_internal_error(v, KVM_INTERNAL_ERROR_DELIVERY_EV,
+					   exit->vectoring.vector, exit->npf.gpa);
 	if (vcpu_mov(v, exit, &next))
 		return next;
 	return vcpu_emulate_npf(v, exit);
@@ -520,7 +540,9 @@ static int handle_nmi_window(struct vcpu_x86 *v)
 	return NEXT_GUEST;
 }
 
-/* A triple fault: the processor is in shutdown, and the VM is told (api.rst 5, KVM_EXIT_SHUTDOWN). */
+/*
+ * A triple fault: the processor is in shutdown, and the VM is told (api.rst 5, KVM_EXIT_SHUTDOWN).
+ */
 static int handle_shutdown(struct vcpu_x86 *v)
 {
 	v->vcpu.run->exit_reason = KVM_EXIT_SHUTDOWN;
@@ -541,7 +563,8 @@ static int handle_entry_failed(struct vcpu_x86 *v, const struct hw_exit *exit)
 static int handle_unknown(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
 	hw_dump(&v->hw);
-	return exit_internal_error(v, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON, exit->hw_reason, v->vcpu.cpu);
+	return exit_internal_error(v, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON, exit->hw_reason,
+				   v->vcpu.cpu);
 }
 
 int slow_exit(struct vcpu_x86 *v, const struct hw_exit *exit)
@@ -590,7 +613,10 @@ int slow_exit(struct vcpu_x86 *v, const struct hw_exit *exit)
 		return handle_rdtsc(v, exit);
 	case EXIT_INVD:
 	case EXIT_WBINVD:
-		/* Host memory stays coherent: there is nothing to write back for a guest without assigned devices. */
+		/*
+		 * Host memory stays coherent: there is nothing to write back for a guest without
+		 * assigned devices.
+		 */
 		return exit_done(v, exit);
 	case EXIT_MONITOR:
 	case EXIT_MWAIT:

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The fast exits: answered with IRQs off, right after the guest left, and the guest goes on. No sleep, no srcu, no user memory but through
- * accesses that may fail. fast_exit() says "handled" or "not handled"; the latter has changed nothing, and slow_exit() does it all.
+ * The fast exits: answered with IRQs off, right after the guest left, and the guest goes on. No
+ * sleep, no srcu, no user memory but through accesses that may fail. fast_exit() says "handled" or
+ * "not handled"; the latter has changed nothing, and slow_exit() does it all.
  */
 #include <linux/eventfd.h>
 #include <linux/kvm_para.h>
@@ -10,7 +11,7 @@
 #include "vcpu/fast_inline.h"
 #include "vcpu/io_inline.h"
 
-/* ------------------------------------------------------------------ how long is the instruction? */
+/* ------------------ how long is the instruction? */
 
 /* Where in the VMM is @gpa? 0: nowhere. IRQs off (an RCU reader). */
 static hva_t site_hva(struct vcpu_x86 *v, gpa_t gpa)
@@ -23,7 +24,10 @@ static hva_t site_hva(struct vcpu_x86 *v, gpa_t gpa)
 #define PTE_PRESENT	BIT_ULL(0)
 #define PTE_LARGE	BIT_ULL(7)
 
-/* The shape of a walk: bits of the address that the top table takes, and what each further level takes. */
+/*
+ * The shape of a walk: bits of the address that the top table takes, and what each further level
+ * takes.
+ */
 struct fetch_walk {
 	int shift;		/* of the top level's index */
 	int bits;		/* of each index */
@@ -40,8 +44,8 @@ static struct fetch_walk fetch_walk(u64 cr4, u64 efer)
 }
 
 /*
- * The GPA of an address that the guest has just executed. Rights don't matter then, nor do accessed bits, so this is much less than mmu_walk();
- * and it may fail for any reason. IRQs off.
+ * The GPA of an address that the guest has just executed. Rights don't matter then, nor do accessed
+ * bits, so this is much less than mmu_walk(); and it may fail for any reason. IRQs off.
  */
 static bool fetch_gpa(struct vcpu_x86 *v, u64 linear, gpa_t *gpa)
 {
@@ -58,13 +62,16 @@ static bool fetch_gpa(struct vcpu_x86 *v, u64 linear, gpa_t *gpa)
 		u64 index = (linear >> w.shift) & (BIT_ULL(w.bits) - 1);
 
 		entry = 0;
-		if (vm_read_guest_atomic(v->vcpu.vm, table + index * w.entry, &entry, w.entry) || !(entry & PTE_PRESENT))
+		if (vm_read_guest_atomic(v->vcpu.vm, table + index * w.entry, &entry, w.entry) ||
+		    !(entry & PTE_PRESENT))
 			return false;
 		if (w.shift == 12)
 			break;
-		if ((entry & PTE_LARGE) && w.shift <= 30 && !(w.shift == 30 && !(hw_efer(hw) & EFER_LMA))) {
+		if ((entry & PTE_LARGE) && w.shift <= 30 &&
+		    !(w.shift == 30 && !(hw_efer(hw) & EFER_LMA))) {
 			if (w.entry == 4)
-				return false;	/* 4M pages with their folded address bits: not worth it here */
+				/* 4M pages with their folded address bits: not worth it here */
+				return false;
 			break;
 		}
 		table = entry & GENMASK_ULL(51, 12);
@@ -74,15 +81,18 @@ static bool fetch_gpa(struct vcpu_x86 *v, u64 linear, gpa_t *gpa)
 }
 
 /**
- * insn_site_fill() - find the bytes at @linear, where the guest has just fetched an instruction, and remember them in @s. 0: they can't be found this
- * way. IRQs off, or vm->srcu held.
+ * insn_site_fill() - find the bytes at @linear, where the guest has just fetched an instruction,
+ * and remember them in @s. 0: they can't be found this way. IRQs off, or vm->srcu held.
  */
 hva_t insn_site_fill(struct vcpu_x86 *v, u64 linear, struct insn_site *s)
 {
 	hva_t hva;
 	gpa_t gpa;
 
-	/* Two that share a slot, in a loop, would push one another out each time: who is pushed out waits in the slot beside it. */
+	/*
+	 * Two that share a slot, in a loop, would push one another out each time: who is pushed out
+	 * waits in the slot beside it.
+	 */
 	swap(*s, v->insn_sites[(s - v->insn_sites) ^ 1]);
 	if (s->linear == linear && s->cr3 == hw_cr3(&v->hw))
 		return s->hva;
@@ -95,7 +105,10 @@ hva_t insn_site_fill(struct vcpu_x86 *v, u64 linear, struct insn_site *s)
 	return hva;
 }
 
-/** vcpu_usual_length() - bytes of the instruction that exited, where the hardware says or it has its usual form; else 0. IRQs off, or vm->srcu held. */
+/**
+ * vcpu_usual_length() - bytes of the instruction that exited, where the hardware says or it has its
+ * usual form; else 0. IRQs off, or vm->srcu held.
+ */
 u32 vcpu_usual_length(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
 	return insn_usual_length(v, exit, exit->kind);
@@ -107,7 +120,7 @@ static __always_inline bool fast_skip(struct vcpu_x86 *v, u32 len)
 	return true;
 }
 
-/* ------------------------------------------------------------------ handlers: each has a frame of its own, so that none pays for another's */
+/* ------------------ handlers: each has a frame of its own, so that none pays for another's */
 
 static bool fast_rdtsc(struct vcpu_x86 *v, u32 len)
 {
@@ -170,7 +183,8 @@ static bool fast_deadline_write(struct vcpu_x86 *v, u64 deadline)
 {
 	if (!v->has_apic || !v->has.tsc_deadline)
 		return false;
-	if (unlikely(rcu_access_pointer(v_vm(v)->msr_filter)) && !msr_allowed_by_filter(v, MSR_IA32_TSC_DEADLINE, ACCESS_WRITE))
+	if (unlikely(rcu_access_pointer(v_vm(v)->msr_filter)) &&
+	    !msr_allowed_by_filter(v, MSR_IA32_TSC_DEADLINE, ACCESS_WRITE))
 		return false;
 	lapic_timer_set_deadline(&v->apic, deadline);
 	vcpu_timer_to_hardware(v);
@@ -179,7 +193,8 @@ static bool fast_deadline_write(struct vcpu_x86 *v, u64 deadline)
 
 static noinline bool fast_other_msr_write(struct vcpu_x86 *v, u32 len, u32 msr, u64 val)
 {
-	if (msr == MSR_IA32_TSC_DEADLINE ? !fast_deadline_write(v, val) : !fast_x2apic_write(v, msr, val))
+	if (msr == MSR_IA32_TSC_DEADLINE ? !fast_deadline_write(v, val)
+					 : !fast_x2apic_write(v, msr, val))
 		return false;
 	v->vcpu.stats.msr_exits++;
 	return fast_skip(v, len);
@@ -198,7 +213,8 @@ static noinline bool fast_msr_write(struct vcpu_x86 *v, u32 len)
 		/* An IOAPIC or the VMM must hear of it: not with IRQs off. */
 		if (unlikely(apic->eois_queued))
 			vcpu_event_due(&v->vcpu);
-	} else if (apic->mode == APIC_X2APIC && msr == MSR_X2APIC(APIC_SELF_IPI) && val - 16 < 256 - 16) {
+	} else if (apic->mode == APIC_X2APIC && msr == MSR_X2APIC(APIC_SELF_IPI) &&
+		   val - 16 < 256 - 16) {
 		lapic_raise_own(apic, val);
 	} else {
 		return fast_other_msr_write(v, len, msr, val);
@@ -293,17 +309,20 @@ static bool is_stepping(struct vcpu_x86 *v)
 }
 
 /*
- * A page fault that only sets a bit, makes a page writable whose dirty log says so, or maps what the VMM has written: no instruction has ended. Or a
- * MOV with a device. An entry that
- * isn't present has nothing to be set, but where the processor keeps no accessed bits and aging takes the present bits away.
+ * A page fault that only sets a bit, makes a page writable whose dirty log says so, or maps what
+ * the VMM has written: no instruction has ended. Or a MOV with a device. An entry that isn't
+ * present has nothing to be set, but where the processor keeps no accessed bits and aging takes the
+ * present bits away.
  */
 static noinline bool fast_fault(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
-	if ((exit->npf.present || !hw_caps.tdp_ad) && mmu_fault_fast(&v_vm(v)->mmu, &v->vcpu, exit->npf.gpa, exit->npf.access)) {
+	if ((exit->npf.present || !hw_caps.tdp_ad) &&
+	    mmu_fault_fast(&v_vm(v)->mmu, &v->vcpu, exit->npf.gpa, exit->npf.access)) {
 		v->vcpu.stats.pf_fast++;
 		return true;
 	}
-	if (!exit->npf.present && mmu_fault_written(&v_vm(v)->mmu, &v->vcpu, exit->npf.gpa, exit->npf.access)) {
+	if (!exit->npf.present &&
+	    mmu_fault_written(&v_vm(v)->mmu, &v->vcpu, exit->npf.gpa, exit->npf.access)) {
 		v->vcpu.stats.pf_taken++;
 		v->vcpu.stats.pf_fixed++;
 		return true;
@@ -321,7 +340,10 @@ static noinline bool fast_npf(struct vcpu_x86 *v, const struct hw_exit *exit)
 	return fast_fault(v, exit);
 }
 
-/** vcpu_apic_done() - the processor has written a register of the LAPIC for the guest, or ended an interrupt; RIP is behind it. Any context. */
+/**
+ * vcpu_apic_done() - the processor has written a register of the LAPIC for the guest, or ended an
+ * interrupt; RIP is behind it. Any context.
+ */
 void vcpu_apic_done(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
 	if (exit->kind == EXIT_APIC_WRITE)
@@ -343,7 +365,10 @@ static bool fast_apic(struct vcpu_x86 *v, const struct hw_exit *exit)
 	return true;
 }
 
-/* The LAPIC's timer is over, or the processor's was set to 0 for another reason: then the outer loop goes on. */
+/*
+ * The LAPIC's timer is over, or the processor's was set to 0 for another reason: then the outer
+ * loop goes on.
+ */
 static noinline bool fast_timer(struct vcpu_x86 *v)
 {
 	if (!lapic_timer_hw_over(&v->apic))
@@ -366,7 +391,7 @@ static bool fast_window(struct vcpu_x86 *v)
 #define FAST_INSNS	(BIT_ULL(EXIT_MSR_WRITE) | BIT_ULL(EXIT_MSR_READ) | BIT_ULL(EXIT_HLT) | BIT_ULL(EXIT_PAUSE) | BIT_ULL(EXIT_INVD) | \
 			 BIT_ULL(EXIT_WBINVD) | BIT_ULL(EXIT_RDTSC) | BIT_ULL(EXIT_RDTSCP) | BIT_ULL(EXIT_HYPERCALL))
 
-#define FAST_APIC	(BIT_ULL(EXIT_APIC_ACCESS) | BIT_ULL(EXIT_APIC_WRITE) | BIT_ULL(EXIT_EOI_INDUCED))
+#define FAST_APIC (BIT_ULL(EXIT_APIC_ACCESS) | BIT_ULL(EXIT_APIC_WRITE) | BIT_ULL(EXIT_EOI_INDUCED))
 
 static bool fast_insn(struct vcpu_x86 *v, const struct hw_exit *exit)
 {

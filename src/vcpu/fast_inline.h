@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The part of the fast exits that the inner loop inlines: where the instruction ends, and CPUID. The rest is in vcpu/fast.c.
+ * The part of the fast exits that the inner loop inlines: where the instruction ends, and CPUID.
+ * The rest is in vcpu/fast.c.
  */
 #ifndef VCPU_FAST_INLINE_H
 #define VCPU_FAST_INLINE_H
@@ -14,13 +15,15 @@
 bool fast_other(struct vcpu_x86 *v, struct hw_exit *exit);
 hva_t insn_site_fill(struct vcpu_x86 *v, u64 linear, struct insn_site *s);
 
-/* ------------------------------------------------------------------ how long is the instruction? */
+/* ------------------ how long is the instruction? */
 
 /*
- * Processors without NRIP don't say. The instructions that exit have one usual form without prefixes, so the bytes at RIP are compared with that
- * form; anything else is left to the decoder of the slow way. To find the bytes without a walk of the guest's page tables each time, the last few
- * sites are remembered by CR3 and linear address. A site that the guest has mapped elsewhere since is harmless as long as the bytes there still
- * are the instruction; the bytes are read and compared at every exit.
+ * Processors without NRIP don't say. The instructions that exit have one usual form without
+ * prefixes, so the bytes at RIP are compared with that form; anything else is left to the decoder
+ * of the slow way. To find the bytes without a walk of the guest's page tables each time, the last
+ * few sites are remembered by CR3 and linear address. A site that the guest has mapped elsewhere
+ * since is harmless as long as the bytes there still are the instruction; the bytes are read and
+ * compared at every exit.
  */
 struct insn_form {
 	u8 len;
@@ -43,9 +46,10 @@ static const struct insn_form insn_forms[NR_EXIT_KINDS] = {
 };
 
 /*
- * Read four bytes of the VMM's memory. Without access_ok() and the LFENCE behind it: the address is a memslot's, which was checked when the VMM
- * gave it, and no guess of the processor's can make it another's. With preemption off a page that isn't there is a failure; in_atomic() tells the
- * fault handler so, or, where the kernel doesn't count that, pagefault_disable().
+ * Read four bytes of the VMM's memory. Without access_ok() and the LFENCE behind it: the address is
+ * a memslot's, which was checked when the VMM gave it, and no guess of the processor's can make it
+ * another's. With preemption off a page that isn't there is a failure; in_atomic() tells the fault
+ * handler so, or, where the kernel doesn't count that, pagefault_disable().
  */
 static __always_inline bool insn_site_read(hva_t hva, u32 *word)
 {
@@ -70,7 +74,10 @@ fault:
 
 static __always_inline struct insn_site *insn_site(struct vcpu_x86 *v, u64 linear)
 {
-	/* Sites near one another, a loop's, shall not share a slot: a multiplication by the golden ratio spreads them best. */
+	/*
+	 * Sites near one another, a loop's, shall not share a slot: a multiplication by the golden
+	 * ratio spreads them best.
+	 */
 	BUILD_BUG_ON(ARRAY_SIZE(v->insn_sites) != 32);
 	return &v->insn_sites[(u32)linear * 0x61c88647u >> 27];
 }
@@ -87,11 +94,15 @@ static __always_inline bool insn_usual_form(struct vcpu_x86 *v, u8 kind, u32 *wo
 		if (!hva)
 			return false;
 	}
-	return likely(insn_site_read(hva, word)) && (*word & insn_forms[kind].mask) == insn_forms[kind].bytes;
+	return likely(insn_site_read(hva, word)) &&
+	       (*word & insn_forms[kind].mask) == insn_forms[kind].bytes;
 }
 
-/* Bytes of the instruction that exited, where the hardware says or it has its usual form; else 0. */
-static __always_inline u32 insn_usual_length(struct vcpu_x86 *v, const struct hw_exit *exit, u8 kind)
+/*
+ * Bytes of the instruction that exited, where the hardware says or it has its usual form; else 0.
+ */
+static __always_inline u32 insn_usual_length(struct vcpu_x86 *v, const struct hw_exit *exit,
+					     u8 kind)
 {
 	u32 word;
 
@@ -100,7 +111,10 @@ static __always_inline u32 insn_usual_length(struct vcpu_x86 *v, const struct hw
 	return insn_forms[kind].len && insn_usual_form(v, kind, &word) ? insn_forms[kind].len : 0;
 }
 
-/* RIP moves on, and with it goes the interrupt shadow. Only a carry out of 32 bits makes the code size matter: EIP wraps, RIP doesn't. */
+/*
+ * RIP moves on, and with it goes the interrupt shadow. Only a carry out of 32 bits makes the code
+ * size matter: EIP wraps, RIP doesn't.
+ */
 static __always_inline void vcpu_advance_rip(struct vcpu_x86 *v, u32 len)
 {
 	u64 next = hw_rip(&v->hw) + len;
@@ -124,18 +138,20 @@ static __always_inline void vcpu_skip(struct vcpu_x86 *v, u32 len)
 
 /* ------------------------------------------------------------------ port I/O */
 
-#define QUIRK_PORT	0x7e	/* OUT to it is behind RIP when the VMM hears of it (KVM_X86_QUIRK_OUT_7E_INC_RIP): exits.c */
+/* OUT to it is behind RIP when the VMM hears of it (KVM_X86_QUIRK_OUT_7E_INC_RIP): exits.c */
+#define QUIRK_PORT	0x7e
 
 /* fast.c */
 bool fast_doorbell(struct vcpu_x86 *v, const struct hw_exit *exit);
 
 /*
- * Most ports are the VMM's: then exit->io.unclaimed says so, and the run loop asks it without looking again. IRQs off. A device that is added
- * from now on is added behind this access.
+ * Most ports are the VMM's: then exit->io.unclaimed says so, and the run loop asks it without
+ * looking again. IRQs off. A device that is added from now on is added behind this access.
  */
 static __always_inline bool fast_io(struct vcpu_x86 *v, struct hw_exit *exit)
 {
-	if (exit->io.string || exit->io.port == QUIRK_PORT || unlikely(hw_rflags(&v->hw) & (X86_EFLAGS_TF | X86_EFLAGS_RF)))
+	if (exit->io.string || exit->io.port == QUIRK_PORT ||
+	    unlikely(hw_rflags(&v->hw) & (X86_EFLAGS_TF | X86_EFLAGS_RF)))
 		return false;
 	if (!iobus_may_have(&v->vcpu.vm->pio, exit->io.port)) {
 		exit->io.unclaimed = true;
@@ -156,7 +172,8 @@ static __always_inline bool fast_cpuid(struct vcpu_x86 *v, u32 len)
 	if (unlikely(function == 0xd && v->xcr0_may_move))
 		return false;
 	v->vcpu.stats.cpuid_exits++;
-	if (likely(first != CPUID_NO_ENTRY && e->function == function && (!(e->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX) || e->index == index))) {
+	if (likely(first != CPUID_NO_ENTRY && e->function == function &&
+		   (!(e->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX) || e->index == index))) {
 		hw_set_reg(&v->hw, REG_RAX, e->eax);
 		hw_set_reg(&v->hw, REG_RBX, e->ebx);
 		hw_set_reg(&v->hw, REG_RCX, e->ecx);
@@ -169,8 +186,9 @@ static __always_inline bool fast_cpuid(struct vcpu_x86 *v, u32 len)
 }
 
 /**
- * fast_exit() - answer what can be answered with IRQs off: true, and the guest goes on. false: nothing was done, and slow_exit() does it all. A single
- * step has its own consequences after each instruction, and RF ends with it: both go the slow way.
+ * fast_exit() - answer what can be answered with IRQs off: true, and the guest goes on. false:
+ * nothing was done, and slow_exit() does it all. A single step has its own consequences after each
+ * instruction, and RF ends with it: both go the slow way.
  */
 static __always_inline bool fast_exit(struct vcpu_x86 *v, struct hw_exit *exit)
 {

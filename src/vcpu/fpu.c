@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The guest's FPU and extended state. Its registers live in a guest fpstate of the kernel's, which is the task's own from the start of
- * KVM_RUN to its end, so that context switches save and restore it like any other.
+ * The guest's FPU and extended state. Its registers live in a guest fpstate of the kernel's, which
+ * is the task's own from the start of KVM_RUN to its end, so that context switches save and restore
+ * it like any other.
  */
 #include <asm/fpu/api.h>
 #include <asm/fpu/types.h>
@@ -24,7 +25,10 @@ void fpu_destroy(struct vcpu_x86 *v)
 	fpu_free_guest_fpstate(&v->guest_fpu);
 }
 
-/** fpu_reset() - extended state as RESET leaves it; INIT keeps all of it (APM 2, table 14-1). vCPU loaded, not in KVM_RUN's swap for RESET. */
+/**
+ * fpu_reset() - extended state as RESET leaves it; INIT keeps all of it (APM 2, table 14-1). vCPU
+ * loaded, not in KVM_RUN's swap for RESET.
+ */
 void fpu_reset(struct vcpu_x86 *v, bool init)
 {
 	if (!init) {
@@ -36,7 +40,8 @@ void fpu_reset(struct vcpu_x86 *v, bool init)
 }
 
 /*
- * XCR0 and XSS matter only to a guest that has enabled XSAVE; without CR4.OSXSAVE no instruction that depends on them can run.
+ * XCR0 and XSS matter only to a guest that has enabled XSAVE; without CR4.OSXSAVE no instruction
+ * that depends on them can run.
  */
 void fpu_update_switch(struct vcpu_x86 *v)
 {
@@ -44,8 +49,9 @@ void fpu_update_switch(struct vcpu_x86 *v)
 	bool xsave = cr4 & X86_CR4_OSXSAVE;
 
 	/*
-	 * An emulated processor may not know the intercept of XSETBV (QEMU's TCG doesn't): then the guest changes XCR0 without an exit, and the
-	 * host would go on with the guest's. Only where we are a guest ourselves XCR0 is looked at; XGETBV is never an exit.
+	 * An emulated processor may not know the intercept of XSETBV (QEMU's TCG doesn't): then the
+	 * guest changes XCR0 without an exit, and the host would go on with the guest's. Only where
+	 * we are a guest ourselves XCR0 is looked at; XGETBV is never an exit.
 	 */
 	v->xcr0_may_move = xsave && boot_cpu_has(X86_FEATURE_HYPERVISOR);
 	v->xcr0_switch = xsave && v->xcr0 != fpu_host_xcr0;
@@ -55,8 +61,8 @@ void fpu_update_switch(struct vcpu_x86 *v)
 }
 
 /*
- * fpu_xcr0_moved() - the guest has changed XCR0 behind our back: take its value over, or put the old one back when it may not have it. IRQs off;
- * XCR0 is still the guest's.
+ * fpu_xcr0_moved() - the guest has changed XCR0 behind our back: take its value over, or put the
+ * old one back when it may not have it. IRQs off; XCR0 is still the guest's.
  */
 void fpu_xcr0_moved(struct vcpu_x86 *v)
 {

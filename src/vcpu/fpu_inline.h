@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The part of extended state that the kernel's guest fpstate does not carry: XCR0, XSS and PKRU, switched around the inner loop.
+ * The part of extended state that the kernel's guest fpstate does not carry: XCR0, XSS and PKRU,
+ * switched around the inner loop.
  */
 #ifndef VCPU_FPU_INLINE_H
 #define VCPU_FPU_INLINE_H
@@ -18,8 +19,9 @@ extern u64 fpu_host_xcr0, fpu_host_xss;
 void fpu_xcr0_moved(struct vcpu_x86 *v);
 
 /*
- * fpu_enter() - make XCR0, XSS and PKRU the guest's. IRQs off, until fpu_leave(): what runs in between uses no FPU.
- * Every write is behind a comparison: XSETBV is an exit by itself when we are nested, and WRPKRU serializes. Both are called where v->rare isn't 0.
+ * fpu_enter() - make XCR0, XSS and PKRU the guest's. IRQs off, until fpu_leave(): what runs in
+ * between uses no FPU. Every write is behind a comparison: XSETBV is an exit by itself when we are
+ * nested, and WRPKRU serializes. Both are called where v->rare isn't 0.
  */
 static __always_inline void fpu_enter(struct vcpu_x86 *v)
 {

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KVM_GET/SET_FPU, XSAVE(2), XCRS. The registers are in the kernel's container for guests (struct fpu_guest): only its own
- * functions know the format there, so every access goes through the standard XSAVE layout.
+ * KVM_GET/SET_FPU, XSAVE(2), XCRS. The registers are in the kernel's container for guests (struct
+ * fpu_guest): only its own functions know the format there, so every access goes through the
+ * standard XSAVE layout.
  */
 #include <linux/slab.h>
 #include <asm/fpu/api.h>
 #include <asm/fpu/types.h>
 #include "vcpu/vcpu.h"
 
-/* Room for the standard layout of all that a guest may have; KVM_GET_XSAVE's 4096 bytes at least. */
+/*
+ * Room for the standard layout of all that a guest may have; KVM_GET_XSAVE's 4096 bytes at least.
+ */
 static size_t uabi_size(struct vcpu_x86 *v)
 {
 	return max_t(size_t, v->guest_fpu.uabi_size, sizeof(struct kvm_xsave));
@@ -23,7 +26,8 @@ static void copy_out(struct vcpu_x86 *v, void *buf, size_t size)
 
 static int copy_in(struct vcpu_x86 *v, const void *buf)
 {
-	return fpu_copy_uabi_to_guest_fpstate(&v->guest_fpu, buf, cpuid_host_xcr0() | XFEATURE_MASK_FPSSE, &v->pkru);
+	return fpu_copy_uabi_to_guest_fpstate(&v->guest_fpu, buf,
+					      cpuid_host_xcr0() | XFEATURE_MASK_FPSSE, &v->pkru);
 }
 
 /** vcpu_get_xsave() - KVM_GET_XSAVE, KVM_GET_XSAVE2: @size bytes, at least 4096. */
@@ -33,7 +37,10 @@ void vcpu_get_xsave(struct vcpu_x86 *v, void *state, size_t size)
 	copy_out(v, state, size);
 }
 
-/** vcpu_set_xsave() - KVM_SET_XSAVE. -EINVAL: components that the host hasn't, reserved header or MXCSR bits. */
+/**
+ * vcpu_set_xsave() - KVM_SET_XSAVE. -EINVAL: components that the host hasn't, reserved header or
+ * MXCSR bits.
+ */
 int vcpu_set_xsave(struct vcpu_x86 *v, const void *state)
 {
 	return copy_in(v, state);
@@ -104,7 +111,10 @@ void vcpu_get_xcrs(struct vcpu_x86 *v, struct kvm_xcrs *xcrs)
 	xcrs->xcrs[0].value = v->xcr0;
 }
 
-/** vcpu_set_xcrs() - KVM_SET_XCRS. -EINVAL: too many, flags, or bits of XCR0 that the guest can't have. Only XCR0 counts. */
+/**
+ * vcpu_set_xcrs() - KVM_SET_XCRS. -EINVAL: too many, flags, or bits of XCR0 that the guest can't
+ * have. Only XCR0 counts.
+ */
 int vcpu_set_xcrs(struct vcpu_x86 *v, const struct kvm_xcrs *xcrs)
 {
 	u32 i;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Waiting: HLT, the sleep of a vCPU that has nothing to do (with polling before it), and directed yield for one that spins.
+ * Waiting: HLT, the sleep of a vCPU that has nothing to do (with polling before it), and directed
+ * yield for one that spins.
  */
 #include <linux/ktime.h>
 #include <linux/rcuwait.h>
@@ -11,7 +12,10 @@
 #include <asm/processor.h>
 #include "vcpu/vcpu.h"
 
-/** vcpu_halt() - HLT was executed (and is behind RIP). NEXT_GUEST: the run loop waits; NEXT_USER: without a LAPIC in the kernel the VMM does. */
+/**
+ * vcpu_halt() - HLT was executed (and is behind RIP). NEXT_GUEST: the run loop waits; NEXT_USER:
+ * without a LAPIC in the kernel the VMM does.
+ */
 int vcpu_halt(struct vcpu_x86 *v)
 {
 	v->vcpu.stats.halt_exits++;
@@ -23,7 +27,10 @@ int vcpu_halt(struct vcpu_x86 *v)
 	return NEXT_GUEST;
 }
 
-/* What ends a sleep or a poll; the vCPU's thread, perhaps with its task state set already, so nothing here may sleep. */
+/*
+ * What ends a sleep or a poll; the vCPU's thread, perhaps with its task state set already, so
+ * nothing here may sleep.
+ */
 static bool block_is_over(struct vcpu_x86 *v)
 {
 	return vcpu_request_pending(&v->vcpu) || vcpu_runnable(v) || signal_pending(current);
@@ -38,7 +45,10 @@ static bool halt_poll(struct vcpu_x86 *v, ktime_t start, u64 ns)
 	do {
 		if (block_is_over(v)) {
 			v->vcpu.stats.halt_successful_poll++;
-			/* Not for the guest: a request or a signal, which would have come as fast without polling. */
+			/*
+			 * Not for the guest: a request or a signal, which would have come as fast
+			 * without polling.
+			 */
 			if (!vcpu_runnable(v))
 				v->vcpu.stats.halt_poll_invalid++;
 			return true;
@@ -49,8 +59,8 @@ static bool halt_poll(struct vcpu_x86 *v, ktime_t start, u64 ns)
 }
 
 /*
- * Learn from this wait (halt-polling.rst): polling a little longer would have caught it, so poll longer; or nothing short would have, so
- * poll less.
+ * Learn from this wait (halt-polling.rst): polling a little longer would have caught it, so poll
+ * longer; or nothing short would have, so poll less.
  */
 static void halt_poll_adjust(struct vcpu_x86 *v, u64 waited_ns, bool polled_in_vain)
 {
@@ -64,7 +74,8 @@ static void halt_poll_adjust(struct vcpu_x86 *v, u64 waited_ns, bool polled_in_v
 		if (ns < p->halt_poll_grow_start)
 			ns = 0;
 	} else if (waited_ns > ns && p->halt_poll_grow) {
-		ns = min_t(u64, max, max_t(u64, p->halt_poll_grow_start, (u64)ns * p->halt_poll_grow));
+		ns = min_t(u64, max,
+			   max_t(u64, p->halt_poll_grow_start, (u64)ns * p->halt_poll_grow));
 	}
 	v->vcpu.halt_poll_ns = min(ns, max);
 }
@@ -76,7 +87,10 @@ static void halt_sleep(struct vcpu_x86 *v)
 	WRITE_ONCE(v->vcpu.blocked, true);
 	prepare_to_rcuwait(wait);
 	for (;;) {
-		/* The barrier in it pairs with the one in rcuwait_wake_up(): either we see the event or the waker sees us asleep. */
+		/*
+		 * The barrier in it pairs with the one in rcuwait_wake_up(): either we see the
+		 * event or the waker sees us asleep.
+		 */
 		set_current_state(TASK_INTERRUPTIBLE);
 		if (block_is_over(v))
 			break;
@@ -114,7 +128,10 @@ static void block(struct vcpu_x86 *v)
 	}
 }
 
-/** vcpu_block() - wait until the vCPU has something to do, a request or a signal. vCPU thread, no srcu, IRQs on. */
+/**
+ * vcpu_block() - wait until the vCPU has something to do, a request or a signal. vCPU thread, no
+ * srcu, IRQs on.
+ */
 void vcpu_block(struct vcpu_x86 *v)
 {
 	/* The processor's timer runs with the guest only. */
@@ -126,8 +143,9 @@ void vcpu_block(struct vcpu_x86 *v)
 /* ------------------------------------------------------------------ PAUSE-loop exits */
 
 /*
- * The window is how long a guest may spin before it exits: PAUSEs on SVM, cycles on VMX. A vCPU that exits again and again waits for something that a
- * yield doesn't bring, so its window grows; when it has been switched out that is forgotten, at once or step by step.
+ * The window is how long a guest may spin before it exits: PAUSEs on SVM, cycles on VMX. A vCPU
+ * that exits again and again waits for something that a yield doesn't bring, so its window grows;
+ * when it has been switched out that is forgotten, at once or step by step.
  */
 static void pause_window_set(struct vcpu_x86 *v, u64 window)
 {
@@ -138,18 +156,25 @@ static void pause_window_set(struct vcpu_x86 *v, u64 window)
 		hw_set_pause_window(&v->hw, p->ple_gap, window);
 }
 
-/** vcpu_pause_init() - a new vCPU. Loaded. Without a filter in the processor each PAUSE would exit: then none does. */
+/**
+ * vcpu_pause_init() - a new vCPU. Loaded. Without a filter in the processor each PAUSE would exit:
+ * then none does.
+ */
 void vcpu_pause_init(struct vcpu_x86 *v)
 {
 	const struct vm_params *p = &v->vcpu.vm->params;
 
-	if (!hw_caps.pause_filter || !p->ple_window || (v_vm(v)->disabled_exits & KVM_X86_DISABLE_EXITS_PAUSE))
+	if (!hw_caps.pause_filter || !p->ple_window ||
+	    (v_vm(v)->disabled_exits & KVM_X86_DISABLE_EXITS_PAUSE))
 		return;
 	hw_set_pause_window(&v->hw, p->ple_gap, p->ple_window);
 	hw_set_intercept(&v->hw, INTERCEPT_INSN_PAUSE, true);
 }
 
-/* A factor below the window multiplies, a larger number is added; 0 stands still (parameter pause_filter_count_grow). */
+/*
+ * A factor below the window multiplies, a larger number is added; 0 stands still (parameter
+ * pause_filter_count_grow).
+ */
 void vcpu_pause_grow(struct vcpu_x86 *v)
 {
 	u32 by = v->vcpu.vm->params.ple_window_grow;
@@ -159,7 +184,10 @@ void vcpu_pause_grow(struct vcpu_x86 *v)
 		pause_window_set(v, by < v->vcpu.vm->params.ple_window ? window * by : window + by);
 }
 
-/* A divisor below the window, or a larger number to be taken away; 0: back to the beginning (parameter pause_filter_count_shrink). */
+/*
+ * A divisor below the window, or a larger number to be taken away; 0: back to the beginning
+ * (parameter pause_filter_count_shrink).
+ */
 void vcpu_pause_shrink(struct vcpu_x86 *v)
 {
 	u32 base = v->vcpu.vm->params.ple_window, by = v->vcpu.vm->params.ple_window_shrink;
@@ -181,11 +209,17 @@ static bool worth_a_boost(struct vcpu *vcpu, bool kernel_mode)
 {
 	if (!READ_ONCE(vcpu->ready) || READ_ONCE(vcpu->blocked))
 		return false;
-	/* A lock holder is in the kernel; who was preempted in user mode holds none that a kernel spins for. */
+	/*
+	 * A lock holder is in the kernel; who was preempted in user mode holds none that a kernel
+	 * spins for.
+	 */
 	return !kernel_mode || !READ_ONCE(vcpu->preempted) || READ_ONCE(vcpu->in_kernel);
 }
 
-/* >0: the other vCPU's thread gets the CPU; 0: not now; <0: nobody could profit, since this runqueue has a single task. */
+/*
+ * >0: the other vCPU's thread gets the CPU; 0: not now; <0: nobody could profit, since this
+ * runqueue has a single task.
+ */
 static int yield_cpu_to(struct vcpu *target)
 {
 	struct task_struct *task;
@@ -210,8 +244,9 @@ bool vcpu_yield_to(struct vcpu *target)
 }
 
 /**
- * vcpu_on_spin() - this vCPU spins (PAUSE-loop exit, or a PV hint): give the CPU to one that may hold what it waits for. Starts behind the
- * one that was boosted last, so that all get their turn. Process context, IRQs on.
+ * vcpu_on_spin() - this vCPU spins (PAUSE-loop exit, or a PV hint): give the CPU to one that may
+ * hold what it waits for. Starts behind the one that was boosted last, so that all get their turn.
+ * Process context, IRQs on.
  */
 void vcpu_on_spin(struct vcpu_x86 *v, bool kernel_mode)
 {

@@ -132,8 +132,9 @@ bool io_read(struct vcpu_x86 *v, u16 port, u32 len, void *val)
 }
 
 /**
- * ring_doorbell() - signal the eventfd that waits for this write, and note in @memo which it was. false: there is none, or another device comes
- * first. RCU held, or IRQs off: where an eventfd's lock may sleep (PREEMPT_RT), it is left to iobus_write().
+ * ring_doorbell() - signal the eventfd that waits for this write, and note in @memo which it was.
+ * false: there is none, or another device comes first. RCU held, or IRQs off: where an eventfd's
+ * lock may sleep (PREEMPT_RT), it is left to iobus_write().
  */
 bool ring_doorbell(struct iobus *bus, struct io_memo *memo, gpa_t addr, u32 len, u64 val)
 {
@@ -159,24 +160,29 @@ bool ring_doorbell(struct iobus *bus, struct io_memo *memo, gpa_t addr, u32 len,
 
 /* ------------------------------------------------------------------ MMIO */
 
-/** is_lapic_page() - the LAPIC's page is this vCPU's own and hides whatever else is there (SDM 3A, 11.4.1). vCPU thread. */
+/**
+ * is_lapic_page() - the LAPIC's page is this vCPU's own and hides whatever else is there (SDM 3A,
+ * 11.4.1). vCPU thread.
+ */
 bool is_lapic_page(const struct vcpu_x86 *v, gpa_t gpa)
 {
 	return gpa_to_gfn(gpa ^ v->apic.base) == 0 && v->has_apic && v->apic.mode != APIC_DISABLED;
 }
 
 /*
- * In x2APIC mode the page is gone, but for a VMM that has not disabled KVM_X86_QUIRK_LAPIC_MMIO_HOLE: then it is there and empty.
- * Returns true when the access is to be ended here, false when it goes to the bus.
+ * In x2APIC mode the page is gone, but for a VMM that has not disabled
+ * KVM_X86_QUIRK_LAPIC_MMIO_HOLE: then it is there and empty. Returns true when the access is to be
+ * ended here, false when it goes to the bus.
  */
 static bool lapic_page_is_empty(struct vcpu_x86 *v)
 {
-	return v->apic.mode == APIC_X2APIC && !(v_vm(v)->disabled_quirks & KVM_X86_QUIRK_LAPIC_MMIO_HOLE);
+	return v->apic.mode == APIC_X2APIC &&
+	       !(v_vm(v)->disabled_quirks & KVM_X86_QUIRK_LAPIC_MMIO_HOLE);
 }
 
 /**
- * vcpu_level_eoi() - pass the ends of level-triggered interrupts on to the IOAPIC, or to the VMM that has it. One at a time for the VMM: the
- * others stay queued until it has been told.
+ * vcpu_level_eoi() - pass the ends of level-triggered interrupts on to the IOAPIC, or to the VMM
+ * that has it. One at a time for the VMM: the others stay queued until it has been told.
  */
 void vcpu_level_eoi(struct vcpu_x86 *v)
 {

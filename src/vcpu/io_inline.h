@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What accesses to devices have reached, so that the next one to the same address needs no search: neither of the memslots, nor of the devices. A memo is
- * the answer of one set of slots and one of devices, and holds as long as both are still the current ones.
+ * What accesses to devices have reached, so that the next one to the same address needs no search:
+ * neither of the memslots, nor of the devices. A memo is the answer of one set of slots and one of
+ * devices, and holds as long as both are still the current ones.
  */
 #ifndef VCPU_IO_INLINE_H
 #define VCPU_IO_INLINE_H
@@ -11,7 +12,8 @@
 #include "vcpu/vcpu.h"
 
 #define IO_MEMO_PORT	BIT_ULL(63)	/* beside a port's number: no guest-physical address */
-#define IO_MEMO_DEVICE	0xff		/* instead of a length: some device is there, and has to be searched for */
+/* instead of a length: some device is there, and has to be searched for */
+#define IO_MEMO_DEVICE	0xff
 
 static __always_inline struct io_memo *io_memo(struct vcpu_x86 *v, u64 key)
 {
@@ -20,7 +22,8 @@ static __always_inline struct io_memo *io_memo(struct vcpu_x86 *v, u64 key)
 }
 
 /* Is it known that there is no memory at @gpa? RCU, or vm->srcu. */
-static __always_inline bool io_memo_no_memory(struct vcpu_x86 *v, const struct io_memo *memo, gpa_t gpa)
+static __always_inline bool io_memo_no_memory(struct vcpu_x86 *v, const struct io_memo *memo,
+					      gpa_t gpa)
 {
 	return memo->key == gpa && memo->slots == memslots(v->vcpu.vm)->generation;
 }
@@ -34,10 +37,12 @@ static __always_inline struct iodevs *io_memo_devs(struct iobus *bus, const stru
 }
 
 /*
- * The doorbell that a write of @len bytes at the same address rang before; NULL: it isn't there any more. The caller looks whether it waits for the value:
- * what was met before it in that search were doorbells that wait for other values or lengths, and no two wait for the same. RCU, or IRQs off.
+ * The doorbell that a write of @len bytes at the same address rang before; NULL: it isn't there any
+ * more. The caller looks whether it waits for the value: what was met before it in that search were
+ * doorbells that wait for other values or lengths, and no two wait for the same. RCU, or IRQs off.
  */
-static __always_inline struct ioeventfd *io_memo_bell(struct iobus *bus, const struct io_memo *memo, u32 len)
+static __always_inline struct ioeventfd *io_memo_bell(struct iobus *bus, const struct io_memo *memo,
+						      u32 len)
 {
 	struct iodevs *devs = io_memo_devs(bus, memo);
 

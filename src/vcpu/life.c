@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The life of a VM and of a vCPU: made, loaded onto a CPU and taken off, reset, destroyed. What is made in order is undone in reverse.
+ * The life of a VM and of a vCPU: made, loaded onto a CPU and taken off, reset, destroyed. What is
+ * made in order is undone in reverse.
  */
 #include <linux/err.h>
 #include <linux/gfp.h>
@@ -16,7 +17,9 @@ size_t vm_x86_size(void)
 	return sizeof(struct vm_x86);
 }
 
-/** vm_x86_init() - a new VM for current->mm. @type: KVM_CREATE_VM's. May sleep. -EINVAL, -ENOMEM. */
+/**
+ * vm_x86_init() - a new VM for current->mm. @type: KVM_CREATE_VM's. May sleep. -EINVAL, -ENOMEM.
+ */
 int vm_x86_init(struct vm_x86 *vm, unsigned long type)
 {
 	int r;
@@ -50,8 +53,9 @@ destroy_vm:
 }
 
 /**
- * vm_x86_destroy() - the last reference is gone. What still reaches a vCPU from outside goes first (changes of the host's clock,
- * eventfds, the PIT), then the vCPUs, then what they stood on. May sleep.
+ * vm_x86_destroy() - the last reference is gone. What still reaches a vCPU from outside goes first
+ * (changes of the host's clock, eventfds, the PIT), then the vCPUs, then what they stood on. May
+ * sleep.
  */
 void vm_x86_destroy(struct vm_x86 *vm)
 {
@@ -71,7 +75,10 @@ void vm_x86_destroy(struct vm_x86 *vm)
 
 /* ------------------------------------------------------------------ reset */
 
-/* Registers that RESET and INIT both set: all 0 but RDX, which names the processor (SDM 3A, 9.1.2; APM 2, table 14-1). */
+/*
+ * Registers that RESET and INIT both set: all 0 but RDX, which names the processor (SDM 3A, 9.1.2;
+ * APM 2, table 14-1).
+ */
 static void reset_registers(struct vcpu_x86 *v)
 {
 	u32 eax = 1, ebx, ecx = 0, edx;
@@ -174,7 +181,9 @@ static int vcpu_create_apic(struct vcpu_x86 *v)
 	return r;
 }
 
-/* What the VMM doesn't want to exit (KVM_CAP_X86_DISABLE_EXITS). PAUSE: vcpu_pause_init(). Loaded. */
+/*
+ * What the VMM doesn't want to exit (KVM_CAP_X86_DISABLE_EXITS). PAUSE: vcpu_pause_init(). Loaded.
+ */
 static void apply_disabled_exits(struct vcpu_x86 *v)
 {
 	u32 disabled = v_vm(v)->disabled_exits;
@@ -185,7 +194,10 @@ static void apply_disabled_exits(struct vcpu_x86 *v)
 		hw_set_intercept(&v->hw, INTERCEPT_INSN_MWAIT, false);
 }
 
-/* The first state: RESET, on this CPU for a moment. An AP of an in-kernel LAPIC waits for INIT and SIPI (SDM 3A, 8.4.1). */
+/*
+ * The first state: RESET, on this CPU for a moment. An AP of an in-kernel LAPIC waits for INIT and
+ * SIPI (SDM 3A, 8.4.1).
+ */
 static void vcpu_first_reset(struct vcpu_x86 *v)
 {
 	bool ap = v->has_apic && v->vcpu.id != v_vm(v)->irqchip.bsp_id;
@@ -217,7 +229,10 @@ static void vcpu_set_defaults(struct vcpu_x86 *v)
 	vcpu_request(&v->vcpu, REQ_DIRTY_LOG);
 }
 
-/** vcpu_x86_create() - a vCPU with the VMM's number @id, not yet visible to anyone. May sleep. ERR_PTR: -ENOMEM. */
+/**
+ * vcpu_x86_create() - a vCPU with the VMM's number @id, not yet visible to anyone. May sleep.
+ * ERR_PTR: -ENOMEM.
+ */
 struct vcpu *vcpu_x86_create(struct vm *vm, u32 id)
 {
 	struct vcpu_x86 *v = kzalloc(sizeof(*v), GFP_KERNEL_ACCOUNT);
@@ -278,7 +293,10 @@ void vcpu_x86_destroy(struct vcpu *vcpu)
 
 /* ------------------------------------------------------------------ scheduling */
 
-/** vcpu_put_at_switch() - vcpu_put_cpu() of a context switch: what others want to know of who doesn't run. Preemption off. */
+/**
+ * vcpu_put_at_switch() - vcpu_put_cpu() of a context switch: what others want to know of who
+ * doesn't run. Preemption off.
+ */
 void vcpu_put_at_switch(struct vcpu_x86 *v)
 {
 	struct vcpu *vcpu = &v->vcpu;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The two hooks of scheduling, inlined into the doors that call them: a vCPU that comes back to where it was finds nothing to do.
+ * The two hooks of scheduling, inlined into the doors that call them: a vCPU that comes back to
+ * where it was finds nothing to do.
  */
 #ifndef VCPU_LIFE_INLINE_H
 #define VCPU_LIFE_INLINE_H
@@ -14,8 +15,8 @@
 void vcpu_put_at_switch(struct vcpu_x86 *v);
 
 /*
- * TSCs of several CPUs may differ where the host doesn't keep time by them; then the guest's may not go back when the vCPU moves
- * (clock_load_elsewhere()). Preemption off.
+ * TSCs of several CPUs may differ where the host doesn't keep time by them; then the guest's may
+ * not go back when the vCPU moves (clock_load_elsewhere()). Preemption off.
  */
 static __always_inline void clock_vcpu_put(struct vcpu_x86 *v)
 {
@@ -29,7 +30,10 @@ static __always_inline void clock_vcpu_load(struct vcpu_x86 *v, int cpu)
 		clock_load_elsewhere(v, cpu);
 }
 
-/* Has this thread waited for a CPU since the guest was told, or was it another thread that was told of? pv_sched_out() asks for itself. */
+/*
+ * Has this thread waited for a CPU since the guest was told, or was it another thread that was told
+ * of? pv_sched_out() asks for itself.
+ */
 static __always_inline bool pv_steal_is_due(const struct vcpu_x86 *v)
 {
 	return v->steal_task != current || v->steal_last_run_delay != current->sched_info.run_delay;

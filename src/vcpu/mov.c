@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * MOV between a device and a register: nearly every MMIO access of a 64-bit guest is one. The emulator decodes it the first time; from then on it is
- * done here, without the emulator, and with IRQs off where the device allows it.
+ * MOV between a device and a register: nearly every MMIO access of a 64-bit guest is one. The
+ * emulator decodes it the first time; from then on it is done here, without the emulator, and with
+ * IRQs off where the device allows it.
  *
- * A site is where such a MOV was found: CR3, RIP, the entries of the guest's page tables on the way there, and the bytes of the instruction. At each
- * exit the entries and the bytes are read again and compared, so that a site which holds is what a fresh walk and a fresh decoding would find.
+ * A site is where such a MOV was found: CR3, RIP, the entries of the guest's page tables on the way
+ * there, and the bytes of the instruction. At each exit the entries and the bytes are read again
+ * and compared, so that a site which holds is what a fresh walk and a fresh decoding would find.
  *
- * What the processor checked before it looked for the memory itself - the segment, rights, the guest's own accessed and dirty bits - isn't checked
- * again: the exit came for the operand's final address. That it is this operand's is told by the offset in the page, which the registers must give too;
- * so an access that begins in the page before is left to the emulator.
+ * What the processor checked before it looked for the memory itself - the segment, rights, the
+ * guest's own accessed and dirty bits - isn't checked again: the exit came for the operand's final
+ * address. That it is this operand's is told by the offset in the page, which the registers must
+ * give too; so an access that begins in the page before is left to the emulator.
  */
 #include <linux/uaccess.h>
 #include "vcpu/fast_inline.h"
@@ -30,13 +33,15 @@ static __always_inline struct mov_site *mov_site(struct vcpu_x86 *v, u64 rip)
 	return s;
 }
 
-/* ------------------------------------------------------------------ learning a site: IRQs on, vm->srcu held */
+/* ------------------ learning a site: IRQs on, vm->srcu held */
 
 static void __user *mov_host_address(struct vcpu_x86 *v, gpa_t gpa)
 {
 	struct memslot *slot = memslot_find(memslots(v->vcpu.vm), gpa_to_gfn(gpa));
 
-	return slot ? (void __user *)(memslot_gfn_to_hva(slot, gpa_to_gfn(gpa)) + (gpa & ~PAGE_MASK)) : NULL;
+	return slot ? (void __user *)(memslot_gfn_to_hva(slot, gpa_to_gfn(gpa)) +
+				      (gpa & ~PAGE_MASK))
+		    : NULL;
 }
 
 /* Walk to @s->rip and keep each entry. false: not a walk that can be remembered. */
@@ -64,7 +69,8 @@ static bool mov_walk(struct vcpu_x86 *v, struct mov_site *s)
 }
 
 /**
- * mov_learn() - the emulator has just decoded the instruction at @rip: remember it if it is a plain MOV. vm->srcu held, IRQs on; may sleep.
+ * mov_learn() - the emulator has just decoded the instruction at @rip: remember it if it is a plain
+ * MOV. vm->srcu held, IRQs on; may sleep.
  */
 void mov_learn(struct vcpu_x86 *v, u64 rip)
 {
@@ -76,18 +82,19 @@ void mov_learn(struct vcpu_x86 *v, u64 rip)
 	};
 
 	/* The bytes are compared as two words, which must not leave the page. */
-	if ((rip & ~PAGE_MASK) > PAGE_SIZE - sizeof(found.bytes) || !emu_plain_mov(v->emu, &found.mov) || !mov_walk(v, &found))
+	if ((rip & ~PAGE_MASK) > PAGE_SIZE - sizeof(found.bytes) ||
+	    !emu_plain_mov(v->emu, &found.mov) || !mov_walk(v, &found))
 		return;
 	memcpy(found.bytes, v->emu->insn, found.mov.insn_len);
 	memset(found.mask, 0xff, found.mov.insn_len);
 	*s = found;
 }
 
-/* ------------------------------------------------------------------ finding it again: any context, RCU or vm->srcu held */
+/* ------------------ finding it again: any context, RCU or vm->srcu held */
 
 /*
- * Is the way to the instruction, and are its bytes, as they were? A page that isn't there is a no. Preemption or page faults off; why there is no access_ok()
- * is said at insn_site_read().
+ * Is the way to the instruction, and are its bytes, as they were? A page that isn't there is a no.
+ * Preemption or page faults off; why there is no access_ok() is said at insn_site_read().
  */
 static __always_inline bool mov_site_holds(const struct mov_site *s)
 {
@@ -96,8 +103,9 @@ static __always_inline bool mov_site_holds(const struct mov_site *s)
 
 	__uaccess_begin();
 	/*
-	 * All, and one decision at the end: they are rarely different, and a decision for each costs more than reading the rest. By pointer: an index is
-	 * checked by UBSAN where the kernel has it, and nothing may be called here.
+	 * All, and one decision at the end: they are rarely different, and a decision for each
+	 * costs more than reading the rest. By pointer: an index is checked by UBSAN where the
+	 * kernel has it, and nothing may be called here.
 	 */
 #pragma GCC unroll 4
 	for (e = s->entry; e < s->entry + 4; e++) {
@@ -133,23 +141,32 @@ static __always_inline u64 mov_address(struct vcpu_x86 *v, const struct emu_mov 
 	return address;
 }
 
-/* Is it this operand's address that the exit names? Segments have no base here, so the offset in the page is the address's. */
-static __always_inline bool mov_made_exit(struct vcpu_x86 *v, const struct emu_mov *m, const struct hw_exit *exit)
+/*
+ * Is it this operand's address that the exit names? Segments have no base here, so the offset in
+ * the page is the address's.
+ */
+static __always_inline bool mov_made_exit(struct vcpu_x86 *v, const struct emu_mov *m,
+					  const struct hw_exit *exit)
 {
 	u64 offset = exit->npf.gpa & ~PAGE_MASK;
 
-	if (exit->npf.in_walk || (exit->npf.access & ACCESS_FETCH) || m->store != !!(exit->npf.access & ACCESS_WRITE))
+	if (exit->npf.in_walk || (exit->npf.access & ACCESS_FETCH) ||
+	    m->store != !!(exit->npf.access & ACCESS_WRITE))
 		return false;
 	return (mov_address(v, m) & ~PAGE_MASK) == offset && offset + m->size <= PAGE_SIZE;
 }
 
-/* The MOV that made @exit, an EXIT_NPF; NULL: not one that we know. Preemption or page faults off. */
-static __always_inline const struct emu_mov *mov_find(struct vcpu_x86 *v, const struct hw_exit *exit)
+/*
+ * The MOV that made @exit, an EXIT_NPF; NULL: not one that we know. Preemption or page faults off.
+ */
+static __always_inline const struct emu_mov *mov_find(struct vcpu_x86 *v,
+						      const struct hw_exit *exit)
 {
 	u64 rip = hw_rip(&v->hw);
 	const struct mov_site *s = mov_site(v, rip);
 
-	if (s->rip != rip || s->cr3 != hw_cr3(&v->hw) || s->generation != memslots(v->vcpu.vm)->generation)
+	if (s->rip != rip || s->cr3 != hw_cr3(&v->hw) ||
+	    s->generation != memslots(v->vcpu.vm)->generation)
 		return NULL;
 	if (((s->cr4 ^ hw_cr4(&v->hw)) & X86_CR4_LA57) || !hw_in_64bit_code(&v->hw))
 		return NULL;
@@ -184,7 +201,8 @@ static void mov_load(struct vcpu_x86 *v, const struct emu_mov *m, u64 val)
 	if (m->reg_size == 4)
 		hw_set_reg(&v->hw, m->reg, (u32)val);
 	else
-		hw_set_reg(&v->hw, m->reg, (hw_reg(&v->hw, m->reg) & ~(mask << shift)) | (val & mask) << shift);
+		hw_set_reg(&v->hw, m->reg,
+			   (hw_reg(&v->hw, m->reg) & ~(mask << shift)) | (val & mask) << shift);
 }
 
 /* ------------------------------------------------------------------ IRQs off */
@@ -253,15 +271,17 @@ static noinline bool fast_mov_search(struct vcpu_x86 *v, const struct hw_exit *e
 	/* A slot's page exits for other reasons. */
 	if (!m || (!io_memo_no_memory(v, memo, gpa) && !note_no_memory(v, memo, gpa)))
 		return false;
-	if (!ring_doorbell(&v->vcpu.vm->mmio, memo, gpa, m->size, mov_value(v, m) & mov_mask(m->size)))
+	if (!ring_doorbell(&v->vcpu.vm->mmio, memo, gpa, m->size,
+			   mov_value(v, m) & mov_mask(m->size)))
 		return false;
 	fast_mov_end(v, m);
 	return true;
 }
 
 /**
- * fast_mov() - @exit, an EXIT_NPF, was a MOV with the LAPIC or a doorbell: do it. false: nothing was done. @memo: what is known of the address; NULL:
- * nothing. IRQs off; the instruction isn't being stepped.
+ * fast_mov() - @exit, an EXIT_NPF, was a MOV with the LAPIC or a doorbell: do it. false: nothing
+ * was done. @memo: what is known of the address; NULL: nothing. IRQs off; the instruction isn't
+ * being stepped.
  */
 bool fast_mov(struct vcpu_x86 *v, const struct hw_exit *exit, const struct io_memo *memo)
 {
@@ -283,7 +303,8 @@ bool fast_mov(struct vcpu_x86 *v, const struct hw_exit *exit, const struct io_me
 		return false;
 	bell = io_memo_bell(bus, memo, m->size);
 	/* The value is looked at only where a bell wants to know. */
-	if (unlikely(!bell || !(bell->wildcard || bell->datamatch == (mov_value(v, m) & mov_mask(m->size)))))
+	if (unlikely(!bell ||
+		     !(bell->wildcard || bell->datamatch == (mov_value(v, m) & mov_mask(m->size)))))
 		return fast_mov_search(v, exit);
 	/* Last, so that no register must be kept for what comes after it. */
 	fast_mov_end(v, m);
@@ -316,7 +337,10 @@ int mov_complete(struct vcpu_x86 *v)
 	u64 val;
 
 	v->completion = COMPLETE_NOTHING;
-	/* The VMM has moved the vCPU elsewhere (a reset, say): what is left of the instruction is forgotten. */
+	/*
+	 * The VMM has moved the vCPU elsewhere (a reset, say): what is left of the instruction is
+	 * forgotten.
+	 */
 	if (vcpu_linear_rip(v) != v->pio.linear_rip)
 		return NEXT_GUEST;
 	if (!v->mov.store) {
@@ -328,8 +352,8 @@ int mov_complete(struct vcpu_x86 *v)
 }
 
 /*
- * Is @gpa the VMM's: no memory, and no device that wants anything there at all? Known from last time, or looked up and noted. The LAPIC's page is
- * neither's for good. vm->srcu held.
+ * Is @gpa the VMM's: no memory, and no device that wants anything there at all? Known from last
+ * time, or looked up and noted. The LAPIC's page is neither's for good. vm->srcu held.
  */
 static bool mov_is_for_user(struct vcpu_x86 *v, gpa_t gpa)
 {
@@ -367,8 +391,8 @@ static const struct emu_mov *mov_find_sleepless(struct vcpu_x86 *v, const struct
 }
 
 /**
- * vcpu_mov() - @exit, of an address without memory, was a MOV that we know: do it, and say in *@next how to go on. false: nothing was done. vm->srcu held,
- * IRQs on.
+ * vcpu_mov() - @exit, of an address without memory, was a MOV that we know: do it, and say in
+ * *@next how to go on. false: nothing was done. vm->srcu held, IRQs on.
  */
 bool vcpu_mov(struct vcpu_x86 *v, const struct hw_exit *exit, int *next)
 {
@@ -385,7 +409,8 @@ bool vcpu_mov(struct vcpu_x86 *v, const struct hw_exit *exit, int *next)
 	if (m->store)
 		val = mov_value(v, m) & mov_mask(m->size);
 	v->vcpu.stats.pf_mmio_emulate++;
-	done = !mov_is_for_user(v, gpa) && (m->store ? mmio_write(v, gpa, m->size, &val) : mmio_read(v, gpa, m->size, &val));
+	done = !mov_is_for_user(v, gpa) &&
+	       (m->store ? mmio_write(v, gpa, m->size, &val) : mmio_read(v, gpa, m->size, &val));
 	if (!done) {
 		*next = mov_ask_user(v, m, gpa, val);
 		return true;

@@ -15,7 +15,11 @@ struct mov_entry {
 
 struct mov_site {
 	u64 cr3, cr4, rip;	/* of CR4: LA57 */
-	u64 generation;		/* of the memslots that the addresses below are from; all ones, which none has: nothing is remembered here */
+	/*
+	 * of the memslots that the addresses below are from; all ones, which none has: nothing is
+	 * remembered here
+	 */
+	u64 generation;
 	struct mov_entry entry[5];	/* those beyond the walk's end repeat the last */
 	u64 __user *code;
 	u64 bytes[2], mask[2];

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * MSRs: one table says for every index that we know who holds it, what a guest may write and who may touch it at all.
- * The save list, the feature list and both directions of access come from that table.
+ * MSRs: one table says for every index that we know who holds it, what a guest may write and who
+ * may touch it at all. The save list, the feature list and both directions of access come from that
+ * table.
  *
- * An index that isn't in the table is unknown: #GP for a guest (or an exit, KVM_CAP_X86_USER_SPACE_MSR), the end of
- * the list for KVM_GET/SET_MSRS.
+ * An index that isn't in the table is unknown: #GP for a guest (or an exit,
+ * KVM_CAP_X86_USER_SPACE_MSR), the end of the list for KVM_GET/SET_MSRS.
  */
 #include <linux/nospec.h>
 #include <linux/slab.h>
@@ -36,7 +37,10 @@
 enum holder {
 	BY_BACKEND,	/* the processor holds it for the guest: hw_get_msr(), hw_set_msr() */
 	BY_FIELD,	/* a u64 of struct vcpu_x86 */
-	BY_CONSTANT,	/* always .value; a guest's write of anything else is #GP unless WRITES_IGNORED (and .valid) */
+	/*
+	 * always .value; a guest's write of anything else is #GP unless WRITES_IGNORED (and .valid)
+	 */
+	BY_CONSTANT,
 	BY_FUNCTION,	/* special_get(), special_set() */
 };
 
@@ -65,7 +69,10 @@ struct msr_row {
 #define CONSTANT(msr, val, fl)	{ .first = msr, .last = msr, .holder = BY_CONSTANT, .flags = (fl) | FAST, .value = val }
 #define SPECIAL(lo, hi, fl)	{ .first = lo, .last = hi, .holder = BY_FUNCTION, .flags = fl }
 
-/* Sorted by index (checked at load): found by bisection. APM 2, appendix A; SDM 4, chapter 2; x86/msr.rst. */
+/*
+ * Sorted by index (checked at load): found by bisection. APM 2, appendix A; SDM 4, chapter 2;
+ * x86/msr.rst.
+ */
 static const struct msr_row msr_rows[] = {
 	SPECIAL(MSR_IA32_TSC, MSR_IA32_TSC, SAVED | FAST),
 	SPECIAL(MSR_KVM_WALL_CLOCK, MSR_KVM_SYSTEM_TIME, SAVED),
@@ -83,7 +90,10 @@ static const struct msr_row msr_rows[] = {
 	FIELD(MSR_IA32_MCG_STATUS, mce.status, SAVED, MCG_STATUS_RIPV | MCG_STATUS_EIPV | MCG_STATUS_MCIP),
 	SPECIAL(MSR_IA32_MCG_CTL, MSR_IA32_MCG_CTL, SAVED),
 	FIELD(MSR_IA32_MISC_ENABLE, misc_enable, SAVED, 0),
-	/* No last-branch records and no branch single-step; a kernel that asks for them gets none. Bits that no processor has are refused. */
+	/*
+	 * No last-branch records and no branch single-step; a kernel that asks for them gets none.
+	 * Bits that no processor has are refused.
+	 */
 	{ .first = MSR_IA32_DEBUGCTLMSR, .last = MSR_IA32_DEBUGCTLMSR, .holder = BY_CONSTANT, .flags = WRITES_IGNORED | FAST, .valid = 0xffff },
 	SPECIAL(MTRRphysBase_MSR(0), MTRRphysMask_MSR(MTRR_VARIABLE_RANGES - 1), 0),
 	SPECIAL(MSR_MTRRfix64K_00000, MSR_MTRRfix64K_00000, 0),
@@ -155,7 +165,8 @@ static void build_save_list(void)
 			return;
 		if (!(msr_rows[i].flags & SAVED))
 			continue;
-		for (msr = msr_rows[i].first; msr <= msr_rows[i].last && nr_saved < ARRAY_SIZE(save_list); msr++)
+		for (msr = msr_rows[i].first;
+		     msr <= msr_rows[i].last && nr_saved < ARRAY_SIZE(save_list); msr++)
 			save_list[nr_saved++] = msr;
 	}
 }
@@ -292,7 +303,10 @@ static int mce_set_bank(struct vcpu_x86 *v, u32 msr, u64 val, bool host)
 
 	if (!bank)
 		return -EINVAL;
-	/* CTL: all ones or all zeros, and AMD guests clear bit 10 (GART) or set bit 0; STATUS: only 0 unless HWCR allows (APM 2, 9.3) */
+	/*
+	 * CTL: all ones or all zeros, and AMD guests clear bit 10 (GART) or set bit 0; STATUS: only
+	 * 0 unless HWCR allows (APM 2, 9.3)
+	 */
 	if (!host && which == 0 && val && (val | BIT_ULL(10) | 1) != ~0ull)
 		return -EINVAL;
 	if (!host && which == 1 && val && !(v->hwcr & BIT_ULL(18)))
@@ -308,10 +322,14 @@ static int set_pat(struct vcpu_x86 *v, u64 val)
 	return hw_set_msr(&v->hw, MSR_IA32_CR_PAT, val);
 }
 
-/* HWCR: what Linux, BSDs and Windows set is accepted and without effect; TscFreqSel reads as set where it was set. */
+/*
+ * HWCR: what Linux, BSDs and Windows set is accepted and without effect; TscFreqSel reads as set
+ * where it was set.
+ */
 static int set_hwcr(struct vcpu_x86 *v, u64 val)
 {
-	val &= ~(0x40ull | 0x100ull | 0x8ull);	/* FFDIS, MONMWAIT user, TLB cache disable: no such thing here */
+	/* FFDIS, MONMWAIT user, TLB cache disable: no such thing here */
+	val &= ~(0x40ull | 0x100ull | 0x8ull);
 	if (val & ~(BIT_ULL(18) | HWCR_TSC_FREQ_SEL))
 		return -EINVAL;
 	v->hwcr = val;
@@ -330,7 +348,10 @@ static bool has_spec_ctrl(struct vcpu_x86 *v)
 	return ebx & (BIT(14) | BIT(15) | BIT(24));
 }
 
-/* The entry code writes the value as it is: a bit that this CPU lacks would be #GP there, in the host. */
+/*
+ * The entry code writes the value as it is: a bit that this CPU lacks would be #GP there, in the
+ * host.
+ */
 static u64 spec_ctrl_bits(void)
 {
 	u64 bits = 0;
@@ -350,7 +371,10 @@ static int set_spec_ctrl(struct vcpu_x86 *v, u64 val, bool host)
 		return -EINVAL;
 	if (!boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL))
 		return val ? -EINVAL : 0;
-	/* Switching it costs at every entry and exit: only for a guest that uses it, and that one may have it without exits. */
+	/*
+	 * Switching it costs at every entry and exit: only for a guest that uses it, and that one
+	 * may have it without exits.
+	 */
 	if (!host && val && !v->spec_ctrl_used) {
 		v->spec_ctrl_used = true;
 		vcpu_request(&v->vcpu, REQ_MSR_FILTER);
@@ -360,10 +384,12 @@ static int set_spec_ctrl(struct vcpu_x86 *v, u64 val, bool host)
 
 static int set_pred_cmd(struct vcpu_x86 *v, u64 val, bool host)
 {
-	if ((val & ~PRED_CMD_IBPB) || !boot_cpu_has(X86_FEATURE_IBPB) || (!host && !has_spec_ctrl(v)))
+	if ((val & ~PRED_CMD_IBPB) || !boot_cpu_has(X86_FEATURE_IBPB) ||
+	    (!host && !has_spec_ctrl(v)))
 		return -EINVAL;
 	if (val)
-		wrmsrl(MSR_IA32_PRED_CMD, PRED_CMD_IBPB);	/* on the CPU where the guest asked for it */
+		/* on the CPU where the guest asked for it */
+		wrmsrl(MSR_IA32_PRED_CMD, PRED_CMD_IBPB);
 	return 0;
 }
 
@@ -493,7 +519,8 @@ static u64 *row_field(struct vcpu_x86 *v, const struct msr_row *row)
 }
 
 /**
- * vcpu_get_msr() - read @msr as the guest (or, @host, as the VMM). vCPU loaded. -ENOENT: unknown; -EINVAL: #GP.
+ * vcpu_get_msr() - read @msr as the guest (or, @host, as the VMM). vCPU loaded. -ENOENT: unknown;
+ * -EINVAL: #GP.
  */
 int vcpu_get_msr(struct vcpu_x86 *v, u32 msr, u64 *val, bool host)
 {
@@ -525,7 +552,8 @@ static int check_value(struct vcpu_x86 *v, const struct msr_row *row, u64 val)
 }
 
 /**
- * vcpu_set_msr() - write @msr as the guest (or, @host, as the VMM). vCPU loaded; may sleep. -ENOENT: unknown; -EINVAL: #GP, nothing changed.
+ * vcpu_set_msr() - write @msr as the guest (or, @host, as the VMM). vCPU loaded; may sleep.
+ * -ENOENT: unknown; -EINVAL: #GP, nothing changed.
  */
 int vcpu_set_msr(struct vcpu_x86 *v, u32 msr, u64 val, bool host)
 {
@@ -574,7 +602,10 @@ bool msr_read_fast(struct vcpu_x86 *v, u32 msr, u64 *val)
 	return row && (row->flags & FAST) && !vcpu_get_msr(v, msr, val, false);
 }
 
-/** msr_write_fast() - x2APIC registers but those with consequences above. IRQs off. false: not here, nothing was done. */
+/**
+ * msr_write_fast() - x2APIC registers but those with consequences above. IRQs off. false: not here,
+ * nothing was done.
+ */
 bool msr_write_fast(struct vcpu_x86 *v, u32 msr, u64 val)
 {
 	if (!v->has_apic)
@@ -589,7 +620,7 @@ bool msr_write_fast(struct vcpu_x86 *v, u32 msr, u64 val)
 	}
 }
 
-/* ------------------------------------------------------------------ KVM_X86_SET_MSR_FILTER (api.rst 4.97) */
+/* ------------------ KVM_X86_SET_MSR_FILTER (api.rst 4.97) */
 
 struct msr_filter_range {
 	u32 flags, base, nmsrs;
@@ -623,7 +654,8 @@ static int filter_add_range(struct msr_filter *f, const struct kvm_msr_filter_ra
 
 	if (!in->nmsrs)
 		return 0;
-	if (bytes > MSR_FILTER_MAX_BITMAP || (in->flags & ~(KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE)) || !in->flags)
+	if (bytes > MSR_FILTER_MAX_BITMAP ||
+	    (in->flags & ~(KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE)) || !in->flags)
 		return -EINVAL;
 	bitmap = user_copy_held((void __user *)in->bitmap, bytes);
 	if (IS_ERR(bitmap))
@@ -632,7 +664,10 @@ static int filter_add_range(struct msr_filter *f, const struct kvm_msr_filter_ra
 	return 0;
 }
 
-/** vm_set_msr_filter() - replace the VM's filter. May sleep. -EINVAL, -EFAULT, -ENOMEM: the old one stays. */
+/**
+ * vm_set_msr_filter() - replace the VM's filter. May sleep. -EINVAL, -EFAULT, -ENOMEM: the old one
+ * stays.
+ */
 int vm_set_msr_filter(struct vm_x86 *vm, const struct kvm_msr_filter *filter)
 {
 	struct msr_filter *f, *old;
@@ -686,7 +721,10 @@ static bool filter_allows(const struct msr_filter *f, u32 msr, u32 access)
 	return f->default_allow;
 }
 
-/** msr_allowed_by_filter() - may the guest touch @msr (@access: ACCESS_READ or ACCESS_WRITE)? x2APIC MSRs are never filtered. Any context. */
+/**
+ * msr_allowed_by_filter() - may the guest touch @msr (@access: ACCESS_READ or ACCESS_WRITE)? x2APIC
+ * MSRs are never filtered. Any context.
+ */
 bool msr_allowed_by_filter(struct vcpu_x86 *v, u32 msr, u32 access)
 {
 	const struct msr_filter *f;
@@ -702,7 +740,10 @@ bool msr_allowed_by_filter(struct vcpu_x86 *v, u32 msr, u32 access)
 	return allowed;
 }
 
-/* What a guest reaches without an exit as long as no filter is in the way, and what of that exits anyhow. */
+/*
+ * What a guest reaches without an exit as long as no filter is in the way, and what of that exits
+ * anyhow.
+ */
 static const struct { u32 msr, exits; } open_to_guest[] = {
 	{ MSR_FS_BASE }, { MSR_GS_BASE }, { MSR_KERNEL_GS_BASE },
 	{ MSR_IA32_SYSENTER_CS }, { MSR_IA32_SYSENTER_ESP }, { MSR_IA32_SYSENTER_EIP },
@@ -719,7 +760,9 @@ static void msr_open(struct vcpu_x86 *v, u32 msr, u32 exits)
 	hw_set_msr_intercept(&v->hw, msr, exits);
 }
 
-/** vcpu_apply_msr_filter() - REQ_MSR_FILTER: what the filter denies must exit. vCPU thread, loaded. */
+/**
+ * vcpu_apply_msr_filter() - REQ_MSR_FILTER: what the filter denies must exit. vCPU thread, loaded.
+ */
 void vcpu_apply_msr_filter(struct vcpu_x86 *v)
 {
 	unsigned int i;
@@ -730,11 +773,12 @@ void vcpu_apply_msr_filter(struct vcpu_x86 *v)
 		msr_open(v, MSR_IA32_SPEC_CTRL, 0);
 }
 
-/* ------------------------------------------------------------------ MSRs that user space owns while it runs */
+/* ------------------ MSRs that user space owns while it runs */
 
 /*
- * TSC_AUX is the one MSR that neither VMLOAD/VMSAVE nor the run loop switches: the host needs its own value only in user
- * space (RDTSCP, RDPID there), so it is put back when this CPU returns to user space, not at every exit.
+ * TSC_AUX is the one MSR that neither VMLOAD/VMSAVE nor the run loop switches: the host needs its
+ * own value only in user space (RDTSCP, RDPID there), so it is put back when this CPU returns to
+ * user space, not at every exit.
  */
 struct user_return_cpu {
 	struct user_return_notifier notifier;
@@ -750,7 +794,9 @@ static void user_return_restore(struct user_return_notifier *n)
 	struct user_return_cpu *c = container_of(n, struct user_return_cpu, notifier);
 	unsigned long flags;
 
-	/* The CPU-offline path may come here with IRQs on while an ordinary return is on its way. */
+	/*
+	 * The CPU-offline path may come here with IRQs on while an ordinary return is on its way.
+	 */
 	local_irq_save(flags);
 	if (c->registered) {
 		c->registered = false;

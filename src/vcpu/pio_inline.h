@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A port that no device in the kernel has: the VMM is asked, and its answer taken. Inlined into KVM_RUN, since this is what most exits to user space are.
+ * A port that no device in the kernel has: the VMM is asked, and its answer taken. Inlined into
+ * KVM_RUN, since this is what most exits to user space are.
  */
 #ifndef VCPU_PIO_INLINE_H
 #define VCPU_PIO_INLINE_H
@@ -9,7 +10,10 @@
 #include "vcpu/fast_inline.h"
 #include "vcpu/vcpu.h"
 
-/* IN and OUT on AL, AX, EAX; a 32-bit result clears the upper half of RAX, the smaller ones leave the rest alone (APM 1, 3.1.2). */
+/*
+ * IN and OUT on AL, AX, EAX; a 32-bit result clears the upper half of RAX, the smaller ones leave
+ * the rest alone (APM 1, 3.1.2).
+ */
 static __always_inline void pio_to_rax(struct vcpu_x86 *v, u32 size, u32 val)
 {
 	u64 rax = hw_reg(&v->hw, REG_RAX);
@@ -41,7 +45,10 @@ static __always_inline u32 pio_data_read(const void *data, u32 size)
 	return size == 2 ? READ_ONCE(*(const u16 *)data) : READ_ONCE(*(const u8 *)data);
 }
 
-/** pio_ask_user() - fill in kvm_run. RIP stays at the instruction until the VMM has answered. NEXT_USER. */
+/**
+ * pio_ask_user() - fill in kvm_run. RIP stays at the instruction until the VMM has answered.
+ * NEXT_USER.
+ */
 static __always_inline int pio_ask_user(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
 	struct kvm_run *run = v->vcpu.run;
@@ -65,12 +72,14 @@ static __always_inline int pio_ask_user(struct vcpu_x86 *v, const struct hw_exit
 /** pio_is_simple() - does pio_complete() do all that is to be done? */
 static __always_inline bool pio_is_simple(const struct vcpu_x86 *v)
 {
-	return (v->completion == COMPLETE_PIO_IN || v->completion == COMPLETE_PIO_OUT) && v->pio.insn_len && !v->guest_debug;
+	return (v->completion == COMPLETE_PIO_IN || v->completion == COMPLETE_PIO_OUT) &&
+	       v->pio.insn_len && !v->guest_debug;
 }
 
 /**
- * pio_complete() - the VMM has answered, the length of the instruction is known, and no debugger steps. Any context. The VMM may have moved RIP in
- * between (a reset, a migration): then the instruction is none of ours any more.
+ * pio_complete() - the VMM has answered, the length of the instruction is known, and no debugger
+ * steps. Any context. The VMM may have moved RIP in between (a reset, a migration): then the
+ * instruction is none of ours any more.
  */
 static __always_inline void pio_complete(struct vcpu_x86 *v)
 {

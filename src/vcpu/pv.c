@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Paravirtual services (x86/msr.rst, x86/hypercalls.rst, x86/cpuid.rst): their MSRs, hypercalls and steal time.
+ * Paravirtual services (x86/msr.rst, x86/hypercalls.rst, x86/cpuid.rst): their MSRs, hypercalls and
+ * steal time.
  */
 #include <linux/kvm_para.h>
 #include <linux/sched.h>
@@ -20,18 +21,24 @@ static void write_steal(struct vcpu_x86 *v, gpa_t gpa, u64 waited)
 		return;
 	st.preempted = 0;	/* we run: whoever spins for us may go on spinning */
 	st.version = (st.version | 1) + (st.version & 1 ? 2 : 0);
-	if (vm_write_guest(vm, gpa + offsetof(struct kvm_steal_time, version), &st.version, sizeof(st.version)))
+	if (vm_write_guest(vm, gpa + offsetof(struct kvm_steal_time, version), &st.version,
+			   sizeof(st.version)))
 		return;
 	smp_wmb();	/* odd version before the body */
 	st.steal += waited;
 	vm_write_guest(vm, gpa, &st.steal, sizeof(st.steal));
-	vm_write_guest(vm, gpa + offsetof(struct kvm_steal_time, preempted), &st.preempted, sizeof(st.preempted));
+	vm_write_guest(vm, gpa + offsetof(struct kvm_steal_time, preempted), &st.preempted,
+		       sizeof(st.preempted));
 	smp_wmb();	/* body before the even version */
 	st.version++;
-	vm_write_guest(vm, gpa + offsetof(struct kvm_steal_time, version), &st.version, sizeof(st.version));
+	vm_write_guest(vm, gpa + offsetof(struct kvm_steal_time, version), &st.version,
+		       sizeof(st.version));
 }
 
-/** pv_steal_update() - REQ_STEAL_UPDATE: account the time that this thread waited for a CPU. vCPU thread; may sleep. */
+/**
+ * pv_steal_update() - REQ_STEAL_UPDATE: account the time that this thread waited for a CPU. vCPU
+ * thread; may sleep.
+ */
 void pv_steal_update(struct vcpu_x86 *v)
 {
 	u64 delay = current->sched_info.run_delay;
@@ -51,13 +58,15 @@ void pv_steal_update(struct vcpu_x86 *v)
 }
 
 /**
- * pv_sched_out() - the vCPU's thread is being switched out while runnable: tell the guest, so that its spinners yield.
- * Preemption off, no page fault may be taken: a page that isn't there goes without.
+ * pv_sched_out() - the vCPU's thread is being switched out while runnable: tell the guest, so that
+ * its spinners yield. Preemption off, no page fault may be taken: a page that isn't there goes
+ * without.
  */
 void pv_sched_out(struct vcpu_x86 *v)
 {
 	static const u8 preempted = KVM_VCPU_PREEMPTED;
-	gpa_t gpa = (v->steal_msr & KVM_STEAL_VALID_BITS) + offsetof(struct kvm_steal_time, preempted);
+	gpa_t gpa =
+		(v->steal_msr & KVM_STEAL_VALID_BITS) + offsetof(struct kvm_steal_time, preempted);
 	struct memslot *slot;
 	hva_t hva;
 	int idx;
@@ -79,7 +88,10 @@ void pv_sched_out(struct vcpu_x86 *v)
 
 /* ------------------------------------------------------------------ MSRs */
 
-/* What CPUID doesn't name is there all the same, unless the VMM wants it enforced (KVM_CAP_ENFORCE_PV_FEATURE_CPUID). */
+/*
+ * What CPUID doesn't name is there all the same, unless the VMM wants it enforced
+ * (KVM_CAP_ENFORCE_PV_FEATURE_CPUID).
+ */
 static bool feature(struct vcpu_x86 *v, u32 bit)
 {
 	return !v->pv_enforced || (v->pv_features & BIT(bit));
@@ -154,8 +166,9 @@ static int set_wall_clock(struct vcpu_x86 *v, u64 val)
 }
 
 /**
- * pv_set_msr() - a KVM MSR is written, by the VMM (@host) or the guest. vCPU loaded; may sleep. -EINVAL: not there for this guest, or reserved bits.
- * One that isn't there is 0 to the VMM: it saves and restores all that are in the list of MSRs.
+ * pv_set_msr() - a KVM MSR is written, by the VMM (@host) or the guest. vCPU loaded; may sleep.
+ * -EINVAL: not there for this guest, or reserved bits. One that isn't there is 0 to the VMM: it
+ * saves and restores all that are in the list of MSRs.
  */
 int pv_set_msr(struct vcpu_x86 *v, u32 msr, u64 val, bool host)
 {
@@ -194,17 +207,21 @@ int pv_get_msr(struct vcpu_x86 *v, u32 msr, u64 *val, bool host)
 	}
 }
 
-/* ------------------------------------------------------------------ hypercalls (x86/hypercalls.rst) */
+/* ------------------ hypercalls (x86/hypercalls.rst) */
 
 /* KVM_HC_SEND_IPI: a bitmap of APIC ids from @min on. */
-static s64 send_ipi(struct vcpu_x86 *v, const u64 bitmap[2], u32 min, u32 icr, unsigned int bits_per_word)
+static s64 send_ipi(struct vcpu_x86 *v, const u64 bitmap[2], u32 min, u32 icr,
+		    unsigned int bits_per_word)
 {
-	struct apic_msg msg = { .vector = icr & APIC_VECTOR_MASK, .delivery = (icr >> 8) & 7, .assert = true };
+	struct apic_msg msg = { .vector = icr & APIC_VECTOR_MASK,
+				.delivery = (icr >> 8) & 7,
+				.assert = true };
 	unsigned int word, bit;
 	s64 count = 0;
 	int n;
 
-	if (icr & (APIC_DEST_LOGICAL | APIC_DEST_ALLBUT))	/* physical ids and no shorthand: both are in the bitmap */
+	/* physical ids and no shorthand: both are in the bitmap */
+	if (icr & (APIC_DEST_LOGICAL | APIC_DEST_ALLBUT))
 		return -KVM_EINVAL;
 	for (word = 0; word < 2; word++)
 		for (bit = 0; bit < bits_per_word; bit++) {
@@ -251,11 +268,13 @@ static u64 hypercall_arg(struct vcpu_x86 *v, enum reg r, bool long_mode)
 
 static noinline s64 hypercall_ipi(struct vcpu_x86 *v, bool long_mode)
 {
-	u64 bitmap[2] = { hypercall_arg(v, REG_RBX, long_mode), hypercall_arg(v, REG_RCX, long_mode) };
+	u64 bitmap[2] = { hypercall_arg(v, REG_RBX, long_mode),
+			  hypercall_arg(v, REG_RCX, long_mode) };
 
 	if (!feature(v, KVM_FEATURE_PV_SEND_IPI) || !v->has_apic)
 		return -KVM_ENOSYS;
-	return send_ipi(v, bitmap, hw_reg(&v->hw, REG_RDX), hw_reg(&v->hw, REG_RSI), long_mode ? 64 : 32);
+	return send_ipi(v, bitmap, hw_reg(&v->hw, REG_RDX), hw_reg(&v->hw, REG_RSI),
+			long_mode ? 64 : 32);
 }
 
 static s64 hypercall(struct vcpu_x86 *v, u64 nr, bool long_mode)
@@ -264,19 +283,23 @@ static s64 hypercall(struct vcpu_x86 *v, u64 nr, bool long_mode)
 	case KVM_HC_VAPIC_POLL_IRQ:
 		return 0;
 	case KVM_HC_KICK_CPU:
-		return feature(v, KVM_FEATURE_PV_UNHALT) ? kick_cpu(v, hw_reg(&v->hw, REG_RCX)) : -KVM_ENOSYS;
+		return feature(v, KVM_FEATURE_PV_UNHALT) ? kick_cpu(v, hw_reg(&v->hw, REG_RCX))
+							 : -KVM_ENOSYS;
 	case KVM_HC_SEND_IPI:
 		return hypercall_ipi(v, long_mode);
 	case KVM_HC_SCHED_YIELD:
-		return feature(v, KVM_FEATURE_PV_SCHED_YIELD) ? sched_yield_to(v, hw_reg(&v->hw, REG_RBX)) : -KVM_ENOSYS;
+		return feature(v, KVM_FEATURE_PV_SCHED_YIELD)
+			       ? sched_yield_to(v, hw_reg(&v->hw, REG_RBX))
+			       : -KVM_ENOSYS;
 	default:
 		return -KVM_ENOSYS;
 	}
 }
 
 /**
- * vcpu_hypercall() - VMCALL/VMMCALL: number in RAX, arguments in RBX, RCX, RDX, RSI, answer in RAX. The caller skips the instruction.
- * vCPU thread; may sleep, but only for KVM_HC_SCHED_YIELD. Returns as slow_exit().
+ * vcpu_hypercall() - VMCALL/VMMCALL: number in RAX, arguments in RBX, RCX, RDX, RSI, answer in RAX.
+ * The caller skips the instruction. vCPU thread; may sleep, but only for KVM_HC_SCHED_YIELD.
+ * Returns as slow_exit().
  */
 int vcpu_hypercall(struct vcpu_x86 *v)
 {

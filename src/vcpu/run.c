@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KVM_RUN: the way of an exit (docs/ARCHITECTURE.md), from the ioctl down to hw_enter_guest() and back.
+ * KVM_RUN: the way of an exit (docs/ARCHITECTURE.md), from the ioctl down to hw_enter_guest() and
+ * back.
  *
- * Nested from the outside: vcpu_run() once per ioctl; run_loop() once per slow exit; guest_loop() enters the guest again and again, IRQs off,
- * as long as fast_exit() can answer. Nothing outlives an exit but what is in struct vcpu_x86.
+ * Nested from the outside: vcpu_run() once per ioctl; run_loop() once per slow exit; guest_loop()
+ * enters the guest again and again, IRQs off, as long as fast_exit() can answer. Nothing outlives
+ * an exit but what is in struct vcpu_x86.
  */
 #include <linux/context_tracking.h>
 #include <linux/entry-kvm.h>
@@ -21,7 +23,7 @@
 #include "vcpu/fpu_inline.h"
 #include "vcpu/pio_inline.h"
 
-/* ------------------------------------------------------------------ what must be done before the guest runs on */
+/* ------------------ what must be done before the guest runs on */
 
 static int request_triple_fault(struct vcpu_x86 *v)
 {
@@ -60,7 +62,10 @@ static void request_clocks(struct vcpu_x86 *v)
 		pv_steal_update(v);
 }
 
-/* A context switch asks for the last two each time, so these come before the rest and alone end the way quickly. */
+/*
+ * A context switch asks for the last two each time, so these come before the rest and alone end the
+ * way quickly.
+ */
 static noinline int handle_requests(struct vcpu_x86 *v)
 {
 	struct vcpu *vcpu = &v->vcpu;
@@ -98,11 +103,12 @@ static noinline int handle_requests(struct vcpu_x86 *v)
 	return NEXT_GUEST;
 }
 
-/* ------------------------------------------------------------------ the host's claims on this thread */
+/* ------------------ the host's claims on this thread */
 
 /*
- * TIF_NOTIFY_RESUME is work for the way back to user mode. Most of it (restartable sequences set it at every context switch) can wait until
- * KVM_RUN really returns; task work and memory-cgroup debt cannot wait as long as a guest may run.
+ * TIF_NOTIFY_RESUME is work for the way back to user mode. Most of it (restartable sequences set it
+ * at every context switch) can wait until KVM_RUN really returns; task work and memory-cgroup debt
+ * cannot wait as long as a guest may run.
  */
 static bool resume_work_urgent(void)
 {
@@ -134,9 +140,11 @@ static int exit_for_signal(struct vcpu_x86 *v)
 }
 
 /*
- * Give the host what it wants of this thread. The kernel's xfer_to_guest_mode_handle_work() writes into Linux's own struct kvm_vcpu, and what
- * it calls for task work is not exported, so that is done by the ordinary way to user mode: KVM_RUN ends and, unless a signal comes in between, is
- * restarted there without the VMM noticing. The flag is what makes the exit path look at the restart.
+ * Give the host what it wants of this thread. The kernel's xfer_to_guest_mode_handle_work() writes
+ * into Linux's own struct kvm_vcpu, and what it calls for task work is not exported, so that is
+ * done by the ordinary way to user mode: KVM_RUN ends and, unless a signal comes in between, is
+ * restarted there without the VMM noticing. The flag is what makes the exit path look at the
+ * restart.
  */
 static noinline int host_work(struct vcpu_x86 *v)
 {
@@ -154,9 +162,11 @@ static noinline int host_work(struct vcpu_x86 *v)
 /* ------------------------------------------------------------------ inner loop: IRQs off */
 
 /*
- * Guest time for the scheduler's accounts, and RCU. Where context tracking is off, entering the guest counts as a context switch for RCU, so
- * that a guest which runs long doesn't hold up a grace period. RCU asks a CPU at its ticks; a tick that meets the guest, or this loop with IRQs off,
- * ends a turn as EXIT_INTR and is answered by the turn after that; any other finds the kernel or user mode, as in every thread.
+ * Guest time for the scheduler's accounts, and RCU. Where context tracking is off, entering the
+ * guest counts as a context switch for RCU, so that a guest which runs long doesn't hold up a grace
+ * period. RCU asks a CPU at its ticks; a tick that meets the guest, or this loop with IRQs off,
+ * ends a turn as EXIT_INTR and is answered by the turn after that; any other finds the kernel or
+ * user mode, as in every thread.
  */
 static void note_quiescent_state(struct vcpu_x86 *v)
 {
@@ -165,7 +175,10 @@ static void note_quiescent_state(struct vcpu_x86 *v)
 	v->host_event_came = false;
 }
 
-/* After IRQs were on for a moment, so that a tick that ended the guest's turn is charged to the guest. */
+/*
+ * After IRQs were on for a moment, so that a tick that ended the guest's turn is charged to the
+ * guest.
+ */
 static void guest_time_end(void)
 {
 	if (vtime_accounting_enabled_this_cpu()) {
@@ -177,18 +190,26 @@ static void guest_time_end(void)
 	}
 }
 
-/* Parameter exit_ring: for whoever looks for the reason of a hang. Off, it is a branch that is patched out. */
+/*
+ * Parameter exit_ring: for whoever looks for the reason of a hang. Off, it is a branch that is
+ * patched out.
+ */
 DEFINE_STATIC_KEY_FALSE(exit_ring_on);
 
 static void exit_ring_add(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
 	struct exit_record *r = &v->last_exits[v->last_exits_pos];
 
-	*r = (struct exit_record) { .rip = hw_rip(&v->hw), .reason = exit->hw_reason, .qual = exit->qual, .tsc = rdtsc() };
+	*r = (struct exit_record){
+		.rip = hw_rip(&v->hw), .reason = exit->hw_reason, .qual = exit->qual, .tsc = rdtsc()
+	};
 	WRITE_ONCE(v->last_exits_pos, (v->last_exits_pos + 1) % ARRAY_SIZE(v->last_exits));
 }
 
-/* One entry. With nohz_full RCU must not watch while the guest runs; elsewhere both are a patched-out branch. */
+/*
+ * One entry. With nohz_full RCU must not watch while the guest runs; elsewhere both are a
+ * patched-out branch.
+ */
 static __always_inline void guest_enter_once(struct vcpu_x86 *v, struct hw_exit *exit)
 {
 	if (context_tracking_enabled())
@@ -202,8 +223,8 @@ static __always_inline void guest_enter_once(struct vcpu_x86 *v, struct hw_exit 
 }
 
 /*
- * A self-IPI, an EOI with something waiting, a HLT that is none: the next interrupt goes in without leaving the inner loop. Not inlined: that would cost
- * the other exits registers.
+ * A self-IPI, an EOI with something waiting, a HLT that is none: the next interrupt goes in without
+ * leaving the inner loop. Not inlined: that would cost the other exits registers.
  */
 static noinline bool served_in_loop(struct vcpu_x86 *v)
 {
@@ -211,17 +232,23 @@ static noinline bool served_in_loop(struct vcpu_x86 *v)
 }
 
 /*
- * The fast handlers run with IRQs off and the mode still IN_GUEST_MODE, so a kick of this vCPU is never lost: whoever asks something of it finds that mode
- * (or EXITING_GUEST_MODE, then somebody before him has) and sends an IPI, which is pending here and ends the next entry before the guest's first
- * instruction; so do a signal, a tick and a rescheduling from another CPU. What has no IPI is what a handler itself caused on this CPU (a request to
- * the own vCPU, a woken thread that wants the CPU): that is looked at after each. So a guest of fast exits only holds the CPU for one more of them.
- * Who waits until this vCPU has seen a request waits for the IPI, that is, for IRQs on.
+ * The fast handlers run with IRQs off and the mode still IN_GUEST_MODE, so a kick of this vCPU is
+ * never lost: whoever asks something of it finds that mode (or EXITING_GUEST_MODE, then somebody
+ * before him has) and sends an IPI, which is pending here and ends the next entry before the
+ * guest's first instruction; so do a signal, a tick and a rescheduling from another CPU. What has
+ * no IPI is what a handler itself caused on this CPU (a request to the own vCPU, a woken thread
+ * that wants the CPU): that is looked at after each. So a guest of fast exits only holds the CPU
+ * for one more of them. Who waits until this vCPU has seen a request waits for the IPI, that is,
+ * for IRQs on.
  *
- * Not cloned: what VMX writes down of this place (HOST_RIP) is written again only when the stack is another.
+ * Not cloned: what VMX writes down of this place (HOST_RIP) is written again only when the stack is
+ * another.
  *
- * @once: the first exit ends the loop, whatever it is. Host breakpoints must be back, or a debugger looks, before anything is done about it.
+ * @once: the first exit ends the loop, whatever it is. Host breakpoints must be back, or a debugger
+ *        looks, before anything is done about it.
  */
-static noinline __noclone void guest_loop(struct vcpu_x86 *v, struct hw_exit *__restrict exit, bool once)
+static noinline __noclone void guest_loop(struct vcpu_x86 *v, struct hw_exit *__restrict exit,
+					  bool once)
 {
 	u32 turns;
 
@@ -232,8 +259,10 @@ static noinline __noclone void guest_loop(struct vcpu_x86 *v, struct hw_exit *__
 			break;
 		if (!fast_exit(v, exit))
 			break;
-		if (unlikely(host_wants_thread() || (vcpu_request_pending(&v->vcpu) && !served_in_loop(v)))) {
-			exit->kind = EXIT_PREEMPTION_TIMER;	/* neither a host event nor anything left to do */
+		if (unlikely(host_wants_thread() ||
+			     (vcpu_request_pending(&v->vcpu) && !served_in_loop(v)))) {
+			/* neither a host event nor anything left to do */
+			exit->kind = EXIT_PREEMPTION_TIMER;
 			v->vcpu.stats.fast_exits++;
 			break;
 		}
@@ -242,10 +271,15 @@ static noinline __noclone void guest_loop(struct vcpu_x86 *v, struct hw_exit *__
 	v->vcpu.stats.exits += turns;
 	v->vcpu.stats.fast_exits += turns - 1;
 }
-/* Where RBP is the frame pointer, it is the guest's for a while, which objtool takes for the frame's end. */
+/*
+ * Where RBP is the frame pointer, it is the guest's for a while, which objtool takes for the
+ * frame's end.
+ */
 STACK_FRAME_NON_STANDARD_FP(guest_loop);
 
-/* CR8 lives in the processor while the guest runs, and may have been moved there without an exit. */
+/*
+ * CR8 lives in the processor while the guest runs, and may have been moved there without an exit.
+ */
 static __always_inline void tpr_to_hardware(struct vcpu_x86 *v)
 {
 	hw_set_tpr(&v->hw, likely(v->has_apic) ? lapic_cr8(&v->apic) : v->cr8);
@@ -261,7 +295,10 @@ static __always_inline void tpr_from_hardware(struct vcpu_x86 *v)
 		lapic_set_cr8(&v->apic, tpr);
 }
 
-/* Enter with the event that vcpu_inject_pending() prepared, and leave right after its delivery: another one waits. */
+/*
+ * Enter with the event that vcpu_inject_pending() prepared, and leave right after its delivery:
+ * another one waits.
+ */
 static void arrange_short_entry(struct vcpu_x86 *v)
 {
 	v->cut_guest_time = false;
@@ -269,7 +306,10 @@ static void arrange_short_entry(struct vcpu_x86 *v)
 		irq_work_queue(&v->cut_work);
 }
 
-/* Before the mode says that this vCPU is outside: who then reads the dirty log finds all that was written. An IRQ-off region is an RCU reader. */
+/*
+ * Before the mode says that this vCPU is outside: who then reads the dirty log finds all that was
+ * written. An IRQ-off region is an RCU reader.
+ */
 static __always_inline void take_dirty_log(struct vcpu_x86 *v)
 {
 	const u64 *gpas;
@@ -279,7 +319,10 @@ static __always_inline void take_dirty_log(struct vcpu_x86 *v)
 		mmu_mark_written(&v_vm(v)->mmu, gpas, n);
 }
 
-/* The host's TSC_AUX comes back when this CPU returns to user space (vcpu/msr.c). A comparison costs less than an MSR write. IRQs off. */
+/*
+ * The host's TSC_AUX comes back when this CPU returns to user space (vcpu/msr.c). A comparison
+ * costs less than an MSR write. IRQs off.
+ */
 static __always_inline void tsc_aux_enter(struct vcpu_x86 *v)
 {
 	u64 val = hw_tsc_aux(&v->hw);
@@ -288,7 +331,10 @@ static __always_inline void tsc_aux_enter(struct vcpu_x86 *v)
 		tsc_aux_load(val);
 }
 
-/* What v->rare stands for, before the guest runs. true: the host's debug registers have to be put back after the first exit. */
+/*
+ * What v->rare stands for, before the guest runs. true: the host's debug registers have to be put
+ * back after the first exit.
+ */
 static __always_inline bool rare_enter(struct vcpu_x86 *v)
 {
 	fpu_enter(v);
@@ -299,8 +345,9 @@ static __always_inline bool rare_enter(struct vcpu_x86 *v)
 }
 
 /*
- * Something waits that must be done before the guest runs: a request, the host's claims, or registers of the FPU. The last is done here: a context
- * switch or a softirq that used the FPU took the guest's registers out. true: the others wait.
+ * Something waits that must be done before the guest runs: a request, the host's claims, or
+ * registers of the FPU. The last is done here: a context switch or a softirq that used the FPU took
+ * the guest's registers out. true: the others wait.
  */
 static noinline bool entry_must_wait(struct vcpu_x86 *v, unsigned long flags)
 {
@@ -312,9 +359,9 @@ static noinline bool entry_must_wait(struct vcpu_x86 *v, unsigned long flags)
 }
 
 /*
- * guest_turn() - run the guest until something needs IRQs or sleep. IRQs on; preemption is off in between, since what is read of user memory may
- * fault and must not sleep then.
- * Returns false when the entry was given up because something came up; *@exit is filled in otherwise.
+ * guest_turn() - run the guest until something needs IRQs or sleep. IRQs on; preemption is off in
+ * between, since what is read of user memory may fault and must not sleep then. Returns false when
+ * the entry was given up because something came up; *@exit is filled in otherwise.
  */
 static __always_inline bool guest_turn(struct vcpu_x86 *v, struct hw_exit *exit)
 {
@@ -326,12 +373,15 @@ static __always_inline bool guest_turn(struct vcpu_x86 *v, struct hw_exit *exit)
 	local_irq_disable();
 	WRITE_ONCE(vcpu->mode, IN_GUEST_MODE);
 	/*
-	 * Full barrier between the mode and the requests: pairs with the one in vcpu_kick(). A kicker either sees IN_GUEST_MODE and sends an IPI,
-	 * which is taken at VM entry since IRQs are off until then, or we see its request (vcpu-requests.rst).
+	 * Full barrier between the mode and the requests: pairs with the one in vcpu_kick(). A
+	 * kicker either sees IN_GUEST_MODE and sends an IPI, which is taken at VM entry since IRQs
+	 * are off until then, or we see its request (vcpu-requests.rst).
 	 */
 	smp_mb();
 	flags = read_thread_flags();
-	if (unlikely(vcpu_request_pending(vcpu) || (flags & (XFER_TO_GUEST_MODE_WORK | _TIF_NEED_FPU_LOAD))) && entry_must_wait(v, flags)) {
+	if (unlikely(vcpu_request_pending(vcpu) ||
+		     (flags & (XFER_TO_GUEST_MODE_WORK | _TIF_NEED_FPU_LOAD))) &&
+	    entry_must_wait(v, flags)) {
 		WRITE_ONCE(vcpu->mode, OUTSIDE_GUEST_MODE);
 		local_irq_enable();
 		preempt_enable();
@@ -354,7 +404,10 @@ static __always_inline bool guest_turn(struct vcpu_x86 *v, struct hw_exit *exit)
 	if (unlikely(v->rare))
 		fpu_leave(v);
 	hw_handle_host_event(&v->hw, exit);
-	/* Ordered by the IRQ-off region: whoever sees OUTSIDE may rely on the guest not running any more. */
+	/*
+	 * Ordered by the IRQ-off region: whoever sees OUTSIDE may rely on the guest not running any
+	 * more.
+	 */
 	smp_store_release(&vcpu->mode, OUTSIDE_GUEST_MODE);
 	local_irq_enable();		/* a host interrupt that ended the turn is served here */
 	guest_time_end();
@@ -387,7 +440,10 @@ static noinline int slow_exit_locked(struct vcpu_x86 *v, const struct hw_exit *e
 	return r;
 }
 
-/* One turn of the outer loop: inject, run, answer. The exit is filled in by the turn: nothing of it needs to be zero before. */
+/*
+ * One turn of the outer loop: inject, run, answer. The exit is filled in by the turn: nothing of it
+ * needs to be zero before.
+ */
 static __always_inline int run_once(struct vcpu_x86 *v)
 {
 	struct hw_exit exit __uninitialized;
@@ -440,7 +496,8 @@ static noinline int wait_for_work(struct vcpu_x86 *v)
 /* Without an in-kernel PIC the VMM asks to be told when it may use KVM_INTERRUPT. */
 static bool user_wants_window(struct vcpu_x86 *v)
 {
-	return READ_ONCE(v->vcpu.run->request_interrupt_window) && v_vm(v)->irqchip.mode != IRQCHIP_KERNEL;
+	return READ_ONCE(v->vcpu.run->request_interrupt_window) &&
+	       v_vm(v)->irqchip.mode != IRQCHIP_KERNEL;
 }
 
 static int prepare_user_window(struct vcpu_x86 *v)
@@ -472,7 +529,8 @@ static __always_inline int run_loop(struct vcpu_x86 *v)
 	int r;
 
 	do {
-		if (unlikely(vcpu_request_pending(&v->vcpu) || v->mp_state != KVM_MP_STATE_RUNNABLE)) {
+		if (unlikely(vcpu_request_pending(&v->vcpu) ||
+			     v->mp_state != KVM_MP_STATE_RUNNABLE)) {
 			r = handle_requests(v);
 			if (r == NEXT_GUEST && v->mp_state != KVM_MP_STATE_RUNNABLE) {
 				r = wait_for_work(v);
@@ -531,7 +589,8 @@ static __always_inline void run_end(struct vcpu_x86 *v)
 		run->cr8 = v->cr8;
 		run->apic_base = v->user_apic_base;
 	}
-	run->ready_for_interrupt_injection = v_vm(v)->irqchip.mode == IRQCHIP_KERNEL || vcpu_ready_for_user_interrupt(v);
+	run->ready_for_interrupt_injection =
+		v_vm(v)->irqchip.mode == IRQCHIP_KERNEL || vcpu_ready_for_user_interrupt(v);
 	if (unlikely(READ_ONCE(run->kvm_valid_regs)))
 		vcpu_sync_regs_out(v);
 }
@@ -550,7 +609,10 @@ static noinline int complete_slowly(struct vcpu_x86 *v)
 	return r;
 }
 
-/* First the answer to what the VMM was asked, even when it only wants that (api.rst 5, KVM_EXIT_IO). A signal is seen by the loop. */
+/*
+ * First the answer to what the VMM was asked, even when it only wants that (api.rst 5,
+ * KVM_EXIT_IO). A signal is seen by the loop.
+ */
 static __always_inline int run_inside(struct vcpu_x86 *v)
 {
 	int r;
@@ -587,7 +649,10 @@ int vcpu_run(struct vcpu_x86 *v)
 
 /* ------------------------------------------------------------------ shared with the handlers */
 
-/** vcpu_skip_flags() - an instruction is complete, and RF or TF is set: RF was for it only (APM 2, 13.1.1.3), a single step ends (13.1.4). Any context. */
+/**
+ * vcpu_skip_flags() - an instruction is complete, and RF or TF is set: RF was for it only (APM 2,
+ * 13.1.1.3), a single step ends (13.1.4). Any context.
+ */
 void vcpu_skip_flags(struct vcpu_x86 *v)
 {
 	u64 rflags = hw_rflags(&v->hw);
@@ -598,8 +663,9 @@ void vcpu_skip_flags(struct vcpu_x86 *v)
 }
 
 /**
- * vcpu_skip_insn() - the instruction of @exit is done: RIP past it, shadow gone, single-step trap raised. IRQs on, vm->srcu held, unless
- * exit->insn_len is known (then any context). An instruction that can't be fetched any more is executed again.
+ * vcpu_skip_insn() - the instruction of @exit is done: RIP past it, shadow gone, single-step trap
+ * raised. IRQs on, vm->srcu held, unless exit->insn_len is known (then any context). An instruction
+ * that can't be fetched any more is executed again.
  */
 void vcpu_skip_insn(struct vcpu_x86 *v, const struct hw_exit *exit)
 {

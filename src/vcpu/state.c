@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The vCPU's state as ioctls get and set it. Callers hold vcpu->mutex and have the vCPU loaded. Every set checks all of
- * its argument first and then cannot fail: a refused call has changed nothing.
+ * The vCPU's state as ioctls get and set it. Callers hold vcpu->mutex and have the vCPU loaded.
+ * Every set checks all of its argument first and then cannot fail: a refused call has changed
+ * nothing.
  *
  * FPU, XSAVE and XCRs are in fpustate.c.
  */
@@ -35,13 +36,17 @@ void vcpu_get_regs(struct vcpu_x86 *v, struct kvm_regs *regs)
 	regs->rflags = hw_rflags(&v->hw);
 }
 
-/** vcpu_set_regs() - KVM_SET_REGS. What was queued as an exception belonged to the old RIP, and is dropped. */
+/**
+ * vcpu_set_regs() - KVM_SET_REGS. What was queued as an exception belonged to the old RIP, and is
+ * dropped.
+ */
 void vcpu_set_regs(struct vcpu_x86 *v, const struct kvm_regs *regs)
 {
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(regs_layout); i++)
-		hw_set_reg(&v->hw, regs_layout[i].reg, *(const u64 *)((const char *)regs + regs_layout[i].offset));
+		hw_set_reg(&v->hw, regs_layout[i].reg,
+			   *(const u64 *)((const char *)regs + regs_layout[i].offset));
 	hw_set_rip(&v->hw, regs->rip);
 	hw_set_rflags(&v->hw, regs->rflags | X86_EFLAGS_FIXED);
 	v->exception.pending = false;
@@ -66,7 +71,8 @@ static void get_common(struct vcpu_x86 *v, struct kvm_sregs *s)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(segs_layout); i++)
-		hw_get_segment(hw, segs_layout[i].seg, (struct kvm_segment *)((char *)s + segs_layout[i].offset));
+		hw_get_segment(hw, segs_layout[i].seg,
+			       (struct kvm_segment *)((char *)s + segs_layout[i].offset));
 	hw_get_gdt(hw, &s->gdt);
 	hw_get_idt(hw, &s->idt);
 	s->cr0 = hw_cr0(hw);
@@ -101,7 +107,10 @@ static bool read_pdptrs(struct vcpu_x86 *v, u64 cr3, u64 pdptrs[4])
 	return !r;
 }
 
-/** vcpu_get_sregs2() - KVM_GET_SREGS2. The PDPTRs are those in memory: nested paging reads them like any other level (APM 2, 15.25.10). */
+/**
+ * vcpu_get_sregs2() - KVM_GET_SREGS2. The PDPTRs are those in memory: nested paging reads them like
+ * any other level (APM 2, 15.25.10).
+ */
 void vcpu_get_sregs2(struct vcpu_x86 *v, struct kvm_sregs2 *s2)
 {
 	struct kvm_sregs s = { };
@@ -148,8 +157,9 @@ static void apply_segments(struct vcpu_x86 *v, const struct kvm_sregs *s)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(segs_layout); i++)
-		hw_set_segment(&v->hw, segs_layout[i].seg,
-			       (const struct kvm_segment *)((const char *)s + segs_layout[i].offset));
+		hw_set_segment(
+			&v->hw, segs_layout[i].seg,
+			(const struct kvm_segment *)((const char *)s + segs_layout[i].offset));
 }
 
 static void apply_control(struct vcpu_x86 *v, const struct kvm_sregs *s)
@@ -191,7 +201,10 @@ static int set_common(struct vcpu_x86 *v, const struct kvm_sregs *s)
 	return 0;
 }
 
-/** vcpu_set_sregs() - KVM_SET_SREGS. -EINVAL: a mode that no CPU can be in, reserved bits, a bad APIC base. */
+/**
+ * vcpu_set_sregs() - KVM_SET_SREGS. -EINVAL: a mode that no CPU can be in, reserved bits, a bad
+ * APIC base.
+ */
 int vcpu_set_sregs(struct vcpu_x86 *v, const struct kvm_sregs *sregs)
 {
 	unsigned long vector = find_first_bit((const unsigned long *)sregs->interrupt_bitmap, 256);
@@ -207,7 +220,10 @@ int vcpu_set_sregs(struct vcpu_x86 *v, const struct kvm_sregs *sregs)
 	return 0;
 }
 
-/** vcpu_set_sregs2() - KVM_SET_SREGS2. -EINVAL as KVM_SET_SREGS; unknown flags; PDPTRs for a guest that has none. */
+/**
+ * vcpu_set_sregs2() - KVM_SET_SREGS2. -EINVAL as KVM_SET_SREGS; unknown flags; PDPTRs for a guest
+ * that has none.
+ */
 int vcpu_set_sregs2(struct vcpu_x86 *v, const struct kvm_sregs2 *s2)
 {
 	struct kvm_sregs s = { };
@@ -271,7 +287,8 @@ void vcpu_get_events(struct vcpu_x86 *v, struct kvm_vcpu_events *ev)
 	memset(ev, 0, sizeof(*ev));
 	vcpu_latch_nmis(v);
 	if (!v_vm(v)->exception_payload && v->exception.pending)
-		vcpu_deliver_payload(v, &v->exception);	/* CR2 and DR6 as if delivered: the old format can't carry the payload */
+		/* CR2 and DR6 as if delivered: the old format can't carry the payload */
+		vcpu_deliver_payload(v, &v->exception);
 	get_exception(v, ev);
 	ev->interrupt.injected = v->interrupt.injected && !v->interrupt.soft;
 	ev->interrupt.nr = v->interrupt.vector;
@@ -291,13 +308,15 @@ static int check_events(struct vcpu_x86 *v, const struct kvm_vcpu_events *ev)
 	struct vm_x86 *vm = v_vm(v);
 
 	if (ev->flags & ~(KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SIPI_VECTOR |
-			  KVM_VCPUEVENT_VALID_SHADOW | KVM_VCPUEVENT_VALID_PAYLOAD | KVM_VCPUEVENT_VALID_TRIPLE_FAULT))
+			  KVM_VCPUEVENT_VALID_SHADOW | KVM_VCPUEVENT_VALID_PAYLOAD |
+			  KVM_VCPUEVENT_VALID_TRIPLE_FAULT))
 		return -EINVAL;
 	if (ev->flags & KVM_VCPUEVENT_VALID_PAYLOAD) {
 		if (!vm->exception_payload)
 			return -EINVAL;
 	}
-	if ((ev->exception.injected || ((ev->flags & KVM_VCPUEVENT_VALID_PAYLOAD) && ev->exception.pending)) &&
+	if ((ev->exception.injected ||
+	     ((ev->flags & KVM_VCPUEVENT_VALID_PAYLOAD) && ev->exception.pending)) &&
 	    (ev->exception.nr > 31 || ev->exception.nr == X86_TRAP_NMI))
 		return -EINVAL;
 	if ((ev->flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT) && !vm->triple_fault_event)
@@ -320,7 +339,10 @@ static void set_exception(struct vcpu_x86 *v, const struct kvm_vcpu_events *ev)
 	};
 }
 
-/** vcpu_set_events() - KVM_SET_VCPU_EVENTS. -EINVAL: unknown or not enabled flags, an exception vector that isn't one. */
+/**
+ * vcpu_set_events() - KVM_SET_VCPU_EVENTS. -EINVAL: unknown or not enabled flags, an exception
+ * vector that isn't one.
+ */
 int vcpu_set_events(struct vcpu_x86 *v, const struct kvm_vcpu_events *ev)
 {
 	int ret = check_events(v, ev);
@@ -361,7 +383,10 @@ int vcpu_get_mp_state(struct vcpu_x86 *v, struct kvm_mp_state *mp)
 	return 0;
 }
 
-/** vcpu_set_mp_state() - KVM_SET_MP_STATE. -EINVAL: no such state on x86, or one that needs the in-kernel LAPIC. */
+/**
+ * vcpu_set_mp_state() - KVM_SET_MP_STATE. -EINVAL: no such state on x86, or one that needs the
+ * in-kernel LAPIC.
+ */
 int vcpu_set_mp_state(struct vcpu_x86 *v, const struct kvm_mp_state *mp)
 {
 	switch (mp->mp_state) {
@@ -388,7 +413,10 @@ int vcpu_set_mp_state(struct vcpu_x86 *v, const struct kvm_mp_state *mp)
 	return 0;
 }
 
-/** vcpu_translate() - KVM_TRANSLATE: where @tr->linear_address is, as a supervisor read would find it. */
+/**
+ * vcpu_translate() - KVM_TRANSLATE: where @tr->linear_address is, as a supervisor read would find
+ * it.
+ */
 int vcpu_translate(struct vcpu_x86 *v, struct kvm_translation *tr)
 {
 	struct guest_paging paging;
@@ -408,8 +436,9 @@ int vcpu_translate(struct vcpu_x86 *v, struct kvm_translation *tr)
 }
 
 /**
- * vcpu_user_interrupt() - KVM_INTERRUPT (api.rst 4.16): an interrupt from the VMM's own controllers.
- * -EINVAL: no vector; -ENXIO: the PIC is in the kernel; -EEXIST: one is waiting already.
+ * vcpu_user_interrupt() - KVM_INTERRUPT (api.rst 4.16): an interrupt from the VMM's own
+ * controllers. -EINVAL: no vector; -ENXIO: the PIC is in the kernel; -EEXIST: one is waiting
+ * already.
  */
 int vcpu_user_interrupt(struct vcpu_x86 *v, u32 irq)
 {
@@ -433,7 +462,10 @@ int vcpu_user_interrupt(struct vcpu_x86 *v, u32 irq)
 	return 0;
 }
 
-/** vcpu_sync_regs_out() - KVM_CAP_SYNC_REGS: what run->kvm_valid_regs asks for, into the shared page. */
+/**
+ * vcpu_sync_regs_out() - KVM_CAP_SYNC_REGS: what run->kvm_valid_regs asks for, into the shared
+ * page.
+ */
 void vcpu_sync_regs_out(struct vcpu_x86 *v)
 {
 	struct kvm_sync_regs *sync = &v->vcpu.run->s.regs;
@@ -448,8 +480,9 @@ void vcpu_sync_regs_out(struct vcpu_x86 *v)
 }
 
 /**
- * vcpu_sync_regs_in() - KVM_CAP_SYNC_REGS: take what run->kvm_dirty_regs says. Each part is copied out of the shared page before it is checked:
- * the VMM may write there at any time. -EINVAL: unknown bits, or a part that its own ioctl would refuse.
+ * vcpu_sync_regs_in() - KVM_CAP_SYNC_REGS: take what run->kvm_dirty_regs says. Each part is copied
+ * out of the shared page before it is checked: the VMM may write there at any time. -EINVAL:
+ * unknown bits, or a part that its own ioctl would refuse.
  */
 int vcpu_sync_regs_in(struct vcpu_x86 *v)
 {

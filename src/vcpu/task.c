@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Task switches, which neither SVM nor VMX does by itself (APM 2, 12.3 and 15.14.1; SDM 3A, 7.3). The exit comes before anything of it has
- * happened. Faults up to the point where the new task's registers are loaded are the old task's, later ones the new one's.
+ * Task switches, which neither SVM nor VMX does by itself (APM 2, 12.3 and 15.14.1; SDM 3A, 7.3).
+ * The exit comes before anything of it has happened. Faults up to the point where the new task's
+ * registers are loaded are the old task's, later ones the new one's.
  */
 #include <asm/processor-flags.h>
 #include <asm/trapnr.h>
@@ -60,9 +61,10 @@ struct task_fault {
 #define TYPE_CONFORMING	4
 #define TYPE_WRITABLE	2	/* data; of code: readable */
 
-/* ------------------------------------------------------------------ linear memory, as the processor reads its own tables */
+/* ------------------ linear memory, as the processor reads its own tables */
 
-static bool task_linear(struct vcpu_x86 *v, gva_t addr, void *buf, u32 len, u32 access, struct task_fault *f)
+static bool task_linear(struct vcpu_x86 *v, gva_t addr, void *buf, u32 len, u32 access,
+			struct task_fault *f)
 {
 	struct vm *vm = v->vcpu.vm;
 	struct guest_paging p;
@@ -79,7 +81,8 @@ static bool task_linear(struct vcpu_x86 *v, gva_t addr, void *buf, u32 len, u32 
 			*f = (struct task_fault) { X86_TRAP_PF, wf.error_code, addr };
 			return false;
 		}
-		r = access & ACCESS_WRITE ? vm_write_guest(vm, gpa, data, n) : vm_read_guest(vm, gpa, data, n);
+		r = access & ACCESS_WRITE ? vm_write_guest(vm, gpa, data, n)
+					  : vm_read_guest(vm, gpa, data, n);
 		if (r) {
 			/* A TSS in MMIO: no such machine. */
 			*f = (struct task_fault) { X86_TRAP_TS, 0 };
@@ -97,8 +100,12 @@ static u32 selector_error(u16 sel)
 	return sel & 0xfffc;
 }
 
-/* The descriptor of @sel from GDT or LDT. *@at: its linear address. Beyond the limit is @vector with the selector. */
-static bool read_descriptor(struct vcpu_x86 *v, u16 sel, u8 vector, u64 *desc, gva_t *at, struct task_fault *f)
+/*
+ * The descriptor of @sel from GDT or LDT. *@at: its linear address. Beyond the limit is @vector
+ * with the selector.
+ */
+static bool read_descriptor(struct vcpu_x86 *v, u16 sel, u8 vector, u64 *desc, gva_t *at,
+			    struct task_fault *f)
 {
 	struct kvm_segment ldt;
 	struct kvm_dtable table;
@@ -182,7 +189,8 @@ static void task_current(struct vcpu_x86 *v, struct task_state *st, u32 eip)
 }
 
 /* Save the old task: from EIP up to the selectors; the rest of its TSS is static. */
-static bool save_tss32(struct vcpu_x86 *v, const struct kvm_segment *tr, const struct task_state *st, struct task_fault *f)
+static bool save_tss32(struct vcpu_x86 *v, const struct kvm_segment *tr,
+		       const struct task_state *st, struct task_fault *f)
 {
 	struct tss32 t;
 	int i;
@@ -195,10 +203,12 @@ static bool save_tss32(struct vcpu_x86 *v, const struct kvm_segment *tr, const s
 	for (i = 0; i < 6; i++)
 		t.segs[i].sel = st->segs[i];
 	return task_linear(v, tr->base + offsetof(struct tss32, eip), &t.eip,
-			   offsetof(struct tss32, ldt) - offsetof(struct tss32, eip), ACCESS_WRITE, f);
+			   offsetof(struct tss32, ldt) - offsetof(struct tss32, eip), ACCESS_WRITE,
+			   f);
 }
 
-static bool save_tss16(struct vcpu_x86 *v, const struct kvm_segment *tr, const struct task_state *st, struct task_fault *f)
+static bool save_tss16(struct vcpu_x86 *v, const struct kvm_segment *tr,
+		       const struct task_state *st, struct task_fault *f)
 {
 	struct tss16 t;
 	int i;
@@ -210,7 +220,8 @@ static bool save_tss16(struct vcpu_x86 *v, const struct kvm_segment *tr, const s
 	for (i = 0; i < 4; i++)
 		t.segs[i] = st->segs[i];
 	return task_linear(v, tr->base + offsetof(struct tss16, ip), &t.ip,
-			   offsetof(struct tss16, ldt) - offsetof(struct tss16, ip), ACCESS_WRITE, f);
+			   offsetof(struct tss16, ldt) - offsetof(struct tss16, ip), ACCESS_WRITE,
+			   f);
 }
 
 static bool is_tss32(const struct kvm_segment *tr)
@@ -218,7 +229,8 @@ static bool is_tss32(const struct kvm_segment *tr)
 	return tr->type & 8;
 }
 
-static bool load_tss(struct vcpu_x86 *v, const struct kvm_segment *tr, struct task_state *st, struct task_fault *f)
+static bool load_tss(struct vcpu_x86 *v, const struct kvm_segment *tr, struct task_state *st,
+		     struct task_fault *f)
 {
 	struct tss32 t32;
 	struct tss16 t16;
@@ -238,17 +250,20 @@ static bool load_tss(struct vcpu_x86 *v, const struct kvm_segment *tr, struct ta
 /* ------------------------------------------------------------------ checks */
 
 /* SDM 3A, table 7-1. */
-static bool check_new_tss(struct vcpu_x86 *v, enum task_reason reason, u16 sel, u64 desc, const struct kvm_segment *tss, struct task_fault *f)
+static bool check_new_tss(struct vcpu_x86 *v, enum task_reason reason, u16 sel, u64 desc,
+			  const struct kvm_segment *tss, struct task_fault *f)
 {
 	u8 type = DESC_TYPE(desc), want_busy = reason == TASK_IRET ? TYPE_BUSY : 0;
 	u8 bad = reason == TASK_IRET ? X86_TRAP_TS : X86_TRAP_GP;
 
-	if ((sel & 4) || (desc & DESC_S) || ((type & ~TYPE_BUSY) != TYPE_TSS16 && (type & ~TYPE_BUSY) != TYPE_TSS32) ||
+	if ((sel & 4) || (desc & DESC_S) ||
+	    ((type & ~TYPE_BUSY) != TYPE_TSS16 && (type & ~TYPE_BUSY) != TYPE_TSS32) ||
 	    (type & TYPE_BUSY) != want_busy) {
 		*f = (struct task_fault) { bad, selector_error(sel) };
 		return false;
 	}
-	if ((reason == TASK_CALL || reason == TASK_JMP) && max_t(u8, hw_cpl(&v->hw), sel & 3) > DESC_DPL(desc)) {
+	if ((reason == TASK_CALL || reason == TASK_JMP) &&
+	    max_t(u8, hw_cpl(&v->hw), sel & 3) > DESC_DPL(desc)) {
 		*f = (struct task_fault) { X86_TRAP_GP, selector_error(sel) };
 		return false;
 	}
@@ -263,7 +278,7 @@ static bool check_new_tss(struct vcpu_x86 *v, enum task_reason reason, u16 sel, 
 	return true;
 }
 
-/* ------------------------------------------------------------------ the new task's segments; CPL is the RPL of its CS */
+/* ------------------ the new task's segments; CPL is the RPL of its CS */
 
 static bool segment_usable(enum seg which, u64 desc, u8 rpl, u8 cpl)
 {
@@ -309,7 +324,8 @@ static bool load_segment(struct vcpu_x86 *v, enum seg which, u16 sel, u8 cpl, st
 		return false;
 	}
 	if (!(desc & DESC_P)) {
-		*f = (struct task_fault) { which == SEG_SS ? X86_TRAP_SS : X86_TRAP_NP, selector_error(sel) };
+		*f = (struct task_fault){ which == SEG_SS ? X86_TRAP_SS : X86_TRAP_NP,
+					  selector_error(sel) };
 		return false;
 	}
 	accessed = (desc >> 40) | 1;
@@ -350,8 +366,13 @@ static void load_vm86_segments(struct vcpu_x86 *v, const struct task_state *st)
 	int i;
 
 	for (i = 0; i < 6; i++) {
-		s = (struct kvm_segment) { .selector = st->segs[i], .base = st->segs[i] << 4, .limit = 0xffff,
-			.type = 3, .s = 1, .dpl = 3, .present = 1 };
+		s = (struct kvm_segment){ .selector = st->segs[i],
+					  .base = st->segs[i] << 4,
+					  .limit = 0xffff,
+					  .type = 3,
+					  .s = 1,
+					  .dpl = 3,
+					  .present = 1 };
 		hw_set_segment(&v->hw, i, &s);
 	}
 }
@@ -398,24 +419,33 @@ static bool set_busy(struct vcpu_x86 *v, u16 sel, bool busy, struct task_fault *
 	return task_linear(v, at + 5, &type, 1, ACCESS_WRITE, f);
 }
 
-/* Where the old task goes on: behind the instruction that switched, or at the one that an event interrupted. */
+/*
+ * Where the old task goes on: behind the instruction that switched, or at the one that an event
+ * interrupted.
+ */
 static int old_eip(struct vcpu_x86 *v, const struct hw_exit *exit, u32 *eip)
 {
 	u8 kind = exit->vectoring.kind;
 	int len = 0;
 
-	if (exit->task.reason != TASK_GATE || kind == EVENT_SOFT_INTR || kind == EVENT_SOFT_EXCEPTION)
-		len = exit->insn_len ? exit->insn_len : exit->task.reason == TASK_GATE && exit->vectoring.insn_len ?
-			exit->vectoring.insn_len : vcpu_insn_length(v);
+	if (exit->task.reason != TASK_GATE || kind == EVENT_SOFT_INTR ||
+	    kind == EVENT_SOFT_EXCEPTION)
+		len = exit->insn_len ? exit->insn_len
+		      : exit->task.reason == TASK_GATE && exit->vectoring.insn_len
+			      ? exit->vectoring.insn_len
+			      : vcpu_insn_length(v);
 	if (len < 0)
 		return len;
 	*eip = hw_rip(&v->hw) + len;
 	return 0;
 }
 
-/* Everything up to the commit: the old task saved, descriptors marked, the new TSS linked and read. */
-static bool switch_tables(struct vcpu_x86 *v, enum task_reason reason, u16 sel, struct kvm_segment *tss, u32 eip,
-			  struct task_state *new, struct task_fault *f)
+/*
+ * Everything up to the commit: the old task saved, descriptors marked, the new TSS linked and read.
+ */
+static bool switch_tables(struct vcpu_x86 *v, enum task_reason reason, u16 sel,
+			  struct kvm_segment *tss, u32 eip, struct task_state *new,
+			  struct task_fault *f)
 {
 	struct task_state old = { };
 	struct kvm_segment tr;
@@ -423,7 +453,8 @@ static bool switch_tables(struct vcpu_x86 *v, enum task_reason reason, u16 sel, 
 	u64 desc;
 
 	hw_get_segment(&v->hw, SEG_TR, &tr);
-	if (!read_descriptor(v, sel, reason == TASK_IRET ? X86_TRAP_TS : X86_TRAP_GP, &desc, &at, f))
+	if (!read_descriptor(v, sel, reason == TASK_IRET ? X86_TRAP_TS : X86_TRAP_GP, &desc, &at,
+			     f))
 		return false;
 	unpack_descriptor(desc, sel, tss);
 	if (!check_new_tss(v, reason, sel, desc, tss, f) || !load_tss(v, tss, new, f))
@@ -448,7 +479,8 @@ static bool switch_tables(struct vcpu_x86 *v, enum task_reason reason, u16 sel, 
 }
 
 /* The commit: from here on faults are the new task's. */
-static bool enter_task(struct vcpu_x86 *v, const struct kvm_segment *tss, const struct task_state *st, struct task_fault *f)
+static bool enter_task(struct vcpu_x86 *v, const struct kvm_segment *tss,
+		       const struct task_state *st, struct task_fault *f)
 {
 	int i;
 
@@ -468,7 +500,8 @@ static bool enter_task(struct vcpu_x86 *v, const struct kvm_segment *tss, const 
 	return load_segments(v, st, f);
 }
 
-static bool push_error(struct vcpu_x86 *v, const struct kvm_segment *tss, u32 error, struct task_fault *f)
+static bool push_error(struct vcpu_x86 *v, const struct kvm_segment *tss, u32 error,
+		       struct task_fault *f)
 {
 	struct kvm_segment ss;
 	u32 size = is_tss32(tss) ? 4 : 2, mask, sp;
@@ -476,7 +509,8 @@ static bool push_error(struct vcpu_x86 *v, const struct kvm_segment *tss, u32 er
 	hw_get_segment(&v->hw, SEG_SS, &ss);
 	mask = ss.db ? ~0u : 0xffff;
 	sp = ((u32)hw_reg(&v->hw, REG_RSP) - size) & mask;
-	if (!task_linear(v, (u32)(ss.base + sp), &error, size, ACCESS_WRITE | (hw_cpl(&v->hw) == 3 ? ACCESS_USER : 0), f))
+	if (!task_linear(v, (u32)(ss.base + sp), &error, size,
+			 ACCESS_WRITE | (hw_cpl(&v->hw) == 3 ? ACCESS_USER : 0), f))
 		return false;
 	hw_set_reg(&v->hw, REG_RSP, ((u32)hw_reg(&v->hw, REG_RSP) & ~mask) | sp);
 	return true;
@@ -499,7 +533,8 @@ int vcpu_task_switch(struct vcpu_x86 *v, const struct hw_exit *exit)
 		hw_set_nmi_masked(&v->hw, true);
 	if (!enter_task(v, &tss, &new, &f))
 		return task_raise(v, &f);
-	if (exit->task.reason == TASK_GATE && exit->task.has_error && !push_error(v, &tss, exit->task.error, &f))
+	if (exit->task.reason == TASK_GATE && exit->task.has_error &&
+	    !push_error(v, &tss, exit->task.error, &f))
 		return task_raise(v, &f);
 	if (new.trap)
 		vcpu_queue_db(v, BIT(15));	/* DR6.BT */

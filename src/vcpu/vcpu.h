@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The x86 VM and vCPU, and the life of a vCPU: create, load/put, run loop, exits, events, requests, blocking, CPUID, MSRs, clocks, PV, state.
+ * The x86 VM and vCPU, and the life of a vCPU: create, load/put, run loop, exits, events, requests,
+ * blocking, CPUID, MSRs, clocks, PV, state.
  */
 #ifndef VCPU_VCPU_H
 #define VCPU_VCPU_H
@@ -17,9 +18,9 @@
 #include "emulate/emulate.h"
 #include "vcpu/mov.h"
 
-struct kvm_clock_snapshot {		/* VM-wide pairing of host TSC and kvmclock time; vcpu/clock.c */
+struct kvm_clock_snapshot {	/* VM-wide pairing of host TSC and kvmclock time; vcpu/clock.c */
 	u64 host_tsc, boot_ns;
-	bool stable;			/* all vCPUs' TSCs match and the host clocksource is the TSC */
+	bool stable;	/* all vCPUs' TSCs match and the host clocksource is the TSC */
 };
 
 struct vm_x86 {
@@ -29,9 +30,11 @@ struct vm_x86 {
 	struct irqchip irqchip;
 
 	raw_spinlock_t tsc_lock;	/* the fields of the TSC below */
-	u64 tsc_last_offset;		/* of the newest TSC that a VMM wrote, or the first vCPU's; what a new vCPU gets */
+	/* of the newest TSC that a VMM wrote, or the first vCPU's; what a new vCPU gets */
+	u64 tsc_last_offset;
 	bool tsc_written, tsc_restored;	/* there is one; it is a VMM's */
-	s64 tsc_lost_seen;		/* vcpu/clock.c: so much of what the host's TSC lost is in tsc_last_offset */
+	/* vcpu/clock.c: so much of what the host's TSC lost is in tsc_last_offset */
+	s64 tsc_lost_seen;
 	struct list_head clock_link;	/* vcpu/clock.c: all VMs */
 	u32 default_tsc_khz;
 	s64 kvmclock_offset;		/* kvmclock = boot time + offset */
@@ -45,30 +48,39 @@ struct vm_x86 {
 	u32 user_space_msr_mask;	/* KVM_CAP_X86_USER_SPACE_MSR */
 	struct msr_filter __rcu *msr_filter;
 	bool exception_payload, triple_fault_event, exit_on_emulation_error;
-	u32 apic_bus_ns;		/* APIC_BUS_NS_DEFAULT, or as KVM_CAP_X86_APIC_BUS_CYCLES_NS */
+	u32 apic_bus_ns;	/* APIC_BUS_NS_DEFAULT, or as KVM_CAP_X86_APIC_BUS_CYCLES_NS */
 	gpa_t identity_map, tss_addr;
 	u32 last_boosted;		/* index of the vCPU that a spinner last gave its time to */
 };
 
 /*
- * Where in vcpu_x86.cpuid a function's entries start: indexed by two bits at the top of the function (0, 0x40000000, 0x80000000) and five at its end,
- * so that no bound need be checked. The entry found may be another function's that shares the slot.
+ * Where in vcpu_x86.cpuid a function's entries start: indexed by two bits at the top of the
+ * function (0, 0x40000000, 0x80000000) and five at its end, so that no bound need be checked. The
+ * entry found may be another function's that shares the slot.
  */
 #define CPUID_NO_ENTRY	0xff
-#define VCPU_MAX_CPUID_ENTRIES	255	/* so that an entry's number fits the index; KVM_CPUID_MAX */
+/* so that an entry's number fits the index; KVM_CPUID_MAX */
+#define VCPU_MAX_CPUID_ENTRIES	255
 #define CPUID_SLOT(function)	((function) >> 30 << 5 | ((function) & 31))
 
 /* One exception with its payload, as KVM_GET/SET_VCPU_EVENTS sees it. */
 struct queued_exception {
 	bool pending, injected, has_error, has_payload;
 	u8 vector;
-	u8 insn_len;			/* of the INT3, INTO or INT1 whose delivery was interrupted; 0: none, or it is behind RIP already */
+	/*
+	 * of the INT3, INTO or INT1 whose delivery was interrupted; 0: none, or it is behind RIP
+	 * already
+	 */
+	u8 insn_len;
 	u32 error;
 	u64 payload;			/* #PF: CR2, #DB: DR6 bits */
 };
 
 /* What a user-space exit must finish when KVM_RUN comes back. */
-enum user_completion { COMPLETE_NOTHING, COMPLETE_EMULATION, COMPLETE_MOV, COMPLETE_MSR_READ, COMPLETE_MSR_WRITE, COMPLETE_PIO_IN, COMPLETE_PIO_OUT };
+enum user_completion {
+	COMPLETE_NOTHING, COMPLETE_EMULATION, COMPLETE_MOV, COMPLETE_MSR_READ, COMPLETE_MSR_WRITE,
+	COMPLETE_PIO_IN, COMPLETE_PIO_OUT,
+};
 
 struct vcpu_x86 {
 	struct vcpu vcpu;		/* first */
@@ -84,20 +96,33 @@ struct vcpu_x86 {
 	atomic_t nmi_queued;		/* by other threads */
 	int user_irq;			/* KVM_INTERRUPT without irqchip; -1 none */
 	u32 mp_state;
-	bool pv_unhalted;		/* KVM_HC_KICK_CPU came: the next halt, or this one, is over */
+	bool pv_unhalted;	/* KVM_HC_KICK_CPU came: the next halt, or this one, is over */
 	u8 eoi_exit_vector;		/* what REQ_IOAPIC_EOI_EXIT tells the VMM */
-	struct irq_work cut_work;	/* the self-IPI of cut_guest_time, where the hardware has no timer for it */
+	/* the self-IPI of cut_guest_time, where the hardware has no timer for it */
+	struct irq_work cut_work;
 	u64 cr8, user_apic_base;	/* without in-kernel LAPIC */
 
-	/* What most turns of the run loop haven't to do: the usual turn asks for all of it at once (.rare). vCPU's thread or vcpu.mutex. */
+	/*
+	 * What most turns of the run loop haven't to do: the usual turn asks for all of it at once
+	 * (.rare). vCPU's thread or vcpu.mutex.
+	 */
 	union {
 		struct {
-			bool xcr0_switch, xss_switch, pkru_switch;	/* differs from the host's and this guest can tell: fpu_update_switch() */
-			bool xcr0_may_move;	/* the guest may change it without an exit: fpu_xcr0_moved() */
-			bool guest_uses_dr;	/* the guest reaches DR0-7 without an exit until the vCPU is next put */
-			bool breakpoints_on;	/* effective DR7 enables one: DR0-3 are loaded at each entry */
-			bool cut_guest_time;	/* another event waits behind the one that is injected: exit right after the entry */
-			bool host_event_came;	/* the last turn ended with one: RCU is told at the next */
+			/* differs from the host's and this guest can tell: fpu_update_switch() */
+			bool xcr0_switch, xss_switch, pkru_switch;
+			/* the guest may change it without an exit: fpu_xcr0_moved() */
+			bool xcr0_may_move;
+			/* the guest reaches DR0-7 without an exit until the vCPU is next put */
+			bool guest_uses_dr;
+			/* effective DR7 enables one: DR0-3 are loaded at each entry */
+			bool breakpoints_on;
+			/*
+			 * another event waits behind the one that is injected: exit right after the
+			 * entry
+			 */
+			bool cut_guest_time;
+			/* the last turn ended with one: RCU is told at the next */
+			bool host_event_came;
 		};
 		u64 rare;
 	};
@@ -123,18 +148,20 @@ struct vcpu_x86 {
 	u32 pv_features;		/* KVM_CPUID_FEATURES eax as the guest has it */
 	bool pv_enforced;		/* and has no others */
 	struct guest_features {		/* what the hot paths ask */
-		bool xsave, pku, rdtscp, x2apic, tsc_deadline, nx, lm, pcid, la57, fsgsbase, invpcid, umip, svm, gbpages, rdpid, mwait, amd_like;
+		bool xsave, pku, rdtscp, x2apic, tsc_deadline, nx, lm, pcid, la57, fsgsbase,
+			invpcid, umip, svm, gbpages, rdpid, mwait, amd_like;
 	} has;
 
 	/* MSRs (vcpu/msr.c) */
 	u64 misc_enable, tsc_adjust, ucode_rev, hwcr;
-	bool spec_ctrl_used;		/* the guest has set a bit in it: further accesses need no exit */
+	bool spec_ctrl_used;	/* the guest has set a bit in it: further accesses need no exit */
 	struct { u64 cap, status, ctl, banks[32 * 4]; } mce;
 	struct { u64 def_type, fixed[11], var[16]; } mtrr;
 
 	/* Clocks and PV (vcpu/clock.c, vcpu/pv.c) */
 	u64 tsc_offset, tsc_ratio, last_host_tsc;
-	s64 tsc_lost_seen;		/* so much of what the host's TSC lost when the host slept is in tsc_offset */
+	/* so much of what the host's TSC lost when the host slept is in tsc_offset */
+	s64 tsc_lost_seen;
 	int clock_cpu;			/* where clock_load_elsewhere() was last */
 	u32 tsc_khz;
 	u64 system_time_msr, wall_clock_msr, steal_msr;
@@ -144,20 +171,38 @@ struct vcpu_x86 {
 
 	/* In the middle of something that the VMM answers */
 	enum user_completion completion;
-	struct { u16 port; u8 size; bool in; u32 count; u64 linear_rip; void *data; u8 insn_len; } pio;	/* .data: page behind kvm_run */
-	u8 emu_after;			/* vcpu/emu.c: what is to be done when the emulated instruction is complete */
-	/* vcpu/fast_inline.h: where the last instructions that exit were found, for processors that don't say how long they are. All ones: nowhere */
+	/* .data: page behind kvm_run */
+	struct {
+		u16 port;
+		u8 size;
+		bool in;
+		u32 count;
+		u64 linear_rip;
+		void *data;
+		u8 insn_len;
+	} pio;
+	/* vcpu/emu.c: what is to be done when the emulated instruction is complete */
+	u8 emu_after;
+	/*
+	 * vcpu/fast_inline.h: where the last instructions that exit were found, for processors that
+	 * don't say how long they are. All ones: nowhere
+	 */
 	struct insn_site { u64 cr3, linear; hva_t hva; u64 unused; } insn_sites[32];
-	/* vcpu/io_inline.h: what the last accesses to devices reached. .slots, .devs: generations; 0: not known. .len: bytes; 0: no device wants writes there */
+	/*
+	 * vcpu/io_inline.h: what the last accesses to devices reached. .slots, .devs: generations;
+	 * 0: not known. .len: bytes; 0: no device wants writes there
+	 */
 	struct io_memo { u64 key, slots, devs; u32 index; u8 len; } io_memos[16];
-	struct emu *emu;		/* allocated once; state of an emulation that waits for the VMM */
-	struct mov_site mov_sites[8];	/* vcpu/mov.c: where the last MOVs with devices were found */
+	struct emu *emu;	/* allocated once; state of an emulation that waits for the VMM */
+	/* vcpu/mov.c: where the last MOVs with devices were found */
+	struct mov_site mov_sites[8];
 	struct emu_mov mov;		/* the one that waits for the VMM */
 	u32 mmio_done;			/* bytes of the current MMIO access that went through */
 
 	u64 exit_counts[NR_EXIT_KINDS];	/* by enum exit_kind */
 	u8 last_exits_pos;
-	struct exit_record { u64 rip, reason, qual, tsc; } last_exits[64];	/* ring for debugfs; filled while exit_ring_on */
+	/* ring for debugfs; filled while exit_ring_on */
+	struct exit_record { u64 rip, reason, qual, tsc; } last_exits[64];
 };
 
 static inline struct vm_x86 *to_vm_x86(struct vm *vm)
@@ -183,7 +228,7 @@ static inline struct kvm_cpuid_entry2 *cpuid_first_entry(const struct vcpu_x86 *
 	return likely(first != CPUID_NO_ENTRY) ? &v->cpuid[first] : NULL;
 }
 
-/* ------------------------------------------------------------------ life (vcpu/life.c); called by api/. May sleep. */
+/* ------------------ life (vcpu/life.c); called by api/. May sleep. */
 
 int vm_x86_init(struct vm_x86 *vm, unsigned long type);	/* -EINVAL: type; -ENOMEM */
 void vm_x86_destroy(struct vm_x86 *vm);
@@ -195,16 +240,23 @@ size_t vm_x86_size(void);
 
 /* ------------------------------------------------------------------ run loop (vcpu/run.c) */
 
-/** vcpu_run() - KVM_RUN. vcpu->mutex held, vCPU loaded, signal mask applied by the caller. 0, -EINTR, -EFAULT, -EINVAL, -ENOMEM ... (api.rst 4.10). */
+/**
+ * vcpu_run() - KVM_RUN. vcpu->mutex held, vCPU loaded, signal mask applied by the caller. 0,
+ * -EINTR, -EFAULT, -EINVAL, -ENOMEM ... (api.rst 4.10).
+ */
 int vcpu_run(struct vcpu_x86 *v);
 
 DECLARE_STATIC_KEY_FALSE(exit_ring_on);	/* vcpu_x86.last_exits is kept */
 
 /* run.c: what other files of this floor use */
-void vcpu_skip_insn(struct vcpu_x86 *v, const struct hw_exit *exit);	/* RIP past the instruction, shadow gone, single-step trap queued */
+/* RIP past the instruction, shadow gone, single-step trap queued */
+void vcpu_skip_insn(struct vcpu_x86 *v, const struct hw_exit *exit);
 
 /* fast_inline.h: fast_exit(), IRQs off. true: handled, enter again. */
-/** lapic_sync_tpr() - TPR is CR8, and the guest may have moved that without an exit since the LAPIC last knew. vCPU thread, loaded. */
+/**
+ * lapic_sync_tpr() - TPR is CR8, and the guest may have moved that without an exit since the LAPIC
+ * last knew. vCPU thread, loaded.
+ */
 static __always_inline void lapic_sync_tpr(struct vcpu_x86 *v)
 {
 	u8 tpr = hw_tpr(&v->hw);
@@ -216,7 +268,8 @@ static __always_inline void lapic_sync_tpr(struct vcpu_x86 *v)
 void vcpu_apic_done(struct vcpu_x86 *v, const struct hw_exit *exit);
 u32 vcpu_usual_length(struct vcpu_x86 *v, const struct hw_exit *exit);
 /* exits.c: IRQs on, srcu held. */
-enum next { NEXT_GUEST, NEXT_USER };	/* enter again; leave to the VMM with kvm_run filled in. Errors: negative errno */
+/* enter again; leave to the VMM with kvm_run filled in. Errors: negative errno */
+enum next { NEXT_GUEST, NEXT_USER };
 int slow_exit(struct vcpu_x86 *v, const struct hw_exit *exit);
 bool vcpu_tpr_fell(struct vcpu_x86 *v, u64 before);
 /** complete_user_exit() - the VMM has answered: finish what waited. Same returns as slow_exit(). */
@@ -247,7 +300,8 @@ bool mmio_write(struct vcpu_x86 *v, gpa_t gpa, u32 len, const void *val);
 bool mmio_read(struct vcpu_x86 *v, gpa_t gpa, u32 len, void *val);
 bool is_lapic_page(const struct vcpu_x86 *v, gpa_t gpa);
 bool ring_doorbell(struct iobus *bus, struct io_memo *memo, gpa_t addr, u32 len, u64 val);
-void vcpu_level_eoi(struct vcpu_x86 *v);	/* after anything that may have written EOI; IRQs on */
+/* after anything that may have written EOI; IRQs on */
+void vcpu_level_eoi(struct vcpu_x86 *v);
 
 /* events.c */
 void vcpu_queue_exception(struct vcpu_x86 *v, u8 vector);
@@ -255,16 +309,23 @@ void vcpu_queue_exception_error(struct vcpu_x86 *v, u8 vector, u32 error);
 void vcpu_queue_page_fault(struct vcpu_x86 *v, u32 error, gva_t addr);
 void vcpu_queue_db(struct vcpu_x86 *v, u64 dr6_bits);
 void vcpu_requeue_interrupted(struct vcpu_x86 *v, const struct hw_event *ev);
-void vcpu_forget_injected(struct vcpu_x86 *v);	/* the entry went through: what was injected is delivered, or comes back as exit.vectoring */
-void vcpu_deliver_payload(struct vcpu_x86 *v, struct queued_exception *ex);	/* CR2 or DR6 from a pending exception's payload */
+/* the entry went through: what was injected is delivered, or comes back as exit.vectoring */
+void vcpu_forget_injected(struct vcpu_x86 *v);
+/* CR2 or DR6 from a pending exception's payload */
+void vcpu_deliver_payload(struct vcpu_x86 *v, struct queued_exception *ex);
 bool vcpu_ready_for_user_interrupt(struct vcpu_x86 *v);
-/** vcpu_inject_pending() - choose and inject the next event, open windows for the rest. Before entry, preemption off or on, IRQs on. */
+/**
+ * vcpu_inject_pending() - choose and inject the next event, open windows for the rest. Before
+ * entry, preemption off or on, IRQs on.
+ */
 int vcpu_inject_pending(struct vcpu_x86 *v);
 bool vcpu_inject_fast(struct vcpu_x86 *v);
 void vcpu_cancel_injection(struct vcpu_x86 *v);
 bool vcpu_has_interrupt(struct vcpu_x86 *v);
-void vcpu_latch_nmis(struct vcpu_x86 *v);	/* nmi_queued and apic.nmi_pending into nmi_pending */
-void vcpu_accept_init_sipi(struct vcpu_x86 *v);	/* take INIT and SIPI from the LAPIC; moves mp_state */
+/* nmi_queued and apic.nmi_pending into nmi_pending */
+void vcpu_latch_nmis(struct vcpu_x86 *v);
+/* take INIT and SIPI from the LAPIC; moves mp_state */
+void vcpu_accept_init_sipi(struct vcpu_x86 *v);
 void vcpu_queue_nmi(struct vcpu_x86 *v);	/* any thread */
 bool vcpu_runnable(struct vcpu_x86 *v);
 void vcpu_update_virtual_apic(struct vcpu_x86 *v);	/* REQ_APIC_MODE: IRQs on, may sleep */
@@ -272,18 +333,25 @@ void vcpu_update_virtual_apic(struct vcpu_x86 *v);	/* REQ_APIC_MODE: IRQs on, ma
 /* halt.c */
 int vcpu_halt(struct vcpu_x86 *v);		/* HLT was executed */
 void vcpu_block(struct vcpu_x86 *v);		/* sleep until runnable or signal; polls first */
-bool vcpu_yield_to(struct vcpu *target);	/* directed yield to one that is ready; false: it wasn't possible */
-void vcpu_pause_init(struct vcpu_x86 *v);	/* the window of PAUSE-loop exits: at creation, at such an exit, after a context switch. Loaded */
+/* directed yield to one that is ready; false: it wasn't possible */
+bool vcpu_yield_to(struct vcpu *target);
+/* the window of PAUSE-loop exits: at creation, at such an exit, after a context switch. Loaded */
+void vcpu_pause_init(struct vcpu_x86 *v);
 void vcpu_pause_grow(struct vcpu_x86 *v);
 void vcpu_pause_shrink(struct vcpu_x86 *v);
-void vcpu_on_spin(struct vcpu_x86 *v, bool kernel_mode);	/* PAUSE-loop exit: directed yield */
+/* PAUSE-loop exit: directed yield */
+void vcpu_on_spin(struct vcpu_x86 *v, bool kernel_mode);
 
-/** vcpu_timer_to_hardware() - the LAPIC's timer may have moved: tell the processor. Before an entry, IRQs off. */
+/**
+ * vcpu_timer_to_hardware() - the LAPIC's timer may have moved: tell the processor. Before an entry,
+ * IRQs off.
+ */
 static inline void vcpu_timer_to_hardware(struct vcpu_x86 *v)
 {
 	u64 tsc;
 
-	if (unlikely(lapic_timer_for_hardware(&v->apic, &tsc)) && hw_set_preemption_timer(&v->hw, tsc) == -ERANGE)
+	if (unlikely(lapic_timer_for_hardware(&v->apic, &tsc)) &&
+	    hw_set_preemption_timer(&v->hw, tsc) == -ERANGE)
 		lapic_timer_to_host(&v->apic);
 }
 
@@ -310,12 +378,17 @@ void cpuid_setup(void);			/* at module load: the host's extended state */
 u64 cpuid_host_xcr0(void);		/* XCR0 bits that a guest may have at most */
 u32 cpuid_xstate_size(u64 features, bool compacted);	/* bytes of an XSAVE area */
 int cpuid_get_supported(struct kvm_cpuid_entry2 *entries, u32 *nent, bool emulated);	/* -E2BIG */
-int vcpu_set_cpuid(struct vcpu_x86 *v, struct kvm_cpuid_entry2 *entries, int nent);	/* takes ownership of entries on success. -EINVAL */
-/** cpuid_lookup() - answer of CPUID to the guest, with the dynamic bits (OSXSAVE, APIC, OSPKE, XSAVE sizes) right. Any context. */
+/* takes ownership of entries on success. -EINVAL */
+int vcpu_set_cpuid(struct vcpu_x86 *v, struct kvm_cpuid_entry2 *entries, int nent);
+/**
+ * cpuid_lookup() - answer of CPUID to the guest, with the dynamic bits (OSXSAVE, APIC, OSPKE, XSAVE
+ * sizes) right. Any context.
+ */
 void cpuid_lookup(struct vcpu_x86 *v, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
 void vcpu_cpuid(struct vcpu_x86 *v);	/* the same from and to the guest's registers */
 void cpuid_apply_insns(struct vcpu_x86 *v);
-void cpuid_update_dynamic(struct vcpu_x86 *v);	/* after CR4, XCR0, APIC base, MISC_ENABLE changes */
+/* after CR4, XCR0, APIC base, MISC_ENABLE changes */
+void cpuid_update_dynamic(struct vcpu_x86 *v);
 
 /* msr.c. 0; -EINVAL: #GP for a guest; -ENOENT: unknown here. @host: an ioctl. */
 int vcpu_get_msr(struct vcpu_x86 *v, u32 msr, u64 *val, bool host);
@@ -343,7 +416,8 @@ void clock_teardown(void);
 void clock_suspend(void);		/* last CPU, IRQs off, tasks frozen */
 void clock_resume(void);
 u64 vcpu_guest_tsc(struct vcpu_x86 *v, u64 host_tsc);
-void vcpu_write_tsc(struct vcpu_x86 *v, u64 guest_tsc, bool host);	/* with the matching heuristic of the API document */
+/* with the matching heuristic of the API document */
+void vcpu_write_tsc(struct vcpu_x86 *v, u64 guest_tsc, bool host);
 void vcpu_set_tsc_offset(struct vcpu_x86 *v, u64 offset);
 int clock_tsc_ratio(u32 khz, u64 *ratio);	/* -EINVAL: this CPU can't do it */
 int vcpu_set_tsc_khz(struct vcpu_x86 *v, u32 khz);	/* -EINVAL: can't scale */
@@ -372,11 +446,16 @@ void pv_sched_out(struct vcpu_x86 *v);
 int fpu_create(struct vcpu_x86 *v);
 void fpu_destroy(struct vcpu_x86 *v);
 void fpu_reset(struct vcpu_x86 *v, bool init);
-void fpu_update_switch(struct vcpu_x86 *v);	/* after a change of CR4, XCR0, XSS or CPUID. vCPU loaded */
-static inline void fpu_enter(struct vcpu_x86 *v);	/* XCR0, XSS, PKRU just before VM entry; only if they differ. IRQs off. fpu_inline.h */
+/* after a change of CR4, XCR0, XSS or CPUID. vCPU loaded */
+void fpu_update_switch(struct vcpu_x86 *v);
+/* XCR0, XSS, PKRU just before VM entry; only if they differ. IRQs off. fpu_inline.h */
+static inline void fpu_enter(struct vcpu_x86 *v);
 static inline void fpu_leave(struct vcpu_x86 *v);
 
-/* state.c: get/set pairs of ioctls. vcpu->mutex held, vCPU loaded. 0 or -EINVAL with nothing changed. */
+/*
+ * state.c: get/set pairs of ioctls. vcpu->mutex held, vCPU loaded. 0 or -EINVAL with nothing
+ * changed.
+ */
 void vcpu_get_regs(struct vcpu_x86 *v, struct kvm_regs *regs);
 void vcpu_set_regs(struct vcpu_x86 *v, const struct kvm_regs *regs);
 void vcpu_get_sregs(struct vcpu_x86 *v, struct kvm_sregs *sregs);
@@ -398,7 +477,8 @@ int vcpu_get_mp_state(struct vcpu_x86 *v, struct kvm_mp_state *mp);
 int vcpu_set_mp_state(struct vcpu_x86 *v, const struct kvm_mp_state *mp);
 int vcpu_set_guest_debug(struct vcpu_x86 *v, const struct kvm_guest_debug *dbg);
 int vcpu_translate(struct vcpu_x86 *v, struct kvm_translation *tr);
-int vcpu_user_interrupt(struct vcpu_x86 *v, u32 irq);	/* KVM_INTERRUPT. -EINVAL, -ENXIO, -EEXIST */
+/* KVM_INTERRUPT. -EINVAL, -ENXIO, -EEXIST */
+int vcpu_user_interrupt(struct vcpu_x86 *v, u32 irq);
 void vcpu_sync_regs_out(struct vcpu_x86 *v);	/* KVM_CAP_SYNC_REGS */
 int vcpu_sync_regs_in(struct vcpu_x86 *v);
 void vcpu_reset(struct vcpu_x86 *v, enum hw_reset how);	/* life.c: RESET or INIT */

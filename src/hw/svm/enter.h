@@ -15,9 +15,11 @@ asm(".include \"svm-enter.s\"");
  */
 static __always_inline void svm_enter(struct hw_vcpu *hw, hpa_t host_save)
 {
-	asm volatile("SVM_ENTER" : : "D" (hw), "S" (host_save)
-		     : "rax", "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
-		       "memory", "cc");
+	asm volatile("SVM_ENTER"
+		     :
+		     : "D"(hw), "S"(host_save)
+		     : "rax", "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
+		       "r15", "memory", "cc");
 }
 
 /** svm_forget_returns() - no RET from here on is predicted as the guest would like it (flaws.h). */

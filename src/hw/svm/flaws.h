@@ -35,17 +35,17 @@
  *
  * The return stack buffer. A guest leaves addresses in it that it chose. A RET takes the newest
  * entry, the one that the newest CALL without a RET has put there; so only a RET whose CALL was
- * before the guest ran, an unbalanced one, meets a guest's. Linux fills the buffer at each exit. Here
- * svm_enter() is inlined into the loop that enters the guest again and again, which fills it once,
- * when it is left (hw_end_turn()), because there is no unbalanced RET before:
+ * before the guest ran, an unbalanced one, meets a guest's. Linux fills the buffer at each exit.
+ * Here svm_enter() is inlined into the loop that enters the guest again and again, which fills it
+ * once, when it is left (hw_end_turn()), because there is no unbalanced RET before:
  *
  * - The loop's function has none between VMRUN and the fill, on any way that its branches allow, be
  *   they predicted well or badly, patched or not: tools/check-returns follows them all in the built
  *   module. A mispredicted way out of the loop meets the fill like any other.
- * - What it calls returns once per call, on every way through it: C functions do. No indirect branch
- *   of ours leads elsewhere, and the kernel's have their own mitigation.
- * - NMIs, machine checks and page faults push and pop what is theirs, and end with IRET, which takes
- *   nothing. IRQs are off: no other interrupt, no other thread.
+ * - What it calls returns once per call, on every way through it: C functions do. No indirect
+ *   branch of ours leads elsewhere, and the kernel's have their own mitigation.
+ * - NMIs, machine checks and page faults push and pop what is theirs, and end with IRET, which
+ *   takes nothing. IRQs are off: no other interrupt, no other thread.
  * - What makes the CPU predict a RET from something else than the buffer has been untrained, or an
  *   IBPB was issued, before the first RET of any kind: at each exit.
  *
@@ -101,13 +101,15 @@ static __always_inline void flaws_before_entry(struct hw_vcpu *hw)
 }
 
 /*
- * Once per turn of the run loop, before IRQs go off: what holds until preemption is on again. Only a thread changes its own TIF_SSBD while it runs
- * (for another one it takes effect when that is next switched in), and the guest's VIRT_SPEC_CTRL changes outside the inner loop.
+ * Once per turn of the run loop, before IRQs go off: what holds until preemption is on again. Only
+ * a thread changes its own TIF_SSBD while it runs (for another one it takes effect when that is
+ * next switched in), and the guest's VIRT_SPEC_CTRL changes outside the inner loop.
  */
 static __always_inline void flaws_before_turn(struct hw_vcpu *hw)
 {
 	if (static_cpu_has(X86_FEATURE_LS_CFG_SSBD) || static_cpu_has(X86_FEATURE_VIRT_SSBD)) {
-		if (unlikely(hw->virt_spec_ctrl || test_thread_flag(TIF_SSBD) || static_cpu_has(X86_FEATURE_SPEC_STORE_BYPASS_DISABLE)))
+		if (unlikely(hw->virt_spec_ctrl || test_thread_flag(TIF_SSBD) ||
+			     static_cpu_has(X86_FEATURE_SPEC_STORE_BYPASS_DISABLE)))
 			hw->work |= WORK_VIRT_SSBD;
 		else
 			hw->work &= ~WORK_VIRT_SSBD;

@@ -217,9 +217,9 @@ static __always_inline void hw_put(struct hw_vcpu *hw, bool scheduled_out)
 /*
  * What VMSAVE saves holds until the thread leaves KVM_RUN, but for one thing: any thread of the
  * process may replace the LDT, and VMLOAD must never bring back one that was freed, nor none where
- * there is one by now. modify_ldt() reaches this CPU by an IPI before it frees, so what is asked and
- * saved with IRQs off holds until they are on again; with an LDT around that is each time. KVM_RUN
- * is a call of the VM's own process: there is an mm.
+ * there is one by now. modify_ldt() reaches this CPU by an IPI before it frees, so what is asked
+ * and saved with IRQs off holds until they are on again; with an LDT around that is each time.
+ * KVM_RUN is a call of the VM's own process: there is an mm.
  */
 static __always_inline bool svm_host_has_ldt(void)
 {

@@ -583,15 +583,16 @@ int hw_set_preemption_timer(struct hw_vcpu *hw, u64 host_tsc)
 	return -EOPNOTSUPP;
 }
 
-/* ------------------------------------------------------------------ no dirty log of the processor's */
+/* ------------------ no dirty log of the processor's */
 
 void hw_set_dirty_log(struct hw_vcpu *hw, bool on)
 {
 }
 
-/* ------------------------------------------------------------------ what SVM has not, or AVIC would be */
+/* ------------------ what SVM has not, or AVIC would be */
 
-void hw_set_virtual_apic(struct hw_vcpu *hw, void *regs, enum hw_apic mode, enum hw_apic_delivery delivery)
+void hw_set_virtual_apic(struct hw_vcpu *hw, void *regs, enum hw_apic mode,
+			 enum hw_apic_delivery delivery)
 {
 }
 
@@ -618,7 +619,7 @@ static void vmcb_dump_seg(const char *name, const struct vmcb_seg *s)
 
 static void vmcb_dump_save(const struct vmcb_save_area *s)
 {
-	static const char *const names[] = { "ES", "CS",   "SS",   "DS",   "FS",
+	static const char * const names[] = { "ES", "CS",   "SS",   "DS",   "FS",
 					     "GS", "GDTR", "LDTR", "IDTR", "TR" };
 	const struct vmcb_seg *segs = &s->es;
 	u32 i;

@@ -29,7 +29,7 @@ bool vmx_is_on(void)
 	return raw_cpu_ptr(&vmx_cpus)->on;
 }
 
-/* ------------------------------------------------------------------ controls, from a table (SDM 3C, appendix A.3 to A.5) */
+/* ------------------ controls, from a table (SDM 3C, appendix A.3 to A.5) */
 
 enum control_word { WORD_PIN, WORD_PROC, WORD_PROC2, WORD_EXIT, WORD_ENTRY };
 
@@ -44,24 +44,30 @@ static const struct control_row {
 	  PIN_BASED_EXT_INTR_MASK | PIN_BASED_NMI_EXITING | PIN_BASED_VIRTUAL_NMIS, 0,
 	  "this processor's VMX has no virtual NMIs" },
 	{ WORD_PROC, MSR_IA32_VMX_TRUE_PROCBASED_CTLS,
-	  CPU_BASED_HLT_EXITING | CPU_BASED_MWAIT_EXITING | CPU_BASED_MONITOR_EXITING | CPU_BASED_RDPMC_EXITING |
-	  CPU_BASED_UNCOND_IO_EXITING | CPU_BASED_MOV_DR_EXITING | CPU_BASED_USE_TSC_OFFSETTING | CPU_BASED_USE_MSR_BITMAPS |
-	  CPU_BASED_TPR_SHADOW | CPU_BASED_ACTIVATE_SECONDARY_CONTROLS, 0,
-	  "this processor's VMX has no TPR shadow, MSR bitmaps or secondary controls" },
-	{ WORD_PROC2, MSR_IA32_VMX_PROCBASED_CTLS2,
-	  SECONDARY_EXEC_ENABLE_EPT, SECONDARY_EXEC_ENABLE_VPID | SECONDARY_EXEC_WBINVD_EXITING | SECONDARY_EXEC_UNRESTRICTED_GUEST |
-	  SECONDARY_EXEC_ENABLE_RDTSCP | SECONDARY_EXEC_ENABLE_INVPCID | SECONDARY_EXEC_ENABLE_XSAVES | SECONDARY_EXEC_TSC_SCALING,
+	  CPU_BASED_HLT_EXITING | CPU_BASED_MWAIT_EXITING | CPU_BASED_MONITOR_EXITING |
+		  CPU_BASED_RDPMC_EXITING | CPU_BASED_UNCOND_IO_EXITING | CPU_BASED_MOV_DR_EXITING |
+		  CPU_BASED_USE_TSC_OFFSETTING | CPU_BASED_USE_MSR_BITMAPS | CPU_BASED_TPR_SHADOW |
+		  CPU_BASED_ACTIVATE_SECONDARY_CONTROLS,
+	  0, "this processor's VMX has no TPR shadow, MSR bitmaps or secondary controls" },
+	{ WORD_PROC2, MSR_IA32_VMX_PROCBASED_CTLS2, SECONDARY_EXEC_ENABLE_EPT,
+	  SECONDARY_EXEC_ENABLE_VPID | SECONDARY_EXEC_WBINVD_EXITING |
+		  SECONDARY_EXEC_UNRESTRICTED_GUEST | SECONDARY_EXEC_ENABLE_RDTSCP |
+		  SECONDARY_EXEC_ENABLE_INVPCID | SECONDARY_EXEC_ENABLE_XSAVES |
+		  SECONDARY_EXEC_TSC_SCALING,
 	  "this processor has no nested paging (EPT)" },
 	{ WORD_EXIT, MSR_IA32_VMX_TRUE_EXIT_CTLS,
-	  VM_EXIT_HOST_ADDR_SPACE_SIZE | VM_EXIT_SAVE_IA32_EFER | VM_EXIT_LOAD_IA32_EFER | VM_EXIT_SAVE_IA32_PAT |
-	  VM_EXIT_LOAD_IA32_PAT, VM_EXIT_SAVE_DEBUG_CONTROLS,
-	  "this processor's VMX does not switch EFER and PAT" },
+	  VM_EXIT_HOST_ADDR_SPACE_SIZE | VM_EXIT_SAVE_IA32_EFER | VM_EXIT_LOAD_IA32_EFER |
+		  VM_EXIT_SAVE_IA32_PAT | VM_EXIT_LOAD_IA32_PAT,
+	  VM_EXIT_SAVE_DEBUG_CONTROLS, "this processor's VMX does not switch EFER and PAT" },
 	{ WORD_ENTRY, MSR_IA32_VMX_TRUE_ENTRY_CTLS,
 	  VM_ENTRY_LOAD_IA32_EFER | VM_ENTRY_LOAD_IA32_PAT, VM_ENTRY_LOAD_DEBUG_CONTROLS,
 	  "this processor's VMX does not switch EFER and PAT" },
 };
 
-/* The low half of a capability MSR: bits that must be 1; the high half: bits that may be. NULL, or what is missing. */
+/*
+ * The low half of a capability MSR: bits that must be 1; the high half: bits that may be. NULL, or
+ * what is missing.
+ */
 static const char *control_choose(const struct control_row *row, u32 *val)
 {
 	u64 cap;
@@ -87,9 +93,11 @@ static const char *controls_compute(struct vmx_config *config)
 			return why;
 	}
 	/* True controls let these default-1 exits go: CR3 is the guest's own with EPT. */
-	c->proc &= ~(CPU_BASED_CR3_LOAD_EXITING | CPU_BASED_CR3_STORE_EXITING | CPU_BASED_INVLPG_EXITING);
+	c->proc &= ~(CPU_BASED_CR3_LOAD_EXITING | CPU_BASED_CR3_STORE_EXITING |
+		     CPU_BASED_INVLPG_EXITING);
 	if (!(c->proc2 & SECONDARY_EXEC_UNRESTRICTED_GUEST))
-		return "this processor has no unrestricted guest: it can't run real mode without emulation";
+		return "this processor has no unrestricted guest: it can't run real mode without "
+		       "emulation";
 	return NULL;
 }
 
@@ -103,7 +111,9 @@ static u32 may_be_set(u32 msr, u32 bits)
 
 #define EPT_USED	(VMX_EPT_PAGE_WALK_4_BIT | VMX_EPTP_WB_BIT | VMX_EPT_2MB_PAGE_BIT | VMX_EPT_1GB_PAGE_BIT | VMX_EPT_AD_BIT | VMX_EPT_INVEPT_BIT | \
 			 VMX_EPT_EXTENT_CONTEXT_BIT | VMX_EPT_EXTENT_GLOBAL_BIT)
-#define VPID_USED	(VMX_VPID_EXTENT_INDIVIDUAL_ADDR_BIT | VMX_VPID_EXTENT_SINGLE_CONTEXT_BIT | VMX_VPID_EXTENT_GLOBAL_CONTEXT_BIT)
+#define VPID_USED                                                                   \
+	(VMX_VPID_EXTENT_INDIVIDUAL_ADDR_BIT | VMX_VPID_EXTENT_SINGLE_CONTEXT_BIT | \
+	 VMX_VPID_EXTENT_GLOBAL_CONTEXT_BIT)
 
 /* Of this CPU; what isn't used stays 0. NULL, or what is missing. */
 static const char *config_read(struct vmx_config *c)
@@ -122,10 +132,13 @@ static const char *config_read(struct vmx_config *c)
 	rdmsrl(MSR_IA32_VMX_CR0_FIXED1, c->fixed.cr0_fixed1);
 	rdmsrl(MSR_IA32_VMX_CR4_FIXED0, c->fixed.cr4_fixed0);
 	rdmsrl(MSR_IA32_VMX_CR4_FIXED1, c->fixed.cr4_fixed1);
-	c->options.pin = may_be_set(MSR_IA32_VMX_TRUE_PINBASED_CTLS, PIN_BASED_VMX_PREEMPTION_TIMER);
+	c->options.pin =
+		may_be_set(MSR_IA32_VMX_TRUE_PINBASED_CTLS, PIN_BASED_VMX_PREEMPTION_TIMER);
 	c->options.proc = may_be_set(MSR_IA32_VMX_TRUE_PROCBASED_CTLS, CPU_BASED_MONITOR_TRAP_FLAG);
-	c->options.proc2 = may_be_set(MSR_IA32_VMX_PROCBASED_CTLS2, SECONDARY_EXEC_PAUSE_LOOP_EXITING | SECONDARY_EXEC_ENABLE_PML |
-				      SECONDARY_EXEC_DESC | APIC_CONTROLS);
+	c->options.proc2 =
+		may_be_set(MSR_IA32_VMX_PROCBASED_CTLS2,
+			   SECONDARY_EXEC_PAUSE_LOOP_EXITING | SECONDARY_EXEC_ENABLE_PML |
+				   SECONDARY_EXEC_DESC | APIC_CONTROLS);
 	return controls_compute(c);
 }
 
@@ -170,7 +183,8 @@ static const char *vmx_missing(struct vmx_config *c)
 	why = config_read(c);
 	if (why)
 		return why;
-	if (!(c->ept & VMX_EPT_PAGE_WALK_4_BIT) || !(c->ept & VMX_EPTP_WB_BIT) || !(c->ept & VMX_EPT_INVEPT_BIT))
+	if (!(c->ept & VMX_EPT_PAGE_WALK_4_BIT) || !(c->ept & VMX_EPTP_WB_BIT) ||
+	    !(c->ept & VMX_EPT_INVEPT_BIT))
 		return "this processor's EPT has no four-level write-back tables or no INVEPT";
 	return NULL;
 }
@@ -219,13 +233,15 @@ static void vmx_fill_caps(const struct vmx_config *c)
 	hw_caps.tsc_scaling_frac_bits = 48;
 	hw_caps.default_tsc_scaling_ratio = BIT_ULL(48);
 	hw_caps.max_tsc_scaling_ratio = U64_MAX;
-	hw_caps.xsaves = (c->controls.proc2 & SECONDARY_EXEC_ENABLE_XSAVES) && boot_cpu_has(X86_FEATURE_XSAVES);
+	hw_caps.xsaves = (c->controls.proc2 & SECONDARY_EXEC_ENABLE_XSAVES) &&
+			 boot_cpu_has(X86_FEATURE_XSAVES);
 	hw_caps.preemption_timer = c->options.pin & PIN_BASED_VMX_PREEMPTION_TIMER;
 	hw_caps.mtf = c->options.proc & CPU_BASED_MONITOR_TRAP_FLAG;
 	hw_caps.pause_filter = c->options.proc2 & SECONDARY_EXEC_PAUSE_LOOP_EXITING;
 	/* What is logged is that a dirty bit was set. */
 	hw_caps.pml = hw_caps.tdp_ad && (c->options.proc2 & SECONDARY_EXEC_ENABLE_PML);
-	hw_caps.emulated_umip = !boot_cpu_has(X86_FEATURE_UMIP) && (c->options.proc2 & SECONDARY_EXEC_DESC);
+	hw_caps.emulated_umip =
+		!boot_cpu_has(X86_FEATURE_UMIP) && (c->options.proc2 & SECONDARY_EXEC_DESC);
 	vmx_apic_setup(c->options.proc2);
 }
 
@@ -273,7 +289,10 @@ void hw_teardown(void)
 
 /* ------------------------------------------------------------------ on and off */
 
-/* The firmware may have left the register open: VMXON wants it locked with VMX enabled (SDM 3C, 24.7). */
+/*
+ * The firmware may have left the register open: VMXON wants it locked with VMX enabled (SDM 3C,
+ * 24.7).
+ */
 static void vmx_lock_feature_control(void)
 {
 	u64 ctl;
@@ -320,7 +339,7 @@ void hw_disable_cpu(void)
 	cr4_clear_bits(X86_CR4_VMXE);
 }
 
-/* ------------------------------------------------------------------ translations (SDM 3C, 29.4.3) */
+/* ------------------ translations (SDM 3C, 29.4.3) */
 
 void hw_flush_tlb_cpu(void)
 {
@@ -351,7 +370,10 @@ void hw_flush_tlb_all(struct hw_vcpu *hw)
 
 void hw_flush_tlb_gva(struct hw_vcpu *hw, gva_t gva)
 {
-	/* The CPU that the vCPU comes from, or goes to, is flushed as a whole: only this one counts. */
+	/*
+	 * The CPU that the vCPU comes from, or goes to, is flushed as a whole: only this one
+	 * counts.
+	 */
 	if (hw->vpid && (vmx_config.vpid & VMX_VPID_EXTENT_INDIVIDUAL_ADDR_BIT))
 		invvpid(VMX_VPID_EXTENT_INDIVIDUAL_ADDR, hw->vpid, gva);
 	else

@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The assembly of vmx_enter() (enter.h), as macros: it is inlined into the loop that enters the guest again and again, so that no RET stands between a
- * VM exit and the next entry (flaws.h). The kernel's own macros for the flaws of processors are for assembly only; Kbuild runs the preprocessor over
- * this file, and enter.h includes what comes out.
+ * The assembly of vmx_enter() (enter.h), as macros: it is inlined into the loop that enters the
+ * guest again and again, so that no RET stands between a VM exit and the next entry (flaws.h). The
+ * kernel's own macros for the flaws of processors are for assembly only; Kbuild runs the
+ * preprocessor over this file, and enter.h includes what comes out.
  *
  * VMX_ENTER failed: into the guest and back.
  *
- *	%rdi	struct hw_vcpu *hw: regs[] are loaded and stored here, but for RSP, which the VMCS holds. Kept
- *	failed	where to go when VMLAUNCH or VMRESUME failed (SDM 3C, 31.2): nothing of the guest ran
+ *	%rdi    struct hw_vcpu *hw: regs[] are loaded and stored here, but for RSP, which the VMCS
+ *	holds. Kept
+ *	failed  where to go when VMLAUNCH or VMRESUME failed (SDM 3C, 31.2): nothing of the guest
+ *	ran
  *
  * In:  IRQs off, the VMCS current and complete, but for what is written here.
- * Out: IRQs off, host state as the VMCS says. RBP and RSP are kept, all other registers 0 or the host's.
+ * Out: IRQs off, host state as the VMCS says. RBP and RSP are kept, all other registers 0 or the
+ * host's.
  *
- * HOST_RSP and HOST_RIP belong to the place where this stands: written only when the stack is another than last time (host.rsp 0: never was).
+ * HOST_RSP and HOST_RIP belong to the place where this stands: written only when the stack is
+ * another than last time (host.rsp 0: never was).
  */
 #include <linux/linkage.h>
 #include <linux/objtool.h>

@@ -9,14 +9,19 @@
 asm(".include \"vmx-enter.s\"");
 
 /**
- * vmx_enter() - guest registers in, VMLAUNCH (WORK_LAUNCH) or VMRESUME, and back. IRQs off. false: the instruction failed.
+ * vmx_enter() - guest registers in, VMLAUNCH (WORK_LAUNCH) or VMRESUME, and back. IRQs off. false:
+ * the instruction failed.
  *
  * Whoever inlines it calls vmx_forget_returns() behind the last one, before it returns itself.
  */
 static __always_inline bool vmx_enter(struct hw_vcpu *hw)
 {
-	asm goto("VMX_ENTER failed=%l[failed]" : : "D" (hw)
-		 : "rax", "rbx", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc" : failed);
+	asm goto("VMX_ENTER failed=%l[failed]"
+		 :
+		 : "D"(hw)
+		 : "rax", "rbx", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
+		   "r15", "memory", "cc"
+		 : failed);
 	return true;
 failed:
 	return false;

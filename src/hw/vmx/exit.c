@@ -126,12 +126,18 @@ void vmx_decode_io(struct hw_vcpu *hw, struct hw_exit *exit)
 static void decode_npf(struct hw_exit *exit)
 {
 	exit->npf.gpa = vmcs_read64(GUEST_PHYSICAL_ADDRESS);
-	exit->npf.access = exit->qual & EPT_QUAL_WRITE ? ACCESS_WRITE : exit->qual & EPT_QUAL_FETCH ? ACCESS_FETCH : ACCESS_READ;
+	exit->npf.access = exit->qual & EPT_QUAL_WRITE	 ? ACCESS_WRITE
+			   : exit->qual & EPT_QUAL_FETCH ? ACCESS_FETCH
+							 : ACCESS_READ;
 	exit->npf.present = exit->qual & EPT_QUAL_MAPPED;
-	exit->npf.in_walk = (exit->qual & EPT_QUAL_LINEAR_VALID) && !(exit->qual & EPT_QUAL_TRANSLATED);
+	exit->npf.in_walk =
+		(exit->qual & EPT_QUAL_LINEAR_VALID) && !(exit->qual & EPT_QUAL_TRANSLATED);
 }
 
-/* The fault came in the middle of an IRET that had already unblocked NMIs; it will be executed again (SDM 3C, 28.2.3). */
+/*
+ * The fault came in the middle of an IRET that had already unblocked NMIs; it will be executed
+ * again (SDM 3C, 28.2.3).
+ */
 static void reblock_nmi(struct hw_vcpu *hw, bool unblocked, u32 vectoring)
 {
 	if (unblocked && !(vectoring & VECTORING_INFO_VALID_MASK))
@@ -147,8 +153,9 @@ static void handle_machine_check(struct hw_exit *exit)
 }
 
 /*
- * An NMI of the host ended the guest's time, and the CPU blocks further ones until an IRET. The handler is called through the host's
- * own gate, at once and exactly once; its IRET opens NMIs again.
+ * An NMI of the host ended the guest's time, and the CPU blocks further ones until an IRET. The
+ * handler is called through the host's own gate, at once and exactly once; its IRET opens NMIs
+ * again.
  */
 static void handle_nmi(struct hw_exit *exit)
 {
@@ -185,8 +192,12 @@ static void decode_exception(struct hw_vcpu *hw, struct hw_exit *exit, u32 vecto
 		hw_set_shadow(hw, SHADOW_NONE);
 	}
 	if (vector == 1 && (hw_rflags(hw) & X86_EFLAGS_TF) && hw_shadow(hw))
-		vmx_set_changed(hw, CACHED_SHADOW);	/* have vmx_flush_changes() look at the pending step */
-	/* For #DB the qualification has the bits that DR6 would get, active high but for those that are always 1. */
+		/* have vmx_flush_changes() look at the pending step */
+		vmx_set_changed(hw, CACHED_SHADOW);
+	/*
+	 * For #DB the qualification has the bits that DR6 would get, active high but for those that
+	 * are always 1.
+	 */
 	if (vector == 1)
 		exit->qual &= 0xf | BIT(13) | DR_STEP;
 }
@@ -197,14 +208,20 @@ static void decode_task_switch(struct hw_exit *exit, u32 vectoring)
 
 	exit->task.selector = exit->qual;
 	exit->task.reason = reasons[(exit->qual >> 30) & 3];
-	exit->task.has_error = (vectoring & VECTORING_INFO_VALID_MASK) && (vectoring & VECTORING_INFO_DELIVER_CODE_MASK);
+	exit->task.has_error = (vectoring & VECTORING_INFO_VALID_MASK) &&
+			       (vectoring & VECTORING_INFO_DELIVER_CODE_MASK);
 	exit->task.error = exit->task.has_error ? vmcs_read32(IDT_VECTORING_ERROR_CODE) : 0;
 }
 
-/* SDM 3C, table 28-6: the offset in the page, and 0 a read, 1 a write, 2 a fetch; others are of an event's delivery, or of guest-physical addresses. */
+/*
+ * SDM 3C, table 28-6: the offset in the page, and 0 a read, 1 a write, 2 a fetch; others are of an
+ * event's delivery, or of guest-physical addresses.
+ */
 static void decode_apic_access(struct hw_exit *exit)
 {
-	static const u8 access[16] = { [1] = ACCESS_WRITE, [2] = ACCESS_FETCH, [15] = ACCESS_FETCH };
+	static const u8 access[16] = {
+		[1] = ACCESS_WRITE, [2] = ACCESS_FETCH, [15] = ACCESS_FETCH
+	};
 	u8 how = access[(exit->qual >> 12) & 15];
 
 	exit->npf.gpa = APIC_DEFAULT_PHYS_BASE | (exit->qual & 0xfff);
@@ -253,13 +270,17 @@ static void decode_details(struct hw_vcpu *hw, struct hw_exit *exit, u32 vectori
 	}
 }
 
-/* Exits that may come in the middle of an event's delivery (SDM 3C, 28.2.4); with all others the field is not valid. EPT violations: vmx_decode_npf(). */
+/*
+ * Exits that may come in the middle of an event's delivery (SDM 3C, 28.2.4); with all others the
+ * field is not valid. EPT violations: vmx_decode_npf().
+ */
 #define DURING_DELIVERY	(BIT_ULL(EXIT_EXCEPTION) | BIT_ULL(EXIT_TASK_SWITCH) | BIT_ULL(EXIT_APIC_ACCESS) | \
 			 BIT_ULL(EXIT_NPF_MISCONFIG) | BIT_ULL(EXIT_PML_FULL))
 
 /**
- * vmx_decode_npf() - an EPT violation: all of it. Most come from an instruction of the guest's own, and not from the middle of an IRET. The instruction's
- * length is not defined with these (SDM 3C, 28.2.5).
+ * vmx_decode_npf() - an EPT violation: all of it. Most come from an instruction of the guest's own,
+ * and not from the middle of an IRET. The instruction's length is not defined with these (SDM 3C,
+ * 28.2.5).
  */
 void vmx_decode_npf(struct hw_vcpu *hw, struct hw_exit *exit)
 {
@@ -272,7 +293,10 @@ void vmx_decode_npf(struct hw_vcpu *hw, struct hw_exit *exit)
 		exit->vectoring = event_interrupted(hw, vectoring);
 }
 
-/* What a plain kind leaves to be told: a failed entry, an interrupted delivery, and all kinds with details. */
+/*
+ * What a plain kind leaves to be told: a failed entry, an interrupted delivery, and all kinds with
+ * details.
+ */
 void vmx_decode(struct hw_vcpu *hw, struct hw_exit *exit)
 {
 	u32 reason = exit->hw_reason, vectoring = 0;

@@ -8,7 +8,10 @@
 #include <asm/vmx.h>
 #include "hw/hw.h"
 
-/** flaws_switch_vcpu() - @hw is about to run on this CPU: predictions of another vCPU must not steer it. Preemption off. */
+/**
+ * flaws_switch_vcpu() - @hw is about to run on this CPU: predictions of another vCPU must not steer
+ * it. Preemption off.
+ */
 void flaws_switch_vcpu(struct vmx_cpu *cpu, const struct hw_vcpu *hw)
 {
 	if (cpu->last_vcpu == hw->id)
@@ -19,7 +22,10 @@ void flaws_switch_vcpu(struct vmx_cpu *cpu, const struct hw_vcpu *hw)
 
 /* ------------------------------------------------------------------ L1TF */
 
-/* Without the MSR, reading this much displaces what is in the cache: twice the largest L1D of a processor with the flaw. */
+/*
+ * Without the MSR, reading this much displaces what is in the cache: twice the largest L1D of a
+ * processor with the flaw.
+ */
 #define L1D_FILL_SIZE	(64 * 1024)
 #define L1D_FILL_ORDER	get_order(L1D_FILL_SIZE)
 static unsigned long l1d_fill;
@@ -61,9 +67,11 @@ static void l1d_fill_read(void)
 }
 
 /**
- * flaws_flush_l1d() - L1TF: what the host has in the L1 data cache must not be there when the guest runs. IRQs off.
+ * flaws_flush_l1d() - L1TF: what the host has in the L1 data cache must not be there when the guest
+ * runs. IRQs off.
  *
- * "Conditional": not when this thread comes right back from an exit that was answered by the few lines of the fast handlers, unless an interrupt came.
+ * "Conditional": not when this thread comes right back from an exit that was answered by the few
+ * lines of the fast handlers, unless an interrupt came.
  */
 void flaws_flush_l1d(struct hw_vcpu *hw)
 {
@@ -100,7 +108,8 @@ static int l1tf_setup(void)
 	}
 	/* The kernel shows it in /sys/devices/system/cpu/vulnerabilities/l1tf. */
 	l1tf_vmx_mitigation = l1d_flush_choose();
-	if (l1tf_vmx_mitigation == VMENTER_L1D_FLUSH_COND || l1tf_vmx_mitigation == VMENTER_L1D_FLUSH_ALWAYS)
+	if (l1tf_vmx_mitigation == VMENTER_L1D_FLUSH_COND ||
+	    l1tf_vmx_mitigation == VMENTER_L1D_FLUSH_ALWAYS)
 		static_branch_enable(&vmx_flushes_l1d);
 	return 0;
 }
@@ -108,7 +117,8 @@ static int l1tf_setup(void)
 /**
  * flaws_setup() - at module load, after hw_caps is filled in. May sleep. -ENOMEM.
  *
- * ITLB multihit: the kernel shows in /sys/devices/system/cpu/vulnerabilities/itlb_multihit whether KVM does something about it. What a VM does is its parameter nx_huge_pages.
+ * ITLB multihit: the kernel shows in /sys/devices/system/cpu/vulnerabilities/itlb_multihit whether
+ * KVM does something about it. What a VM does is its parameter nx_huge_pages.
  */
 int flaws_setup(void)
 {

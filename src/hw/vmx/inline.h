@@ -17,13 +17,14 @@
 #include "hw/vmx/flaws.h"
 #include "hw/vmx/enter.h"
 
-/* ------------------------------------------------------------------ EPT entries (SDM 3C, 29.3.2) */
+/* ------------------ EPT entries (SDM 3C, 29.3.2) */
 
 #define HW_TDP_PRESENT_MASK	(VMX_EPT_READABLE_MASK | VMX_EPT_EXECUTABLE_MASK)
 #define HW_TDP_WRITE		VMX_EPT_WRITABLE_MASK
 #define HW_TDP_EXEC		VMX_EPT_EXECUTABLE_MASK
 #define HW_TDP_LARGE		BIT_ULL(7)
-#define HW_TDP_ACCESSED		VMX_EPT_ACCESS_BIT	/* ignored by CPUs without accessed bits: software's then */
+/* ignored by CPUs without accessed bits: software's then */
+#define HW_TDP_ACCESSED		VMX_EPT_ACCESS_BIT
 #define HW_TDP_DIRTY		VMX_EPT_DIRTY_BIT
 #define HW_TDP_SOFT0		BIT_ULL(11)
 #define HW_TDP_SOFT1		BIT_ULL(52)
@@ -31,7 +32,10 @@
 #define HW_TDP_SOFT3		BIT_ULL(54)
 #define HW_TDP_PA_MASK		GENMASK_ULL(51, 12)
 
-/* Guest memory is ordinary memory and cached, whatever the guest's PAT says of it; what isn't memory keeps its own type. */
+/*
+ * Guest memory is ordinary memory and cached, whatever the guest's PAT says of it; what isn't
+ * memory keeps its own type.
+ */
 static inline u64 ept_memtype(enum hw_memtype type)
 {
 	if (type == HW_MEM_WB)
@@ -144,7 +148,8 @@ static inline u32 hw_shadow(struct hw_vcpu *hw)
 {
 	u32 val = vmx_interruptibility(hw);
 
-	return (val & GUEST_INTR_STATE_STI ? SHADOW_STI : 0) | (val & GUEST_INTR_STATE_MOV_SS ? SHADOW_MOV_SS : 0);
+	return (val & GUEST_INTR_STATE_STI ? SHADOW_STI : 0) |
+	       (val & GUEST_INTR_STATE_MOV_SS ? SHADOW_MOV_SS : 0);
 }
 
 /* Both at once is not a state that VM entry takes (SDM 3C, 27.3.1.5). */
@@ -187,7 +192,10 @@ static inline void hw_inject_intr(struct hw_vcpu *hw, u8 vector)
 	vmcs_write32(VM_ENTRY_INTR_INFO_FIELD, INTR_INFO_VALID_MASK | INTR_TYPE_EXT_INTR | vector);
 }
 
-/* An entry with a threshold above the TPR is refused (SDM 3C, 27.2.1.1), so it is never set there: the TPR already lets the interrupt in. */
+/*
+ * An entry with a threshold above the TPR is refused (SDM 3C, 27.2.1.1), so it is never set there:
+ * the TPR already lets the interrupt in.
+ */
 static inline void hw_set_tpr_threshold(struct hw_vcpu *hw, u8 irr_class)
 {
 	if (irr_class > hw_tpr(hw))
@@ -220,7 +228,10 @@ void vmx_load_elsewhere(struct hw_vcpu *hw, struct vmx_cpu *c, int cpu);
 void vmx_host_save(struct hw_vcpu *hw);
 void vmx_host_restore(struct hw_vcpu *hw);
 
-/* Branch records, BTS and such: perf's business, and rare. Whoever changes it while the vCPU is loaded is heard of at the next load. */
+/*
+ * Branch records, BTS and such: perf's business, and rare. Whoever changes it while the vCPU is
+ * loaded is heard of at the next load.
+ */
 static __always_inline void vmx_host_debugctl_read(struct hw_vcpu *hw)
 {
 	hw->host.debugctl = __rdmsr(MSR_IA32_DEBUGCTLMSR);
@@ -268,8 +279,9 @@ void vmx_decode_io(struct hw_vcpu *hw, struct hw_exit *exit);
 void vmx_decode_npf(struct hw_vcpu *hw, struct hw_exit *exit);
 
 /*
- * Host state that can change while a vCPU is loaded: the address space (PCID, KPTI) and CR4. A comparison spares the VMWRITE. Once per turn: the
- * scheduler and IPIs change them, and IRQs are off until the turn ends.
+ * Host state that can change while a vCPU is loaded: the address space (PCID, KPTI) and CR4. A
+ * comparison spares the VMWRITE. Once per turn: the scheduler and IPIs change them, and IRQs are
+ * off until the turn ends.
  */
 static __always_inline void vmx_update_host_state(struct hw_vcpu *hw)
 {
@@ -307,8 +319,8 @@ static __always_inline void vmx_read_insn(struct hw_vcpu *hw, struct hw_exit *ex
 }
 
 /*
- * The reason of an entry that failed has bit 31 and is in no table: vmx_decode() sees to it. So it does to an interrupted delivery, which comes with
- * none of the plain kinds (SDM 3C, 28.2.4).
+ * The reason of an entry that failed has bit 31 and is in no table: vmx_decode() sees to it. So it
+ * does to an interrupted delivery, which comes with none of the plain kinds (SDM 3C, 28.2.4).
  */
 static __always_inline void hw_enter_guest(struct hw_vcpu *hw, struct hw_exit *exit)
 {
@@ -358,7 +370,10 @@ static __always_inline void hw_end_turn(struct hw_vcpu *hw)
 	vmx_forget_returns();
 }
 
-/* External interrupts are not acknowledged at exit: they are taken when IRQs come on, without a call of ours. */
+/*
+ * External interrupts are not acknowledged at exit: they are taken when IRQs come on, without a
+ * call of ours.
+ */
 static inline void hw_handle_host_event(struct hw_vcpu *hw, const struct hw_exit *exit)
 {
 }

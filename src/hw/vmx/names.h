@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * <asm/vmx.h> calls the operands of debug-register exits REG_R8 and so on: names that enum reg needs.
- * And its names have changed with time.
+ * <asm/vmx.h> calls the operands of debug-register exits REG_R8 and so on: names that enum reg
+ * needs. And its names have changed with time.
  */
 #ifndef HW_VMX_NAMES_H
 #define HW_VMX_NAMES_H

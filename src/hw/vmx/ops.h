@@ -8,19 +8,25 @@
 #include "core/types.h"
 
 /*
- * At reboot VMX goes off while a vCPU's thread may be anywhere: its next VMX instruction is #UD then. It counts as a failed one, and the
- * failed entry that follows ends KVM_RUN.
+ * At reboot VMX goes off while a vCPU's thread may be anywhere: its next VMX instruction is #UD
+ * then. It counts as a failed one, and the failed entry that follows ends KVM_RUN.
  */
 #define VMX_INSN(insn)	"1:\t" insn "\n\tjbe %l[failed]\n\t" _ASM_EXTABLE(1b, %l[failed])
 
-/** vmcs_error() - a VMREAD or VMWRITE failed: VMX is off, or a bug of ours. Says which one, once. */
+/**
+ * vmcs_error() - a VMREAD or VMWRITE failed: VMX is off, or a bug of ours. Says which one, once.
+ */
 void vmcs_error(u32 field, bool write);
 
 static __always_inline u64 vmcs_read_any(u32 field)
 {
 	u64 val;
 
-	asm_goto_output(VMX_INSN("vmread %[field], %[val]") : [val] "=r" (val) : [field] "r" ((u64)field) : "cc" : failed);
+	asm_goto_output(VMX_INSN("vmread %[field], %[val]")
+			: [val] "=r"(val)
+			: [field] "r"((u64)field)
+			: "cc"
+			: failed);
 	return val;
 failed:
 	vmcs_error(field, false);
@@ -29,7 +35,11 @@ failed:
 
 static __always_inline void vmcs_write_any(u32 field, u64 val)
 {
-	asm_goto_output(VMX_INSN("vmwrite %[val], %[field]") : : [val] "rm" (val), [field] "r" ((u64)field) : "cc", "memory" : failed);
+	asm_goto_output(VMX_INSN("vmwrite %[val], %[field]")
+			:
+			: [val] "rm"(val), [field] "r"((u64)field)
+			: "cc", "memory"
+			: failed);
 	return;
 failed:
 	vmcs_error(field, true);

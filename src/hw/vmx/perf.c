@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The host's performance counters: what perf counts in the host alone stops when a guest begins, what it counts in guests alone begins there, and precise
- * events, which would write their records to an address in the guest, stop where the CPU doesn't see to that. perf says which MSRs have another value in a
- * guest; the CPU loads them with the entry and with the exit, so that not one instruction of ours is counted on the wrong side. Guests have no counters.
+ * The host's performance counters: what perf counts in the host alone stops when a guest begins,
+ * what it counts in guests alone begins there, and precise events, which would write their records
+ * to an address in the guest, stop where the CPU doesn't see to that. perf says which MSRs have
+ * another value in a guest; the CPU loads them with the entry and with the exit, so that not one
+ * instruction of ours is counted on the wrong side. Guests have no counters.
  */
 #include <linux/gfp.h>
 #include <linux/irqflags.h>
@@ -10,7 +12,10 @@
 #include <asm/perf_event.h>
 #include "hw/hw.h"
 
-/** vmx_perf_create() - the lists of a new vCPU, where perf has counters to switch: that doesn't change after boot. May sleep. -ENOMEM. */
+/**
+ * vmx_perf_create() - the lists of a new vCPU, where perf has counters to switch: that doesn't
+ * change after boot. May sleep. -ENOMEM.
+ */
 int vmx_perf_create(struct hw_vcpu *hw)
 {
 	unsigned long flags;
@@ -38,7 +43,8 @@ void vmx_perf_reset(struct hw_vcpu *hw)
 }
 
 /**
- * vmx_perf_switch() - ask perf, once for all the entries until IRQs are on again: only an interrupt or another task changes what it counts. IRQs off.
+ * vmx_perf_switch() - ask perf, once for all the entries until IRQs are on again: only an interrupt
+ * or another task changes what it counts. IRQs off.
  */
 void vmx_perf_switch(struct hw_vcpu *hw)
 {
@@ -52,14 +58,19 @@ void vmx_perf_switch(struct hw_vcpu *hw)
 	for (i = 0; i < nr && n < PERF_MSRS; i++) {
 		if (msrs[i].host == msrs[i].guest)
 			continue;
-		/* Some time before the entry, or a record that is under way is still written, to memory of the guest's. */
+		/*
+		 * Some time before the entry, or a record that is under way is still written, to
+		 * memory of the guest's.
+		 */
 		if (msrs[i].msr == MSR_IA32_PEBS_ENABLE) {
 			hw->host.pebs_enable = msrs[i].host;
 			hw->work |= WORK_PEBS;
 			continue;
 		}
-		lists->entry[n] = (struct vmx_msr_entry){ .index = msrs[i].msr, .value = msrs[i].guest };
-		lists->exit[n++] = (struct vmx_msr_entry){ .index = msrs[i].msr, .value = msrs[i].host };
+		lists->entry[n] =
+			(struct vmx_msr_entry){ .index = msrs[i].msr, .value = msrs[i].guest };
+		lists->exit[n++] =
+			(struct vmx_msr_entry){ .index = msrs[i].msr, .value = msrs[i].host };
 	}
 	/* Nearly always none, as before. */
 	if (likely(n == hw->nr_perf_msrs))

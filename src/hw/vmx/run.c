@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Loading a vCPU onto a CPU, what entry and exit do only sometimes, and what a failed entry says. The way itself is in inline.h and enter.S.
+ * Loading a vCPU onto a CPU, what entry and exit do only sometimes, and what a failed entry says.
+ * The way itself is in inline.h and enter.S.
  */
 #include <linux/smp.h>
 #include <asm/cpu_entry_area.h>
@@ -14,12 +15,16 @@
 
 /* ------------------------------------------------------------------ where a VMCS is active */
 
-/** vmcs_clear_here() - the VMCS, active on this CPU, goes back to memory and is nobody's. IRQs off. */
+/**
+ * vmcs_clear_here() - the VMCS, active on this CPU, goes back to memory and is nobody's. IRQs off.
+ */
 void vmcs_clear_here(struct hw_vcpu *hw)
 {
 	struct vmx_cpu *cpu = vmx_cpu(smp_processor_id());
 
-	/* By the time that an IPI asked for it, the CPU may have gone offline and done it itself. */
+	/*
+	 * By the time that an IPI asked for it, the CPU may have gone offline and done it itself.
+	 */
 	if (hw->cpu != smp_processor_id())
 		return;
 	vmclear(virt_to_phys(hw->vmcs));
@@ -27,7 +32,10 @@ void vmcs_clear_here(struct hw_vcpu *hw)
 		cpu->current_vmcs = NULL;
 	list_del(&hw->link);
 	hw->work |= WORK_LAUNCH;
-	/* Whoever sees -1 may make it active somewhere else: pairs with the acquire in vmx_unload(). */
+	/*
+	 * Whoever sees -1 may make it active somewhere else: pairs with the acquire in
+	 * vmx_unload().
+	 */
 	smp_store_release(&hw->cpu, -1);
 }
 
@@ -51,7 +59,8 @@ static void host_state_of_cpu(struct hw_vcpu *hw, int cpu)
 	u64 val;
 
 	vmcs_writen(HOST_TR_BASE, (unsigned long)&get_cpu_entry_area(cpu)->tss.x86_tss);
-	hw->host.gdt = (struct desc_ptr) { .size = GDT_SIZE - 1, .address = (unsigned long)get_current_gdt_ro() };
+	hw->host.gdt = (struct desc_ptr){ .size = GDT_SIZE - 1,
+					  .address = (unsigned long)get_current_gdt_ro() };
 	vmcs_writen(HOST_GDTR_BASE, hw->host.gdt.address);
 	vmcs_writen(HOST_IA32_SYSENTER_ESP, (unsigned long)(cpu_entry_stack(cpu) + 1));
 	rdmsrl(MSR_GS_BASE, val);
@@ -63,7 +72,10 @@ static void vmcs_activate(struct hw_vcpu *hw, int cpu)
 	unsigned long flags;
 
 	local_irq_save(flags);
-	/* The region may hold anything before its first use: VMCLEAR makes it clean and not launched. */
+	/*
+	 * The region may hold anything before its first use: VMCLEAR makes it clean and not
+	 * launched.
+	 */
 	vmclear(virt_to_phys(hw->vmcs));
 	list_add(&hw->link, &vmx_cpu(cpu)->loaded);
 	hw->cpu = cpu;
@@ -73,7 +85,10 @@ static void vmcs_activate(struct hw_vcpu *hw, int cpu)
 	local_irq_restore(flags);
 }
 
-/** vmx_load_elsewhere() - the vCPU comes to another CPU than last time, or another one was here in between. Preemption off. */
+/**
+ * vmx_load_elsewhere() - the vCPU comes to another CPU than last time, or another one was here in
+ * between. Preemption off.
+ */
 void vmx_load_elsewhere(struct hw_vcpu *hw, struct vmx_cpu *c, int cpu)
 {
 	if (hw->cpu != cpu) {
@@ -88,12 +103,13 @@ void vmx_load_elsewhere(struct hw_vcpu *hw, struct vmx_cpu *c, int cpu)
 	flaws_switch_vcpu(c, hw);
 }
 
-/* ------------------------------------------------------------------ host MSRs and segments while a guest is loaded */
+/* ------------------ host MSRs and segments while a guest is loaded */
 
 /*
- * SYSCALL's MSRs and KERNEL_GS_BASE are of no use to the kernel itself: they are the guest's from the first entry until the thread leaves
- * the vCPU (hw_put()), which is before anything of user space runs here. An MSR that has the value already isn't written: STAR and SFMASK of one
- * Linux are those of another, and KERNEL_GS_BASE is 0 for nearly all.
+ * SYSCALL's MSRs and KERNEL_GS_BASE are of no use to the kernel itself: they are the guest's from
+ * the first entry until the thread leaves the vCPU (hw_put()), which is before anything of user
+ * space runs here. An MSR that has the value already isn't written: STAR and SFMASK of one Linux
+ * are those of another, and KERNEL_GS_BASE is 0 for nearly all.
  *
  * The host's own are the same on every CPU and never change after boot.
  */
@@ -114,13 +130,19 @@ static __always_inline void msr_switch(u32 msr, u64 from, u64 to)
 		native_wrmsrl(msr, to);
 }
 
-/* Only Intel's processors have no SYSCALL in compatibility mode, and don't look at CSTAR (SDM 2B, SYSCALL). */
+/*
+ * Only Intel's processors have no SYSCALL in compatibility mode, and don't look at CSTAR (SDM 2B,
+ * SYSCALL).
+ */
 static __always_inline bool cstar_matters(void)
 {
 	return boot_cpu_data.x86_vendor != X86_VENDOR_INTEL;
 }
 
-/* The guest's, which exits when it reads or writes one of them, so that the copies are always right. IRQs or preemption off. */
+/*
+ * The guest's, which exits when it reads or writes one of them, so that the copies are always
+ * right. IRQs or preemption off.
+ */
 static void syscall_msrs_load(struct hw_vcpu *hw)
 {
 	msr_switch(MSR_STAR, host_star, hw->star);
@@ -142,8 +164,9 @@ static void syscall_msrs_unload(struct hw_vcpu *hw)
 }
 
 /*
- * vmx_change_syscall_msr() - one of the guest's SYSCALL MSRs, @copy, changes to @val, and EFER to @efer. Without EFER.SCE the guest has no SYSCALL
- * (SDM 2B), and they stay the host's. Any context with the vCPU loaded: a context switch in between would give the CPU its own back.
+ * vmx_change_syscall_msr() - one of the guest's SYSCALL MSRs, @copy, changes to @val, and EFER to
+ * @efer. Without EFER.SCE the guest has no SYSCALL (SDM 2B), and they stay the host's. Any context
+ * with the vCPU loaded: a context switch in between would give the CPU its own back.
  */
 void vmx_change_syscall_msr(struct hw_vcpu *hw, u64 *copy, u64 val, u64 efer)
 {
@@ -162,7 +185,10 @@ static __always_inline u64 host_fs_base(void)
 	return static_cpu_has(X86_FEATURE_FSGSBASE) ? rdfsbase() : __rdmsr(MSR_FS_BASE);
 }
 
-/** vmx_host_save() - before the first entry since the thread took the vCPU: what an exit doesn't bring back; and the guest's MSRs. IRQs off. */
+/**
+ * vmx_host_save() - before the first entry since the thread took the vCPU: what an exit doesn't
+ * bring back; and the guest's MSRs. IRQs off.
+ */
 void vmx_host_save(struct hw_vcpu *hw)
 {
 	u64 fs_base = host_fs_base();
@@ -184,7 +210,10 @@ void vmx_host_save(struct hw_vcpu *hw)
 	hw->host_saved = true;
 }
 
-/* A VM exit leaves LDTR null. Another thread of the process may have made the LDT since this one entered. */
+/*
+ * A VM exit leaves LDTR null. Another thread of the process may have made the LDT since this one
+ * entered.
+ */
 static __always_inline void ldt_restore(void)
 {
 #ifdef CONFIG_MODIFY_LDT_SYSCALL
@@ -193,7 +222,10 @@ static __always_inline void ldt_restore(void)
 #endif
 }
 
-/* A VM exit sets the null selectors that HOST_*_SELECTOR say: user space may have had others. A base need not be its descriptor's. */
+/*
+ * A VM exit sets the null selectors that HOST_*_SELECTOR say: user space may have had others. A
+ * base need not be its descriptor's.
+ */
 static noinline void segments_restore(struct hw_vcpu *hw)
 {
 	unsigned long flags;
@@ -227,20 +259,28 @@ void vmx_host_restore(struct hw_vcpu *hw)
 	ldt_restore();
 	if (unlikely(hw->host.ds_sel | hw->host.es_sel | hw->host.fs_sel | hw->host.gs_sel))
 		segments_restore(hw);
-	/* ... and the limit of TR too short for an I/O bitmap, that of GDTR too long (SDM 3C, 28.5.2 and 28.5.3). */
+	/*
+	 * ... and the limit of TR too short for an I/O bitmap, that of GDTR too long (SDM 3C,
+	 * 28.5.2 and 28.5.3).
+	 */
 	invalidate_tss_limit();
 	native_load_gdt(&hw->host.gdt);
 }
 
 /* ------------------------------------------------------------------ rare work around an entry */
 
-/* The timer counts down by one each time that bit 'shift' of the TSC changes; 0 exits before the first instruction, after injection. */
+/*
+ * The timer counts down by one each time that bit 'shift' of the TSC changes; 0 exits before the
+ * first instruction, after injection.
+ */
 static void preemption_timer_arm(struct hw_vcpu *hw)
 {
 	u8 shift = vmx_config.timer_shift;
 	u64 now = rdtsc(), ticks = 0;
 
-	/* The first tick may be short: counted between the whole ones, so that it isn't over early. */
+	/*
+	 * The first tick may be short: counted between the whole ones, so that it isn't over early.
+	 */
 	if (!(hw->work & WORK_CUT) && hw->deadline > now)
 		ticks = ((hw->deadline - 1) >> shift) + 1 - (now >> shift);
 	vmx_set_pin(hw, PIN_BASED_VMX_PREEMPTION_TIMER, true);
@@ -303,10 +343,14 @@ static void entry_failure(struct hw_vcpu *hw, struct hw_exit *exit, u64 reason)
 	exit->vectoring = hw_cancel_injection(hw);
 }
 
-/** vmx_entry_failed() - VM entry began and did not like the guest state: a VM exit that says so (SDM 3C, 27.8). VMCS loaded. */
+/**
+ * vmx_entry_failed() - VM entry began and did not like the guest state: a VM exit that says so (SDM
+ * 3C, 27.8). VMCS loaded.
+ */
 void vmx_entry_failed(struct hw_vcpu *hw, struct hw_exit *exit)
 {
-	pr_warn_ratelimited("kvm-intel: VM entry failed: reason %#llx, qualification %llu\n", exit->hw_reason, exit->qual);
+	pr_warn_ratelimited("kvm-intel: VM entry failed: reason %#llx, qualification %llu\n",
+			    exit->hw_reason, exit->qual);
 	entry_failure(hw, exit, exit->hw_reason);
 }
 
@@ -329,14 +373,18 @@ static const char *instruction_error(u32 error)
 	}
 }
 
-/** vmx_entry_refused() - VMLAUNCH or VMRESUME failed: no VM exit, the VMCS is as it was. VMCS loaded. */
+/**
+ * vmx_entry_refused() - VMLAUNCH or VMRESUME failed: no VM exit, the VMCS is as it was. VMCS
+ * loaded.
+ */
 void vmx_entry_refused(struct hw_vcpu *hw, struct hw_exit *exit)
 {
 	u32 error = vmx_is_on() ? vmcs_read32(VM_INSTRUCTION_ERROR) : 0;
 
 	exit->qual = 0;
 	if (vmx_is_on())
-		pr_warn_ratelimited("kvm-intel: VM entry refused: error %u, %s\n", error, instruction_error(error));
+		pr_warn_ratelimited("kvm-intel: VM entry refused: error %u, %s\n", error,
+				    instruction_error(error));
 	entry_failure(hw, exit, error);
 	if (hw->work)
 		vmx_exit_work(hw, exit);

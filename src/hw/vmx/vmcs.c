@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The VMCS: allocation, reset, controls, MSR bitmap, and every piece of guest state that lives in it.
+ * The VMCS: allocation, reset, controls, MSR bitmap, and every piece of guest state that lives in
+ * it.
  */
 #include <linux/atomic.h>
 #include <linux/bitmap.h>
@@ -15,7 +16,8 @@
 
 void vmcs_error(u32 field, bool write)
 {
-	WARN_ONCE(vmx_is_on(), "kvm-intel: %s of VMCS field %#x failed\n", write ? "VMWRITE" : "VMREAD", field);
+	WARN_ONCE(vmx_is_on(), "kvm-intel: %s of VMCS field %#x failed\n",
+		  write ? "VMWRITE" : "VMREAD", field);
 }
 
 /* ------------------------------------------------------------------ controls */
@@ -79,7 +81,10 @@ void hw_set_intercept(struct hw_vcpu *hw, enum hw_intercept what, bool on)
 	}
 }
 
-/* Without their control they are #UD (SDM 3C, 25.6.2); with one that the CPU hasn't, entry would be refused. */
+/*
+ * Without their control they are #UD (SDM 3C, 25.6.2); with one that the CPU hasn't, entry would be
+ * refused.
+ */
 void hw_set_insns(struct hw_vcpu *hw, u32 insns)
 {
 	static const struct { u32 insn, control; } rows[] = {
@@ -101,8 +106,8 @@ void hw_set_insns(struct hw_vcpu *hw, u32 insns)
 }
 
 /*
- * #MC is the host's; #DB and #AC can be raised without end while they are delivered, in which no interrupt of the host is taken; #UD may be a
- * hypercall in the other vendor's words.
+ * #MC is the host's; #DB and #AC can be raised without end while they are delivered, in which no
+ * interrupt of the host is taken; #UD may be a hypercall in the other vendor's words.
  */
 #define BASE_EXCEPTIONS	(BIT(1) | BIT(6) | BIT(17) | BIT(18))
 
@@ -141,7 +146,10 @@ u32 hw_pause_window(struct hw_vcpu *hw)
 
 /* ------------------------------------------------------------------ MSR bitmap (SDM 3C, 25.6.9) */
 
-/* Four KB: reads of low MSRs, reads of high ones (C000_0000h on), writes of low, writes of high. -1: not in it, always exits. */
+/*
+ * Four KB: reads of low MSRs, reads of high ones (C000_0000h on), writes of low, writes of high.
+ * -1: not in it, always exits.
+ */
 static long msr_bit(u32 msr)
 {
 	if (msr < 0x2000)
@@ -165,7 +173,8 @@ void hw_set_msr_intercept(struct hw_vcpu *hw, u32 msr, u32 access)
 
 /* In the VMCS, or in the CPU while the guest is loaded (run.c). */
 static const u32 open_msrs[] = {
-	MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE, MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP,
+	MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE, MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_ESP,
+	MSR_IA32_SYSENTER_EIP,
 };
 
 static void msr_bitmap_init(struct hw_vcpu *hw)
@@ -182,7 +191,10 @@ static void msr_bitmap_init(struct hw_vcpu *hw)
 static DECLARE_BITMAP(vpid_map, VMX_NR_VPIDS);
 static DEFINE_SPINLOCK(vpid_lock);
 
-/* 0 is the host, and what a vCPU has when all are given away: its linear translations then go at each entry. */
+/*
+ * 0 is the host, and what a vCPU has when all are given away: its linear translations then go at
+ * each entry.
+ */
 static u16 vpid_alloc(void)
 {
 	unsigned long vpid;
@@ -238,7 +250,8 @@ int hw_vcpu_create(struct hw_vcpu *hw, struct hw_vm *vm)
 	hw->own_vapic = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	if (hw_caps.pml)
 		hw->pml = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (!hw->vmcs || !hw->msr_bitmap || !hw->own_vapic || (hw_caps.pml && !hw->pml) || vmx_perf_create(hw)) {
+	if (!hw->vmcs || !hw->msr_bitmap || !hw->own_vapic || (hw_caps.pml && !hw->pml) ||
+	    vmx_perf_create(hw)) {
 		vcpu_free_pages(hw);
 		return -ENOMEM;
 	}
@@ -318,14 +331,18 @@ static void vmcs_init_host(struct hw_vcpu *hw)
 	vmcs_write64(HOST_IA32_EFER, val);
 	rdmsrl(MSR_IA32_CR_PAT, val);
 	vmcs_write64(HOST_IA32_PAT, val);
-	/* What the way of an entry compares with: values that no host has, for the fields hold nothing yet. */
+	/*
+	 * What the way of an entry compares with: values that no host has, for the fields hold
+	 * nothing yet.
+	 */
 	hw->host.cr3 = hw->host.cr4 = hw->host.rsp = 0;
 	hw->host.fs_base = 1ull << 63;
 }
 
 static const struct { u16 sel, base, limit, ar; } seg_fields[] = {
 #define SEG(name, field) [SEG_##name] = { GUEST_##field##_SELECTOR, GUEST_##field##_BASE, GUEST_##field##_LIMIT, GUEST_##field##_AR_BYTES }
-	SEG(ES, ES), SEG(CS, CS), SEG(SS, SS), SEG(DS, DS), SEG(FS, FS), SEG(GS, GS), SEG(LDTR, LDTR), SEG(TR, TR),
+	SEG(ES, ES), SEG(CS, CS), SEG(SS, SS), SEG(DS, DS), SEG(FS, FS), SEG(GS, GS),
+	SEG(LDTR, LDTR), SEG(TR, TR),
 #undef SEG
 };
 
@@ -350,7 +367,10 @@ static void reset_segments(struct hw_vcpu *hw)
 		set_seg(hw, s, 0, 0, 0xffff, 0x93);
 	set_seg(hw, SEG_CS, 0xf000, 0xffff0000, 0xffff, 0x9b);
 	set_seg(hw, SEG_LDTR, 0, 0, 0xffff, 0x82);
-	/* The manual has a TSS that isn't busy; VM entry wants a busy one (SDM 3C, 27.3.1.2), and in IA-32e mode takes none of 16 bits. */
+	/*
+	 * The manual has a TSS that isn't busy; VM entry wants a busy one (SDM 3C, 27.3.1.2), and
+	 * in IA-32e mode takes none of 16 bits.
+	 */
 	set_seg(hw, SEG_TR, 0, 0, 0xffff, 0x8b);
 	vmcs_writen(GUEST_GDTR_BASE, 0);
 	vmcs_write32(GUEST_GDTR_LIMIT, 0xffff);
@@ -408,12 +428,14 @@ void hw_vcpu_reset(struct hw_vcpu *hw, enum hw_reset how)
 /* ------------------------------------------------------------------ control registers */
 
 /*
- * Bits that the guest changes without an exit; all others are the read shadow's, and a write that changes one exits.
+ * Bits that the guest changes without an exit; all others are the read shadow's, and a write that
+ * changes one exits.
  *
  *	CR0.CD, NW	never set: the guest's memory is the host's, and cached
  *	CR0.NE		always set (VMX wants it)
  *	CR4.VMXE	always set; the guest sees 0
- *	CR4.MCE		as the host's: a machine check with it clear would be a shutdown instead of the host's #MC
+ *	CR4.MCE         as the host's: a machine check with it clear would be a shutdown instead of
+ *	the host's #MC
  *	CR4.UMIP	made of exits where the CPU hasn't it
  */
 #define CR0_GUEST_OWNED	(X86_CR0_TS | X86_CR0_MP | X86_CR0_EM | X86_CR0_WP | X86_CR0_AM)
@@ -429,13 +451,17 @@ static u64 owned_read(struct hw_vcpu *hw, enum vmx_cached what, u64 copy, u64 re
 u64 hw_cr0(struct hw_vcpu *hw)
 {
 	if (!vmx_known(hw, CACHED_CR0))
-		hw->cr0 = owned_read(hw, CACHED_CR0, hw->cr0, vmcs_readn(GUEST_CR0), CR0_GUEST_OWNED);
+		hw->cr0 =
+			owned_read(hw, CACHED_CR0, hw->cr0, vmcs_readn(GUEST_CR0), CR0_GUEST_OWNED);
 	return hw->cr0;
 }
 
 void hw_set_cr0(struct hw_vcpu *hw, u64 cr0)
 {
-	/* Unrestricted guest: PE and PG are the guest's even where CR0_FIXED0 asks for them (SDM 3C, 27.3.1.1). */
+	/*
+	 * Unrestricted guest: PE and PG are the guest's even where CR0_FIXED0 asks for them (SDM
+	 * 3C, 27.3.1.1).
+	 */
 	u64 fixed = vmx_config.fixed.cr0_fixed0 & ~(u64)(X86_CR0_PE | X86_CR0_PG);
 	u64 real = ((cr0 & ~(u64)(X86_CR0_CD | X86_CR0_NW)) | fixed) & vmx_config.fixed.cr0_fixed1;
 
@@ -449,7 +475,8 @@ void hw_set_cr0(struct hw_vcpu *hw, u64 cr0)
 u64 hw_cr4(struct hw_vcpu *hw)
 {
 	if (!vmx_known(hw, CACHED_CR4))
-		hw->cr4 = owned_read(hw, CACHED_CR4, hw->cr4, vmcs_readn(GUEST_CR4), CR4_GUEST_OWNED);
+		hw->cr4 =
+			owned_read(hw, CACHED_CR4, hw->cr4, vmcs_readn(GUEST_CR4), CR4_GUEST_OWNED);
 	return hw->cr4;
 }
 
@@ -493,7 +520,10 @@ void hw_set_cr2(struct hw_vcpu *hw, u64 cr2)
 	hw->cr2 = cr2;
 }
 
-/** hw_set_pdptrs() - PAE paging: VM entry takes the four entries from here, not from memory (SDM 3C, 27.3.2.4). */
+/**
+ * hw_set_pdptrs() - PAE paging: VM entry takes the four entries from here, not from memory (SDM 3C,
+ * 27.3.2.4).
+ */
 void hw_set_pdptrs(struct hw_vcpu *hw, const u64 pdptrs[4])
 {
 	vmcs_write64(GUEST_PDPTR0, pdptrs[0]);
@@ -507,7 +537,10 @@ u64 hw_efer(struct hw_vcpu *hw)
 	return hw->efer;
 }
 
-/* A processor goes into long mode with any TSS loaded; VM entry takes a busy 64-bit one only (SDM 3C, 27.3.1.2). */
+/*
+ * A processor goes into long mode with any TSS loaded; VM entry takes a busy 64-bit one only (SDM
+ * 3C, 27.3.1.2).
+ */
 static void task_segment_for_long_mode(struct hw_vcpu *hw)
 {
 	u32 ar = vmcs_read32(GUEST_TR_AR_BYTES);
@@ -518,7 +551,8 @@ static void task_segment_for_long_mode(struct hw_vcpu *hw)
 
 void hw_set_efer(struct hw_vcpu *hw, u64 efer)
 {
-	u32 ctl = efer & EFER_LMA ? hw->entry_ctl | VM_ENTRY_IA32E_MODE : hw->entry_ctl & ~VM_ENTRY_IA32E_MODE;
+	u32 ctl = efer & EFER_LMA ? hw->entry_ctl | VM_ENTRY_IA32E_MODE
+				  : hw->entry_ctl & ~VM_ENTRY_IA32E_MODE;
 
 	if ((efer ^ hw->efer) & EFER_SCE)
 		vmx_change_syscall_msr(hw, &hw->star, hw->star, efer);
@@ -539,10 +573,14 @@ void hw_set_tdp_root(struct hw_vcpu *hw, hpa_t root, int levels)
 	vmcs_write64(EPT_POINTER, hw->eptp);
 }
 
-/* In a shadow the single-step trap must be pending with TF, and must not be without, or entry is refused (SDM 3C, 27.3.1.5). */
+/*
+ * In a shadow the single-step trap must be pending with TF, and must not be without, or entry is
+ * refused (SDM 3C, 27.3.1.5).
+ */
 static void pending_step_update(struct hw_vcpu *hw)
 {
-	u64 old = vmcs_readn(GUEST_PENDING_DBG_EXCEPTIONS), new = hw_rflags(hw) & X86_EFLAGS_TF ? old | DR_STEP : old & ~(u64)DR_STEP;
+	u64 old = vmcs_readn(GUEST_PENDING_DBG_EXCEPTIONS),
+	    new = hw_rflags(hw) & X86_EFLAGS_TF ? old | DR_STEP : old & ~(u64)DR_STEP;
 
 	if (new != old)
 		vmcs_writen(GUEST_PENDING_DBG_EXCEPTIONS, new);
@@ -566,7 +604,7 @@ void vmx_flush_changes(struct hw_vcpu *hw)
 		pending_step_update(hw);
 }
 
-/* ------------------------------------------------------------------ segments and descriptor tables */
+/* ------------------ segments and descriptor tables */
 
 void hw_get_segment(struct hw_vcpu *hw, enum seg seg, struct kvm_segment *out)
 {
@@ -589,11 +627,14 @@ void hw_get_segment(struct hw_vcpu *hw, enum seg seg, struct kvm_segment *out)
 	};
 }
 
-/* Attributes that VM entry takes (SDM 3C, 27.3.1.2): a usable code or data segment is accessed, G follows from the limit. */
+/*
+ * Attributes that VM entry takes (SDM 3C, 27.3.1.2): a usable code or data segment is accessed, G
+ * follows from the limit.
+ */
 static u32 segment_ar(enum seg seg, const struct kvm_segment *in)
 {
-	u32 ar = (in->type & 15) | (in->s & 1) << 4 | (in->dpl & 3) << 5 | (in->present & 1) << 7 | (in->avl & 1) << 12 |
-		 (in->l & 1) << 13 | (in->db & 1) << 14 | (in->g & 1) << 15;
+	u32 ar = (in->type & 15) | (in->s & 1) << 4 | (in->dpl & 3) << 5 | (in->present & 1) << 7 |
+		 (in->avl & 1) << 12 | (in->l & 1) << 13 | (in->db & 1) << 14 | (in->g & 1) << 15;
 
 	if (in->unusable || !in->present)
 		return seg == SEG_TR ? ar | VMX_AR_P_MASK : ar | VMX_AR_UNUSABLE_MASK;
@@ -613,7 +654,8 @@ void hw_set_segment(struct hw_vcpu *hw, enum seg seg, const struct kvm_segment *
 
 void hw_get_gdt(struct hw_vcpu *hw, struct kvm_dtable *out)
 {
-	*out = (struct kvm_dtable){ .base = vmcs_readn(GUEST_GDTR_BASE), .limit = vmcs_read32(GUEST_GDTR_LIMIT) };
+	*out = (struct kvm_dtable){ .base = vmcs_readn(GUEST_GDTR_BASE),
+				    .limit = vmcs_read32(GUEST_GDTR_LIMIT) };
 }
 
 void hw_set_gdt(struct hw_vcpu *hw, const struct kvm_dtable *in)
@@ -624,7 +666,8 @@ void hw_set_gdt(struct hw_vcpu *hw, const struct kvm_dtable *in)
 
 void hw_get_idt(struct hw_vcpu *hw, struct kvm_dtable *out)
 {
-	*out = (struct kvm_dtable){ .base = vmcs_readn(GUEST_IDTR_BASE), .limit = vmcs_read32(GUEST_IDTR_LIMIT) };
+	*out = (struct kvm_dtable){ .base = vmcs_readn(GUEST_IDTR_BASE),
+				    .limit = vmcs_read32(GUEST_IDTR_LIMIT) };
 }
 
 void hw_set_idt(struct hw_vcpu *hw, const struct kvm_dtable *in)
@@ -633,7 +676,7 @@ void hw_set_idt(struct hw_vcpu *hw, const struct kvm_dtable *in)
 	vmcs_write32(GUEST_IDTR_LIMIT, in->limit);
 }
 
-/* ------------------------------------------------------------------ debug registers: DR6 is not in the VMCS, run.c switches it */
+/* ------------------ debug registers: DR6 is not in the VMCS, run.c switches it */
 
 u64 hw_dr6(struct hw_vcpu *hw)
 {
@@ -700,8 +743,8 @@ static u32 msr_field(u32 msr)
 }
 
 /*
- * The guest's KERNEL_GS_BASE, which it writes without an exit: in the CPU only while that has the guest's. A context switch in between would give it the
- * host's back (hw_put()).
+ * The guest's KERNEL_GS_BASE, which it writes without an exit: in the CPU only while that has the
+ * guest's. A context switch in between would give it the host's back (hw_put()).
  */
 static u64 kernel_gs_base(struct hw_vcpu *hw)
 {
@@ -782,7 +825,8 @@ int hw_set_preemption_timer(struct hw_vcpu *hw, u64 host_tsc)
 	if (!hw->use_timer)
 		return -EOPNOTSUPP;
 	/* A 32-bit count of TSC >> shift. The control is set by the entry. */
-	if (likely(host_tsc != ~0ull && (s64)(host_tsc - rdtsc()) >> (32 + vmx_config.timer_shift) <= 0)) {
+	if (likely(host_tsc != ~0ull &&
+		   (s64)(host_tsc - rdtsc()) >> (32 + vmx_config.timer_shift) <= 0)) {
 		hw->deadline = host_tsc;
 		hw->work |= WORK_TIMER;
 		return 0;
@@ -792,7 +836,7 @@ int hw_set_preemption_timer(struct hw_vcpu *hw, u64 host_tsc)
 	return host_tsc == ~0ull ? 0 : -ERANGE;
 }
 
-/* ------------------------------------------------------------------ page-modification log (SDM 3C, 29.3.6) */
+/* ------------------ page-modification log (SDM 3C, 29.3.6) */
 
 void hw_set_dirty_log(struct hw_vcpu *hw, bool on)
 {
@@ -802,7 +846,10 @@ void hw_set_dirty_log(struct hw_vcpu *hw, bool on)
 	vmx_set_proc2(hw, SECONDARY_EXEC_ENABLE_PML, on);
 }
 
-/* The CPU fills it from the end: the index is that of the next entry, and FFFFH when the last, number 0, is written. */
+/*
+ * The CPU fills it from the end: the index is that of the next entry, and FFFFH when the last,
+ * number 0, is written.
+ */
 u32 vmx_take_dirty_log(struct hw_vcpu *hw, const u64 **gpas)
 {
 	u16 first = vmcs_read16(GUEST_PML_INDEX) + 1;
@@ -818,20 +865,21 @@ u32 vmx_take_dirty_log(struct hw_vcpu *hw, const u64 **gpas)
 
 static const struct { const char *name; u32 field; } dump_fields[] = {
 #define D(f) { #f, f }
-	D(GUEST_CR0), D(CR0_READ_SHADOW), D(GUEST_CR3), D(GUEST_CR4), D(CR4_READ_SHADOW), D(GUEST_IA32_EFER), D(GUEST_IA32_PAT),
-	D(GUEST_RIP), D(GUEST_RSP), D(GUEST_RFLAGS), D(GUEST_DR7),
-	D(GUEST_CS_SELECTOR), D(GUEST_CS_BASE), D(GUEST_CS_LIMIT), D(GUEST_CS_AR_BYTES),
-	D(GUEST_SS_SELECTOR), D(GUEST_SS_BASE), D(GUEST_SS_LIMIT), D(GUEST_SS_AR_BYTES),
-	D(GUEST_DS_SELECTOR), D(GUEST_DS_BASE), D(GUEST_DS_LIMIT), D(GUEST_DS_AR_BYTES),
-	D(GUEST_ES_AR_BYTES), D(GUEST_FS_AR_BYTES), D(GUEST_GS_AR_BYTES),
+	D(GUEST_CR0), D(CR0_READ_SHADOW), D(GUEST_CR3), D(GUEST_CR4), D(CR4_READ_SHADOW),
+	D(GUEST_IA32_EFER), D(GUEST_IA32_PAT), D(GUEST_RIP), D(GUEST_RSP), D(GUEST_RFLAGS),
+	D(GUEST_DR7), D(GUEST_CS_SELECTOR), D(GUEST_CS_BASE), D(GUEST_CS_LIMIT),
+	D(GUEST_CS_AR_BYTES), D(GUEST_SS_SELECTOR), D(GUEST_SS_BASE), D(GUEST_SS_LIMIT),
+	D(GUEST_SS_AR_BYTES), D(GUEST_DS_SELECTOR), D(GUEST_DS_BASE), D(GUEST_DS_LIMIT),
+	D(GUEST_DS_AR_BYTES), D(GUEST_ES_AR_BYTES), D(GUEST_FS_AR_BYTES), D(GUEST_GS_AR_BYTES),
 	D(GUEST_LDTR_SELECTOR), D(GUEST_LDTR_BASE), D(GUEST_LDTR_LIMIT), D(GUEST_LDTR_AR_BYTES),
 	D(GUEST_TR_SELECTOR), D(GUEST_TR_BASE), D(GUEST_TR_LIMIT), D(GUEST_TR_AR_BYTES),
 	D(GUEST_GDTR_BASE), D(GUEST_GDTR_LIMIT), D(GUEST_IDTR_BASE), D(GUEST_IDTR_LIMIT),
 	D(GUEST_INTERRUPTIBILITY_INFO), D(GUEST_ACTIVITY_STATE), D(GUEST_PENDING_DBG_EXCEPTIONS),
-	D(PIN_BASED_VM_EXEC_CONTROL), D(CPU_BASED_VM_EXEC_CONTROL), D(SECONDARY_VM_EXEC_CONTROL), D(VM_EXIT_CONTROLS), D(VM_ENTRY_CONTROLS),
-	D(EXCEPTION_BITMAP), D(VM_ENTRY_INTR_INFO_FIELD), D(VM_EXIT_REASON), D(EXIT_QUALIFICATION), D(VM_EXIT_INTR_INFO),
-	D(IDT_VECTORING_INFO_FIELD), D(EPT_POINTER), D(TPR_THRESHOLD),
-	D(HOST_CR0), D(HOST_CR3), D(HOST_CR4), D(HOST_RSP), D(HOST_RIP), D(HOST_FS_BASE), D(HOST_GS_BASE), D(HOST_TR_BASE), D(HOST_GDTR_BASE),
+	D(PIN_BASED_VM_EXEC_CONTROL), D(CPU_BASED_VM_EXEC_CONTROL), D(SECONDARY_VM_EXEC_CONTROL),
+	D(VM_EXIT_CONTROLS), D(VM_ENTRY_CONTROLS), D(EXCEPTION_BITMAP), D(VM_ENTRY_INTR_INFO_FIELD),
+	D(VM_EXIT_REASON), D(EXIT_QUALIFICATION), D(VM_EXIT_INTR_INFO), D(IDT_VECTORING_INFO_FIELD),
+	D(EPT_POINTER), D(TPR_THRESHOLD), D(HOST_CR0), D(HOST_CR3), D(HOST_CR4), D(HOST_RSP),
+	D(HOST_RIP), D(HOST_FS_BASE), D(HOST_GS_BASE), D(HOST_TR_BASE), D(HOST_GDTR_BASE),
 #undef D
 };
 
@@ -844,5 +892,6 @@ void hw_dump(struct hw_vcpu *hw)
 	if (!__ratelimit(&limit) || xchg(&hw->vm->dumped, true))
 		return;
 	for (i = 0; i < ARRAY_SIZE(dump_fields); i++)
-		pr_info("kvm-intel: %-28s %016llx\n", dump_fields[i].name, vmcs_read_any(dump_fields[i].field));
+		pr_info("kvm-intel: %-28s %016llx\n", dump_fields[i].name,
+			vmcs_read_any(dump_fields[i].field));
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * VMX: what a VM, a vCPU and a CPU are for this backend. Manual: Intel 64 and IA-32 Software Developer's Manual, volume 3C ("SDM 3C"), chapters 24 to 31.
+ * VMX: what a VM, a vCPU and a CPU are for this backend. Manual: Intel 64 and IA-32 Software
+ * Developer's Manual, volume 3C ("SDM 3C"), chapters 24 to 31.
  */
 #ifndef HW_VMX_VMX_H
 #define HW_VMX_VMX_H
@@ -14,7 +15,7 @@
 #include "hw/vmx/ops.h"
 #include "core/types.h"
 
-/* ------------------------------------------------------------------ fields of the VMCS (SDM 3C, 25.11.2 and appendix B) */
+/* ------------------ fields of the VMCS (SDM 3C, 25.11.2 and appendix B) */
 
 /* Bits 14:13 of a field's encoding are its width: an access of another width doesn't compile. */
 enum vmcs_width { VMCS_16, VMCS_64, VMCS_32, VMCS_NATURAL };
@@ -33,21 +34,27 @@ enum vmcs_width { VMCS_16, VMCS_64, VMCS_32, VMCS_NATURAL };
 /* ------------------------------------------------------------------ objects */
 
 /*
- * Guest state is read from the VMCS when somebody asks for it, once per exit, and written once before the next entry: a bit in
- * .known says that the copy is what the VMCS has (or will have), a bit in .changed that the VMCS must get it.
+ * Guest state is read from the VMCS when somebody asks for it, once per exit, and written once
+ * before the next entry: a bit in .known says that the copy is what the VMCS has (or will have), a
+ * bit in .changed that the VMCS must get it.
  */
-enum vmx_cached { CACHED_RIP /* written at once: it is once per exit anyway */, CACHED_RSP, CACHED_RFLAGS, CACHED_SHADOW, CACHED_CR0, CACHED_CR3, CACHED_CR4, CACHED_CS_AR, CACHED_SS_AR };
+enum vmx_cached {
+	CACHED_RIP, /* written at once: it is once per exit anyway */
+	CACHED_RSP, CACHED_RFLAGS, CACHED_SHADOW, CACHED_CR0, CACHED_CR3, CACHED_CR4, CACHED_CS_AR,
+	CACHED_SS_AR
+};
 
 /* What an entry or exit has to do besides the usual; all rare. */
 enum vmx_work {
-	WORK_STEP = BIT(0),		/* TF for one instruction: a debugger's, or to the NMI window */
+	WORK_STEP = BIT(0),	/* TF for one instruction: a debugger's, or to the NMI window */
 	WORK_TIMER = BIT(1),		/* the preemption timer has a deadline */
 	WORK_CUT = BIT(2),		/* ... or is zero for one entry */
 	WORK_FLUSH = BIT(3),		/* INVEPT and INVVPID of this vCPU */
-	WORK_DEBUGCTL = BIT(5),		/* the host uses DEBUGCTL, which an exit clears (SDM 3C, 28.5.1) */
-	WORK_DR6 = BIT(4),		/* the guest reads and writes its debug registers without an exit */
-	WORK_LAUNCH = BIT(6),		/* VMLAUNCH rather than VMRESUME: there was none since VMCLEAR */
-	WORK_PEBS = BIT(7),		/* the host samples precisely, which must end before the guest begins */
+	WORK_DEBUGCTL = BIT(5),	/* the host uses DEBUGCTL, which an exit clears (SDM 3C, 28.5.1) */
+	WORK_DR6 = BIT(4),	/* the guest reads and writes its debug registers without an exit */
+	WORK_LAUNCH = BIT(6),	/* VMLAUNCH rather than VMRESUME: there was none since VMCLEAR */
+	/* the host samples precisely, which must end before the guest begins */
+	WORK_PEBS = BIT(7),
 	WORK_INJECTED = BIT(8),		/* .injected is on its way */
 
 	WORK_BEFORE = WORK_STEP | WORK_TIMER | WORK_CUT | WORK_FLUSH | WORK_DR6 | WORK_PEBS,
@@ -65,14 +72,18 @@ struct vmx_host_state {
 /* Per CPU. */
 struct vmx_cpu {
 	void *vmxon;			/* VMXON region */
-	struct list_head loaded;	/* hw_vcpu.link of those whose VMCS is active here; IRQs off */
+	/* hw_vcpu.link of those whose VMCS is active here; IRQs off */
+	struct list_head loaded;
 	struct hw_vcpu *current_vmcs;
-	u64 last_vcpu;			/* id that was loaded last: branch predictions are its own */
+	u64 last_vcpu;	/* id that was loaded last: branch predictions are its own */
 	bool on;
 };
 
-/* perf.c: MSRs that the CPU itself loads at an entry, and at an exit (SDM 3C, 25.8.2 and 25.7.2). */
-#define PERF_MSRS	8	/* perf gives two or three, or one for each counter of a CPU so old that it has two */
+/*
+ * perf.c: MSRs that the CPU itself loads at an entry, and at an exit (SDM 3C, 25.8.2 and 25.7.2).
+ */
+/* perf gives two or three, or one for each counter of a CPU so old that it has two */
+#define PERF_MSRS	8
 struct vmx_perf_msrs {
 	struct vmx_msr_entry entry[PERF_MSRS], exit[PERF_MSRS];
 };
@@ -80,7 +91,8 @@ struct vmx_perf_msrs {
 struct hw_vm {
 	/* VPIDs are the vCPUs', the EPT is the MMU's. */
 	bool failure_explained, dumped;
-	void *apic_page;		/* accesses to it are accesses to the LAPIC; never read or written */
+	/* accesses to it are accesses to the LAPIC; never read or written */
+	void *apic_page;
 };
 
 struct hw_vcpu {
@@ -90,15 +102,15 @@ struct hw_vcpu {
 	u32 shadow, cs_ar, ss_ar;
 	u32 known, changed;
 	u32 work;
-	bool l1d_dirty;			/* the host ran more than a fast handler since the last flush (L1TF) */
+	bool l1d_dirty;	/* the host ran more than a fast handler since the last flush (L1TF) */
 	bool spec_ctrl_open;		/* the guest writes SPEC_CTRL without exit */
 	u64 spec_ctrl;
 
 	struct hw_vm *vm;
 	void *vmcs;
 	unsigned long *msr_bitmap;
-	u8 *vapic;			/* virtual-APIC page, CR8 is in its TPR: the LAPIC's registers, or */
-	u8 *own_vapic;			/* ... where those aren't virtualized, a page with nothing but the TPR */
+	u8 *vapic;	/* virtual-APIC page, CR8 is in its TPR: the LAPIC's registers, or */
+	u8 *own_vapic;	/* ... where those aren't virtualized, a page with nothing but the TPR */
 	u64 eoi_exits[4];
 	u64 *pml;			/* page-modification log; NULL: the CPU has none */
 	int cpu;			/* where the VMCS is active; -1: nowhere */
@@ -118,14 +130,15 @@ struct hw_vcpu {
 	u32 nr_perf_msrs;			/* as the VMCS has it */
 
 	/* Host MSRs that the guest's values displace while it is loaded (run.c). */
-	bool host_saved;		/* ... KERNEL_GS_BASE is the guest's, and segments are as a VM exit leaves them */
+	/* ... KERNEL_GS_BASE is the guest's, and segments are as a VM exit leaves them */
+	bool host_saved;
 	bool syscall_loaded;		/* ... and so are STAR, LSTAR, CSTAR and SFMASK */
 	u64 star, lstar, cstar, sfmask, kernel_gs_base, tsc_aux;
 	u64 host_kernel_gs_base;
 
 	struct hw_event injected;
 	u64 dr6;
-	bool use_timer;			/* the VM's parameter, where the CPU has a preemption timer */
+	bool use_timer;	/* the VM's parameter, where the CPU has a preemption timer */
 	u64 deadline;			/* host TSC, for the preemption timer */
 	bool step_guest_tf, step_mtf;
 };
@@ -150,20 +163,25 @@ static inline void vmx_set_changed(struct hw_vcpu *hw, enum vmx_cached what)
 			 SECONDARY_EXEC_APIC_REGISTER_VIRT | SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY)
 
 /*
- * caps.c: what of VMX is used here, computed once from the capability MSRs. A vCPU and its VMCS go from CPU to CPU, so that it is the same on
- * all of them, or the CPU is refused (hw_cpu_compatible()).
+ * caps.c: what of VMX is used here, computed once from the capability MSRs. A vCPU and its VMCS go
+ * from CPU to CPU, so that it is the same on all of them, or the CPU is refused
+ * (hw_cpu_compatible()).
  */
 extern struct vmx_config {
-	struct { u32 pin, proc, proc2, exit, entry; } controls;	/* those that every vCPU starts with */
-	struct { u32 pin, proc, proc2; } options;		/* those that are turned on for some */
+	/* those that every vCPU starts with */
+	struct { u32 pin, proc, proc2, exit, entry; } controls;
+	struct { u32 pin, proc, proc2; } options;	/* those that are turned on for some */
 	struct { u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1; } fixed;
-	u32 ept, vpid;						/* halves of IA32_VMX_EPT_VPID_CAP */
+	u32 ept, vpid;	/* halves of IA32_VMX_EPT_VPID_CAP */
 	u32 revision;
 	u32 timer_shift;
 } vmx_config;
 DECLARE_PER_CPU(struct vmx_cpu, vmx_cpus);
 struct vmx_cpu *vmx_cpu(int cpu);
-/** vmx_flush_guest() - INVEPT and INVVPID at the narrowest scope that the CPU has. VMCS loaded, IRQs off. */
+/**
+ * vmx_flush_guest() - INVEPT and INVVPID at the narrowest scope that the CPU has. VMCS loaded, IRQs
+ * off.
+ */
 void vmx_flush_guest(struct hw_vcpu *hw);
 
 #define PML_ENTRIES	512
