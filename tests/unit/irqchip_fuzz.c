@@ -110,7 +110,6 @@ static void fuzz_run(struct lapic *a, const struct op *op)
 			irqchip_eoi(&chip, a->vcpu, vector);
 		break;
 	case 3:
-		lapic_timer_has_pending(a);
 		lapic_timer_latch(a);
 		break;
 	}
