@@ -126,10 +126,13 @@ static __always_inline int lapic_eoi(struct lapic *apic)
 		return -1;
 	__clear_bit(vector & 31, lapic_vector_word(apic, APIC_ISR, vector));
 	apic->highest_isr_cache = lapic_highest_vector(apic, APIC_ISR);
-	if (unlikely(apic->hw_delivers))
-		vcpu_event_due(apic->vcpu);	/* its SVI is another now */
-	else
-		lapic_priority_changed(apic);
+	/*
+	 * SVI is another now. Or something waits that may be next, or that CR8, which moves without
+	 * an exit, holds back from now on: then its threshold must be set.
+	 */
+	if (unlikely(apic->hw_delivers ||
+		     (lapic_highest_vector(apic, APIC_IRR) >= 0 && lapic_enabled(apic))))
+		vcpu_event_due(apic->vcpu);
 	return lapic_end_is_awaited(apic, vector) ? vector : -1;
 }
 

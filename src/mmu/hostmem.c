@@ -85,13 +85,13 @@ int host_map_level(struct mm_struct *mm, hva_t hva)
 }
 
 #define HOST_WRITTEN	(_PAGE_PRESENT | _PAGE_RW | _PAGE_USER | _PAGE_DIRTY)
-#define HOST_ODD	(_PAGE_SPECIAL | COMPAT_PAGE_DEVMAP)
+#define HOST_ODD	(_PAGE_SPECIAL | COMPAT_PAGE_DEVMAP | _PAGE_PKEY_MASK)
 
 /*
  * Memory that the VMM has written, and may write: the usual case is found without a reference to
  * the page. Nobody needs one, since who takes the page away invalidates it first, and as long as it
  * isn't invalidated the host's own entry says that it is dirty. Only what swap or nothing stands
- * behind is taken here: who may use other pages, the kernel knows.
+ * behind is taken here, and what has no protection key: who may use other pages, the kernel knows.
  *
  * The folio, too, is looked at without a reference. It isn't split or freed before the entry is out
  * of every TLB of the VMM's, which takes an IPI to this CPU, where IRQs are off. Were a kernel to
@@ -114,7 +114,7 @@ static bool host_entry_written(const struct host_entry *e, hva_t hva, struct hos
 /* The kernel's page of zeros, which is never freed. */
 static bool host_entry_zero(const struct host_entry *e, struct host_page *host)
 {
-	if (e->level != TDP_4K || !(e->val & _PAGE_USER) || (e->val & _PAGE_RW))
+	if (e->level != TDP_4K || (e->val & (_PAGE_USER | _PAGE_RW | _PAGE_PKEY_MASK)) != _PAGE_USER)
 		return false;
 	host->pfn = (e->val & PTE_PFN_MASK) >> PAGE_SHIFT;
 	host->writable = false;

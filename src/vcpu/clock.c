@@ -120,7 +120,8 @@ void clock_resume(void)
 {
 	s64 ticks = rdtsc() - host_tsc_at_suspend;
 
-	if (!ticks_are_time(ticks, base_ns() - ns_at_suspend))
+	/* Never back for guests, not even by little. */
+	if (ticks < 0 || !ticks_are_time(ticks, base_ns() - ns_at_suspend))
 		host_tsc_lost -= ticks;
 	/* kvmclock counts what was slept through: new pages for all. */
 	schedule_work(&clocksource_work);

@@ -176,8 +176,12 @@ static int vcpu_create_apic(struct vcpu_x86 *v)
 	v->has_apic = !r;
 	v->apic.bus_ns = v_vm(v)->apic_bus_ns;
 	v->apic.virtual_intr = v->vcpu.vm->params.virtual_apic && v->vcpu.vm->params.virtual_intr;
-	/* A deadline by the host's TSC must mean the same everywhere. */
-	v->apic.timer.use_hw = v->vcpu.vm->params.preemption_timer && !check_tsc_unstable();
+	/*
+	 * A deadline by the host's TSC must mean the same everywhere. The preemption timer stops in
+	 * deep C-states (SDM 3C, 26.5.1), where only a guest that has MWAIT can bring the CPU.
+	 */
+	v->apic.timer.use_hw = v->vcpu.vm->params.preemption_timer && !check_tsc_unstable() &&
+			       !(v_vm(v)->disabled_exits & KVM_X86_DISABLE_EXITS_MWAIT);
 	return r;
 }
 

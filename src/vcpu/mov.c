@@ -101,6 +101,9 @@ static __always_inline bool mov_site_holds(const struct mov_site *s)
 	const struct mov_entry *e;
 	u64 val, low, high, differ = 0;
 
+	/* What tells the fault handler so, as there. */
+	if (!IS_ENABLED(CONFIG_PREEMPT_COUNT))
+		pagefault_disable();
 	__uaccess_begin();
 	/*
 	 * All, and one decision at the end: they are rarely different, and a decision for each
@@ -119,12 +122,16 @@ static __always_inline bool mov_site_holds(const struct mov_site *s)
 	unsafe_get_user(low, s->code, fault);
 	unsafe_get_user(high, s->code + 1, fault);
 	__uaccess_end();
+	if (!IS_ENABLED(CONFIG_PREEMPT_COUNT))
+		pagefault_enable();
 	differ &= ~GUEST_PTE_AD;
 	differ |= (low ^ s->bytes[0]) & s->mask[0];
 	differ |= (high ^ s->bytes[1]) & s->mask[1];
 	return !differ;
 fault:
 	__uaccess_end();
+	if (!IS_ENABLED(CONFIG_PREEMPT_COUNT))
+		pagefault_enable();
 	return false;
 }
 

@@ -313,6 +313,12 @@ TEST(host_that_slept)
 	clock_resume();
 	clock_vcpu_load(&v[0], 0);
 	CHECK_EQ(vcpu_guest_tsc(&v[0], rdtsc()), before);
+	/* One that went back by less than that clock can tell. */
+	clock_suspend();
+	shim_tsc -= 1000000;
+	clock_resume();
+	clock_vcpu_load(&v[0], 0);
+	CHECK_EQ(vcpu_guest_tsc(&v[0], rdtsc()), before);
 	stop();
 }
 

@@ -450,6 +450,31 @@ TEST(interrupt_of_less_priority)
 	world_end();
 }
 
+/* CR8 moves without an exit: what waits at an EOI under a raised CR8 needs the threshold, or nobody looks when it falls. */
+static void eoi_under_cr8(struct hw_vcpu *hw, const struct hw_event *delivered)
+{
+	hw->tpr = 0xd;
+	next_write(hw, delivered);
+}
+
+TEST(eoi_under_a_raised_cr8)
+{
+	world_make(IRQCHIP_KERNEL);
+	x2apic();
+	V->hw.rflags = 0x202;
+	wrmsr_at(0, 0x83f, 0xd1);
+	wrmsr_at(1, 0x83f, 0x91);
+	writes[2].msr = 0x80b;
+	writes[2].val = 0;
+	step_before(EXIT(EXIT_MSR_WRITE, 2), eoi_under_cr8);
+	CHECK_RAN(3);
+	CHECK_EQ(world_delivered[1].vector, 0xd1);
+	CHECK_EQ(world_delivered[2].kind, EVENT_NONE);
+	CHECK_EQ(lapic_highest_irr(&V->apic), 0x91);
+	CHECK_EQ(V->hw.tpr_threshold, 9);
+	world_end();
+}
+
 /* A signal comes first; the interrupt is still there afterwards. */
 TEST(interrupts_of_fast_exits_survive_a_signal)
 {

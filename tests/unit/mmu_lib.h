@@ -171,6 +171,7 @@ static __thread pgd_t host_pgd;
 static __thread u64 host_tables[3][512] __attribute__((aligned(4096)));
 
 #define _PAGE_SPECIAL	0x200ul
+#define _PAGE_PKEY_MASK	(0xful << 59)
 #define PTE_PFN_MASK	0xffffffffff000ull
 #define PTRS_PER_PTE	512
 #define P4D_SHIFT	39

@@ -922,6 +922,11 @@ TEST(injection)
 	hw_inject(&hw, &rows[0].ev);
 	CHECK_EQ(hw_cancel_injection(&hw).vector, 0x30);
 	CHECK_EQ(hw_cancel_injection(&hw).kind, EVENT_NONE);
+	hw_inject_intr(&hw, 0x41);
+	CHECK_EQ(hw_cancel_injection(&hw).vector, 0x41);
+	hw_inject_intr(&hw, 0x41);
+	exit_with(EXIT_REASON_CPUID, 0);
+	CHECK_EQ(hw_cancel_injection(&hw).kind, EVENT_NONE);	/* it was delivered */
 	exit_with(EXIT_REASON_CPUID, 0);
 	CHECK_EQ(seen.info & INTR_INFO_VALID_MASK, 0);
 	hw_inject(&hw, &rows[0].ev);
@@ -1444,7 +1449,8 @@ TEST(host_counters)
 	host_perf_nr = 2;
 	*shim_msr(MSR_IA32_PEBS_ENABLE) = 0x4;
 	hw_prepare_guest_switch(&hw);
-	CHECK(F(VM_ENTRY_MSR_LOAD_COUNT) == 1 && F(VM_EXIT_MSR_LOAD_COUNT) == 1);
+	CHECK(F(VM_ENTRY_MSR_LOAD_COUNT) == 2 && F(VM_EXIT_MSR_LOAD_COUNT) == 2);
+	CHECK(!hw.perf_msrs->entry[1].value && hw.perf_msrs->exit[1].index == MSR_IA32_PEBS_ENABLE && hw.perf_msrs->exit[1].value == 0x4);
 	CHECK(hw.perf_msrs->entry[0].index == MSR_CORE_PERF_GLOBAL_CTRL && hw.perf_msrs->entry[0].value == 0x3 && hw.perf_msrs->exit[0].value == 0xf);
 	for (int i = 0; i < 2; i++) {
 		memset(&next, 0, sizeof(next));

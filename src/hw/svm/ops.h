@@ -3,14 +3,16 @@
 #ifndef HW_SVM_OPS_H
 #define HW_SVM_OPS_H
 
+#include <asm/asm.h>
 #include "core/types.h"
 
 /**
  * svm_vmsave() - the CPU's hidden segment state and the MSRs of APM 2, 15.5.2 into the VMCB at @pa.
+ * Nothing where SVM is off by now (#UD): then no entry follows (svm_entry_work()).
  */
 static inline void svm_vmsave(hpa_t pa)
 {
-	asm volatile("vmsave %%rax" : : "a"(pa) : "memory");
+	asm volatile("1: vmsave %%rax\n2:\n" _ASM_EXTABLE(1b, 2b) : : "a"(pa) : "memory");
 }
 
 /** svm_invlpga() - forget the translation of @gva under @asid on this CPU. */

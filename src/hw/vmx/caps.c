@@ -118,9 +118,14 @@ static u32 may_be_set(u32 msr, u32 bits)
 /* Of this CPU; what isn't used stays 0. NULL, or what is missing. */
 static const char *config_read(struct vmx_config *c)
 {
+	const char *why;
 	u64 val;
 
 	memset(c, 0, sizeof(*c));
+	/* First: a CPU without secondary controls or EPT has not all of the MSRs below. */
+	why = controls_compute(c);
+	if (why)
+		return why;
 	rdmsrl(MSR_IA32_VMX_BASIC, val);
 	c->revision = val & 0x7fffffff;
 	rdmsrl(MSR_IA32_VMX_MISC, val);
@@ -139,7 +144,7 @@ static const char *config_read(struct vmx_config *c)
 		may_be_set(MSR_IA32_VMX_PROCBASED_CTLS2,
 			   SECONDARY_EXEC_PAUSE_LOOP_EXITING | SECONDARY_EXEC_ENABLE_PML |
 				   SECONDARY_EXEC_DESC | APIC_CONTROLS);
-	return controls_compute(c);
+	return NULL;
 }
 
 /* ------------------------------------------------------------------ is there a usable VMX? */

@@ -112,6 +112,9 @@ struct hw_event hw_cancel_injection(struct hw_vcpu *hw)
 	if (ev.kind == EVENT_NONE)
 		return ev;
 	vmx_injection_done(hw);
+	/* It was delivered: nobody is told so of what hw_inject_intr() gave. */
+	if (!(vmcs_read32(VM_ENTRY_INTR_INFO_FIELD) & INTR_INFO_VALID_MASK))
+		return (struct hw_event){};
 	vmcs_write32(VM_ENTRY_INTR_INFO_FIELD, 0);
 	return ev;
 }

@@ -152,6 +152,13 @@ static void handle_machine_check(struct hw_exit *exit)
 	exit->kind = EXIT_NMI;
 }
 
+/* A machine check in the middle of an entry: what that was to deliver is still to be delivered. */
+static void lost_entry(struct hw_vcpu *hw, struct hw_exit *exit)
+{
+	handle_machine_check(exit);
+	exit->vectoring = hw_cancel_injection(hw);
+}
+
 /*
  * An NMI of the host ended the guest's time, and the CPU blocks further ones until an IRET. The
  * handler is called through the host's own gate, at once and exactly once; its IRET opens NMIs
@@ -307,7 +314,7 @@ void vmx_decode(struct hw_vcpu *hw, struct hw_exit *exit)
 	if (reason & VMX_EXIT_REASONS_FAILED_VMENTRY) {
 		exit->kind = EXIT_ENTRY_FAILED;
 		if ((reason & 0xffff) == EXIT_REASON_MCE_DURING_VMENTRY)
-			handle_machine_check(exit);
+			lost_entry(hw, exit);
 		else
 			vmx_entry_failed(hw, exit);
 		return;

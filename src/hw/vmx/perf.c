@@ -59,13 +59,13 @@ void vmx_perf_switch(struct hw_vcpu *hw)
 		if (msrs[i].host == msrs[i].guest)
 			continue;
 		/*
-		 * Some time before the entry, or a record that is under way is still written, to
-		 * memory of the guest's.
+		 * Also some time before the entry, or a record that is under way is still written,
+		 * to memory of the guest's. Back it comes with the counters themselves, so that
+		 * none overflows without it.
 		 */
 		if (msrs[i].msr == MSR_IA32_PEBS_ENABLE) {
 			hw->host.pebs_enable = msrs[i].host;
 			hw->work |= WORK_PEBS;
-			continue;
 		}
 		lists->entry[n] =
 			(struct vmx_msr_entry){ .index = msrs[i].msr, .value = msrs[i].guest };

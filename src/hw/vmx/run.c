@@ -212,13 +212,14 @@ void vmx_host_save(struct hw_vcpu *hw)
 
 /*
  * A VM exit leaves LDTR null. Another thread of the process may have made the LDT since this one
- * entered.
+ * entered. The descriptor may not be there yet: then the IPI of modify_ldt() waits, and loads it.
  */
 static __always_inline void ldt_restore(void)
 {
 #ifdef CONFIG_MODIFY_LDT_SYSCALL
 	if (unlikely(current->mm && READ_ONCE(current->mm->context.ldt)))
-		asm volatile("lldt %w0" : : "q" (GDT_ENTRY_LDT * 8));
+		asm volatile("1: lldt %w0\n2:\n" _ASM_EXTABLE(1b, 2b)
+			     : : "q" (GDT_ENTRY_LDT * 8));
 #endif
 }
 
@@ -312,7 +313,8 @@ void vmx_exit_work(struct hw_vcpu *hw, struct hw_exit *exit)
 		vmx_injection_done(hw);
 	if (hw->work & WORK_DEBUGCTL)
 		wrmsrl(MSR_IA32_DEBUGCTLMSR, hw->host.debugctl);
-	if (hw->work & WORK_PEBS)
+	/* An entry that was refused has loaded nothing. */
+	if ((hw->work & WORK_PEBS) && exit->kind == EXIT_ENTRY_FAILED)
 		wrmsrl(MSR_IA32_PEBS_ENABLE, hw->host.pebs_enable);
 	if (hw->work & WORK_CUT) {
 		hw->work &= ~WORK_CUT;
