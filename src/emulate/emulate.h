@@ -109,4 +109,10 @@ struct emu_mov {
 
 bool emu_plain_mov(const struct emu *e, struct emu_mov *m);
 
+/* Of an operand of @size bytes, or of an address of that width, where it wraps. */
+static inline u64 emu_mask(u8 size)
+{
+	return size == 8 ? ~0ull : (1ull << (size * 8)) - 1;
+}
+
 #endif

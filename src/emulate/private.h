@@ -24,12 +24,6 @@ struct emu_operand {
 	u64 val;
 };
 
-/* A string or stack address wraps at the width of the address. */
-static inline u64 emu_mask(u8 size)
-{
-	return size == 8 ? ~0ull : (1ull << (size * 8)) - 1;
-}
-
 static inline u64 emu_sign_extend(u64 val, u8 size)
 {
 	u8 shift = 64 - size * 8;

@@ -143,7 +143,9 @@ bool lapic_accepts_extint(struct lapic *apic)
 static void lapic_write_tpr(struct lapic *apic, u32 tpr)
 {
 	lapic_set_reg(apic, APIC_TASKPRI, tpr & 0xff);
-	lapic_priority_changed(apic);
+	/* PPR may have sunk: something that waited in IRR may be next. */
+	if (unlikely(lapic_deliverable(apic) >= 0) && lapic_enabled(apic))
+		vcpu_event_due(apic->vcpu);
 }
 
 void lapic_set_cr8(struct lapic *apic, u8 cr8)

@@ -87,13 +87,6 @@ static __always_inline int lapic_deliverable(const struct lapic *apic)
 	return vector;
 }
 
-/* PPR sank: something that waited in IRR may be next. */
-static __always_inline void lapic_priority_changed(struct lapic *apic)
-{
-	if (unlikely(lapic_deliverable(apic) >= 0) && lapic_enabled(apic))
-		vcpu_event_due(apic->vcpu);
-}
-
 /** lapic_accept() - move @vector from IRR to ISR: it is being injected. */
 static __always_inline void lapic_accept(struct lapic *apic, u8 vector)
 {

@@ -13,8 +13,7 @@
 
 /* ------------------ how long is the instruction? */
 
-/* Where in the VMM is @gpa? 0: nowhere. IRQs off (an RCU reader). */
-static hva_t site_hva(struct vcpu_x86 *v, gpa_t gpa)
+hva_t site_hva(struct vcpu_x86 *v, gpa_t gpa)
 {
 	struct memslot *slot = memslot_find(memslots(v->vcpu.vm), gpa_to_gfn(gpa));
 

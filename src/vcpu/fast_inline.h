@@ -13,6 +13,8 @@
 
 /* fast.c */
 bool fast_other(struct vcpu_x86 *v, struct hw_exit *exit);
+/** site_hva() - where in the VMM is @gpa? 0: nowhere. RCU (IRQs off), or vm->srcu. */
+hva_t site_hva(struct vcpu_x86 *v, gpa_t gpa);
 hva_t insn_site_fill(struct vcpu_x86 *v, u64 linear, struct insn_site *s);
 
 /* ------------------ how long is the instruction? */

@@ -35,15 +35,6 @@ static __always_inline struct mov_site *mov_site(struct vcpu_x86 *v, u64 rip)
 
 /* ------------------ learning a site: IRQs on, vm->srcu held */
 
-static void __user *mov_host_address(struct vcpu_x86 *v, gpa_t gpa)
-{
-	struct memslot *slot = memslot_find(memslots(v->vcpu.vm), gpa_to_gfn(gpa));
-
-	return slot ? (void __user *)(memslot_gfn_to_hva(slot, gpa_to_gfn(gpa)) +
-				      (gpa & ~PAGE_MASK))
-		    : NULL;
-}
-
 /* Walk to @s->rip and keep each entry. false: not a walk that can be remembered. */
 static bool mov_walk(struct vcpu_x86 *v, struct mov_site *s)
 {
@@ -51,7 +42,7 @@ static bool mov_walk(struct vcpu_x86 *v, struct mov_site *s)
 	int shift, entries = 0, i;
 
 	for (shift = s->cr4 & X86_CR4_LA57 ? 48 : 39; ; shift -= 9) {
-		u64 __user *at = mov_host_address(v, table + (s->rip >> shift & 511) * sizeof(val));
+		u64 __user *at = (u64 __user *)site_hva(v, table + (s->rip >> shift & 511) * 8);
 
 		if (!at || get_user(val, at) || !(val & GUEST_PTE_P))
 			return false;
@@ -64,7 +55,8 @@ static bool mov_walk(struct vcpu_x86 *v, struct mov_site *s)
 	for (i = entries; i < ARRAY_SIZE(s->entry); i++)
 		s->entry[i] = s->entry[i - 1];
 	offset = BIT_ULL(shift) - 1;
-	s->code = mov_host_address(v, (val & GENMASK_ULL(51, 12) & ~offset) | (s->rip & offset));
+	s->code = (void __user *)site_hva(v, (val & GENMASK_ULL(51, 12) & ~offset) |
+						  (s->rip & offset));
 	return s->code;
 }
 
@@ -190,18 +182,13 @@ static u64 mov_value(struct vcpu_x86 *v, const struct emu_mov *m)
 	return hw_reg(&v->hw, m->reg) >> (m->high_byte ? 8 : 0);
 }
 
-static u64 mov_mask(u8 size)
-{
-	return size == 8 ? ~0ull : BIT_ULL(size * 8) - 1;
-}
-
 /* A load's @val, m->size bytes, into its register. */
 static void mov_load(struct vcpu_x86 *v, const struct emu_mov *m, u64 val)
 {
 	u8 shift = m->high_byte ? 8 : 0;
-	u64 mask = mov_mask(m->reg_size);
+	u64 mask = emu_mask(m->reg_size);
 
-	val &= mov_mask(m->size);
+	val &= emu_mask(m->size);
 	if (m->sign_extend)
 		val = (u64)((s64)(val << (64 - m->size * 8)) >> (64 - m->size * 8));
 	/* A 32-bit result clears the upper half (APM 1, 3.1.2). */
@@ -230,7 +217,7 @@ static void mov_lapic(struct vcpu_x86 *v, const struct emu_mov *m, gpa_t gpa)
 	hw_set_tpr(&v->hw, lapic_cr8(&v->apic));
 	vcpu_timer_to_hardware(v);
 	if (unlikely(v->apic.eois_queued))
-		vcpu_request(&v->vcpu, REQ_EVENT);
+		vcpu_event_due(&v->vcpu);
 }
 
 /* Note that no memory is at @gpa, and nothing else yet. false: there is some. RCU, or vm->srcu. */
@@ -279,7 +266,7 @@ static noinline bool fast_mov_search(struct vcpu_x86 *v, const struct hw_exit *e
 	if (!m || (!io_memo_no_memory(v, memo, gpa) && !note_no_memory(v, memo, gpa)))
 		return false;
 	if (!ring_doorbell(&v->vcpu.vm->mmio, memo, gpa, m->size,
-			   mov_value(v, m) & mov_mask(m->size)))
+			   mov_value(v, m) & emu_mask(m->size)))
 		return false;
 	fast_mov_end(v, m);
 	return true;
@@ -311,7 +298,7 @@ bool fast_mov(struct vcpu_x86 *v, const struct hw_exit *exit, const struct io_me
 	bell = io_memo_bell(bus, memo, m->size);
 	/* The value is looked at only where a bell wants to know. */
 	if (unlikely(!bell ||
-		     !(bell->wildcard || bell->datamatch == (mov_value(v, m) & mov_mask(m->size)))))
+		     !(bell->wildcard || bell->datamatch == (mov_value(v, m) & emu_mask(m->size)))))
 		return fast_mov_search(v, exit);
 	/* Last, so that no register must be kept for what comes after it. */
 	fast_mov_end(v, m);
@@ -414,7 +401,7 @@ bool vcpu_mov(struct vcpu_x86 *v, const struct hw_exit *exit, int *next)
 	if (!m)
 		return false;
 	if (m->store)
-		val = mov_value(v, m) & mov_mask(m->size);
+		val = mov_value(v, m) & emu_mask(m->size);
 	v->vcpu.stats.pf_mmio_emulate++;
 	done = !mov_is_for_user(v, gpa) &&
 	       (m->store ? mmio_write(v, gpa, m->size, &val) : mmio_read(v, gpa, m->size, &val));

@@ -75,14 +75,7 @@ void test(void)
 	if (access(ONLINE, W_OK) || sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		skip("no second CPU, or it can't go offline");
 	pin(pthread_self(), 0);
-	vm_init(&vm);
-	vm_irqchip(&vm);
-	runs = vcpu_create(&vm, 0);
-	parked = vcpu_create(&vm, 1);
-	vcpu_long(runs, goes_on);
-	vcpu_long(parked, keeps);
-	set_mp_state(parked, KVM_MP_STATE_RUNNABLE);
-	shared(&vm)->eoi = EOI_LAPIC;
+	vm_of_two(&vm, &runs, &parked);
 	vcpu_go_thread(runs);
 	for (int i = 0; i < ROUNDS; i++)
 		round_trip();

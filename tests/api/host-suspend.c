@@ -44,14 +44,7 @@ static void want_suspend(void)
 void test(void)
 {
 	want_suspend();
-	vm_init(&vm);
-	vm_irqchip(&vm);
-	runs = vcpu_create(&vm, 0);
-	parked = vcpu_create(&vm, 1);
-	vcpu_long(runs, goes_on);
-	vcpu_long(parked, keeps);
-	set_mp_state(parked, KVM_MP_STATE_RUNNABLE);
-	shared(&vm)->eoi = EOI_LAPIC;
+	vm_of_two(&vm, &runs, &parked);
 	must(pthread_create(&runs->thread, NULL, run_guest, runs) == 0);
 	for (int i = 0; i < ROUNDS; i++) {
 		see_goes_on(runs);

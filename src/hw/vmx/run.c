@@ -313,9 +313,6 @@ void vmx_exit_work(struct hw_vcpu *hw, struct hw_exit *exit)
 		vmx_injection_done(hw);
 	if (hw->work & WORK_DEBUGCTL)
 		wrmsrl(MSR_IA32_DEBUGCTLMSR, hw->host.debugctl);
-	/* An entry that was refused has loaded nothing. */
-	if ((hw->work & WORK_PEBS) && exit->kind == EXIT_ENTRY_FAILED)
-		wrmsrl(MSR_IA32_PEBS_ENABLE, hw->host.pebs_enable);
 	if (hw->work & WORK_CUT) {
 		hw->work &= ~WORK_CUT;
 		vmx_set_pin(hw, PIN_BASED_VMX_PREEMPTION_TIMER, hw->work & WORK_TIMER);
@@ -388,6 +385,9 @@ void vmx_entry_refused(struct hw_vcpu *hw, struct hw_exit *exit)
 		pr_warn_ratelimited("kvm-intel: VM entry refused: error %u, %s\n", error,
 				    instruction_error(error));
 	entry_failure(hw, exit, error);
+	/* There was no exit to load it. */
+	if (hw->work & WORK_PEBS)
+		wrmsrl(MSR_IA32_PEBS_ENABLE, hw->host.pebs_enable);
 	if (hw->work)
 		vmx_exit_work(hw, exit);
 }

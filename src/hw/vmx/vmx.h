@@ -58,7 +58,7 @@ enum vmx_work {
 	WORK_INJECTED = BIT(8),		/* .injected is on its way */
 
 	WORK_BEFORE = WORK_STEP | WORK_TIMER | WORK_CUT | WORK_FLUSH | WORK_DR6 | WORK_PEBS,
-	WORK_AFTER = WORK_STEP | WORK_CUT | WORK_DEBUGCTL | WORK_DR6 | WORK_PEBS | WORK_LAUNCH | WORK_INJECTED,
+	WORK_AFTER = WORK_STEP | WORK_CUT | WORK_DEBUGCTL | WORK_DR6 | WORK_LAUNCH | WORK_INJECTED,
 };
 
 /* Host state in the VMCS, as it was written last: written again only when it changed. */

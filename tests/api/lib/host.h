@@ -33,6 +33,19 @@ GUEST64(keeps,
 	mov $GS_BASE, %ecx; mov $0x87654321, %eax; xor %edx, %edx; wrmsr; movq %rax, %xmm6; DONE;
 	1: mov $GS_BASE, %ecx; rdmsr; REPORT_EAX; movq %xmm6, %rax; REPORT_EAX; DONE; jmp 1b);
 
+/* The first vCPU goes on (its thread is the caller's to start), the second keeps. */
+static void vm_of_two(struct vm *vm, struct vcpu **runs, struct vcpu **parked)
+{
+	vm_init(vm);
+	vm_irqchip(vm);
+	*runs = vcpu_create(vm, 0);
+	*parked = vcpu_create(vm, 1);
+	vcpu_long(*runs, goes_on);
+	vcpu_long(*parked, keeps);
+	set_mp_state(*parked, KVM_MP_STATE_RUNNABLE);
+	shared(vm)->eoi = EOI_LAPIC;
+}
+
 /* Wait until it does, and its LAPIC's timer; shared.eoi must be EOI_LAPIC. */
 static void see_goes_on(struct vcpu *v)
 {
