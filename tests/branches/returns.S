@@ -29,6 +29,23 @@ SYM_FUNC_START(good_return_of_another)
 SYM_FUNC_END(good_return_of_another)
 STACK_FRAME_NON_STANDARD good_return_of_another
 
+/* As src/hw/returns.h does it, without a loop. */
+#define STRAIGHT_FILL(entries) .rept entries; __FILL_RETURN_SLOT; .endr; add $(8 * entries), %rsp; lfence
+
+SYM_FUNC_START(good_return_straight)
+	vmrun	%rax
+	ALTERNATIVE "jmp 2f", __stringify(STRAIGHT_FILL(RSB_CLEAR_LOOPS)), X86_FEATURE_RSB_VMEXIT
+2:	RET
+SYM_FUNC_END(good_return_straight)
+STACK_FRAME_NON_STANDARD good_return_straight
+
+SYM_FUNC_START(bad_return_straight)
+	vmrun	%rax
+	ALTERNATIVE "jmp 2f", __stringify(STRAIGHT_FILL(RSB_CLEAR_LOOPS - 1)), X86_FEATURE_RSB_VMEXIT
+2:	RET
+SYM_FUNC_END(bad_return_straight)
+STACK_FRAME_NON_STANDARD bad_return_straight
+
 SYM_FUNC_START(bad_return)
 	vmrun	%rax
 	RET

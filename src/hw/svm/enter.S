@@ -119,7 +119,7 @@
 	stgi
 .endm
 
-/* What the guest has put into the return stack buffer is not there any more. Clobbers RAX. */
+/* What the guest has put into the return stack buffer is not there any more. */
 .macro SVM_FORGET_RETURNS
-	FILL_RETURN_BUFFER %rax, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT
+	FORGET_RETURNS X86_FEATURE_RSB_VMEXIT, ALT_NOT(X86_FEATURE_ALWAYS)
 .endm

@@ -25,7 +25,7 @@ static __always_inline void svm_enter(struct hw_vcpu *hw, hpa_t host_save)
 /** svm_forget_returns() - no RET from here on is predicted as the guest would like it (flaws.h). */
 static __always_inline void svm_forget_returns(void)
 {
-	asm volatile("SVM_FORGET_RETURNS" : : : "rax", "memory", "cc");
+	asm volatile("SVM_FORGET_RETURNS" : : : "memory", "cc");
 }
 
 #endif

@@ -63,6 +63,7 @@
 
 /* The offsets first: the macros are expanded where they are defined. */
 #include "svm-asm-offsets.h"
+#include "hw/returns.h"
 #include "hw/spec_ctrl.h"
 
 /*

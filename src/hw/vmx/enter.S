@@ -146,7 +146,7 @@
 	_ASM_EXTABLE(.Lvmlaunch_\@, .Lfailed_\@)
 .endm
 
-/* What the guest has put into the return stack buffer is not there any more. Clobbers RAX. */
+/* What the guest has put into the return stack buffer is not there any more. */
 .macro VMX_FORGET_RETURNS
-	FILL_RETURN_BUFFER %rax, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT, X86_FEATURE_RSB_VMEXIT_LITE
+	FORGET_RETURNS X86_FEATURE_RSB_VMEXIT, X86_FEATURE_RSB_VMEXIT_LITE
 .endm

@@ -30,7 +30,7 @@ failed:
 /** vmx_forget_returns() - no RET from here on is predicted as the guest would like it (flaws.h). */
 static __always_inline void vmx_forget_returns(void)
 {
-	asm volatile("VMX_FORGET_RETURNS" : : : "rax", "memory", "cc");
+	asm volatile("VMX_FORGET_RETURNS" : : : "memory", "cc");
 }
 
 #endif

@@ -67,6 +67,7 @@
 
 /* The offsets first: the macros are expanded where they are defined. */
 #include "vmx-asm-offsets.h"
+#include "hw/returns.h"
 #include "hw/spec_ctrl.h"
 
 /*
