@@ -24,10 +24,6 @@ MODULE_PARM_DESC(nx_huge_pages, "large pages are not executable: 1, 0, or -1: wh
 module_param_named(pml, vm_default_params.pml, bool, 0644);
 module_param_named(preemption_timer, vm_default_params.preemption_timer, bool, 0644);
 module_param_named(flexpriority, vm_default_params.virtual_apic, bool, 0644);
-/*
- * Not by default: it was only seen in an emulator whose delivery has flaws (an exit in the middle
- * of one is reported as an older event).
- */
 module_param_named(enable_apicv, vm_default_params.virtual_intr, bool, 0644);
 
 static bool exit_ring;

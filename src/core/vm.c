@@ -25,6 +25,7 @@ struct vm_params vm_default_params = {
 	.ple_window_shrink = 0,
 	.ple_window_max = 65535,
 	.virtual_apic = true,
+	.virtual_intr = true,
 	.preemption_timer = true,
 	.huge_pages = true,
 	.pml = true,
