@@ -5,7 +5,6 @@
  * "not handled"; the latter has changed nothing, and slow_exit() does it all.
  */
 #include <linux/eventfd.h>
-#include <linux/kvm_para.h>
 #include <asm/msr.h>
 #include <asm/processor-flags.h>
 #include "vcpu/fast_inline.h"
@@ -110,18 +109,16 @@ hva_t insn_site_fill(struct vcpu_x86 *v, u64 linear, struct insn_site *s)
  */
 u32 vcpu_usual_length(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
-	return insn_usual_length(v, exit, exit->kind);
-}
+	u32 len;
 
-static __always_inline bool fast_skip(struct vcpu_x86 *v, u32 len)
-{
-	vcpu_advance_rip(v, len);
-	return true;
+	if (!exit->insn_len && !insn_forms[exit->kind].len)
+		return 0;
+	return insn_length(v, exit, exit->kind, &len) ? len : 0;
 }
 
 /* ------------------ handlers: each has a frame of its own, so that none pays for another's */
 
-static bool fast_rdtsc(struct vcpu_x86 *v, u32 len)
+static bool fast_rdtsc(struct vcpu_x86 *v)
 {
 	u64 tsc;
 
@@ -130,29 +127,20 @@ static bool fast_rdtsc(struct vcpu_x86 *v, u32 len)
 	tsc = vcpu_guest_tsc(v, rdtsc());
 	hw_set_reg(&v->hw, REG_RAX, (u32)tsc);
 	hw_set_reg(&v->hw, REG_RDX, tsc >> 32);
-	return fast_skip(v, len);
+	return true;
 }
 
-static noinline bool fast_rdtscp(struct vcpu_x86 *v, u32 len)
+static noinline bool fast_rdtscp(struct vcpu_x86 *v)
 {
 	u64 aux = 0;
 
-	if (!v->has.rdtscp || vcpu_get_msr(v, MSR_TSC_AUX, &aux, true) || !fast_rdtsc(v, len))
+	if (!v->has.rdtscp || vcpu_get_msr(v, MSR_TSC_AUX, &aux, true) || !fast_rdtsc(v))
 		return false;
 	hw_set_reg(&v->hw, REG_RCX, (u32)aux);
 	return true;
 }
 
-/* All that we know are done at once, but for giving the CPU to another vCPU. */
-static noinline bool fast_hypercall(struct vcpu_x86 *v, u32 len)
-{
-	if ((u32)hw_reg(&v->hw, REG_RAX) == KVM_HC_SCHED_YIELD)
-		return false;
-	vcpu_hypercall(v);
-	return fast_skip(v, len);
-}
-
-static noinline bool fast_msr_read(struct vcpu_x86 *v, u32 len)
+noinline bool fast_msr_read(struct vcpu_x86 *v)
 {
 	u32 msr = hw_reg(&v->hw, REG_RCX);
 	u64 val;
@@ -162,7 +150,7 @@ static noinline bool fast_msr_read(struct vcpu_x86 *v, u32 len)
 	v->vcpu.stats.msr_exits++;
 	hw_set_reg(&v->hw, REG_RAX, (u32)val);
 	hw_set_reg(&v->hw, REG_RDX, val >> 32);
-	return fast_skip(v, len);
+	return true;
 }
 
 #define MSR_X2APIC(reg)	(APIC_BASE_MSR + ((reg) >> 4))
@@ -190,17 +178,17 @@ static bool fast_deadline_write(struct vcpu_x86 *v, u64 deadline)
 	return true;
 }
 
-static noinline bool fast_other_msr_write(struct vcpu_x86 *v, u32 len, u32 msr, u64 val)
+static noinline bool fast_other_msr_write(struct vcpu_x86 *v, u32 msr, u64 val)
 {
 	if (msr == MSR_IA32_TSC_DEADLINE ? !fast_deadline_write(v, val)
 					 : !fast_x2apic_write(v, msr, val))
 		return false;
 	v->vcpu.stats.msr_exits++;
-	return fast_skip(v, len);
+	return true;
 }
 
 /* The two that a guest writes most, and their values that it writes. */
-static noinline bool fast_msr_write(struct vcpu_x86 *v, u32 len)
+noinline bool fast_msr_write(struct vcpu_x86 *v)
 {
 	u32 msr = hw_reg(&v->hw, REG_RCX);
 	u64 val = (u32)hw_reg(&v->hw, REG_RAX) | hw_reg(&v->hw, REG_RDX) << 32;
@@ -216,14 +204,14 @@ static noinline bool fast_msr_write(struct vcpu_x86 *v, u32 len)
 		   val - 16 < 256 - 16) {
 		lapic_raise_own(apic, val);
 	} else {
-		return fast_other_msr_write(v, len, msr, val);
+		return fast_other_msr_write(v, msr, val);
 	}
 	v->vcpu.stats.msr_exits++;
-	return fast_skip(v, len);
+	return true;
 }
 
 /* A halt that would end at once is no halt. */
-static noinline bool fast_hlt(struct vcpu_x86 *v, u32 len)
+static noinline bool fast_hlt(struct vcpu_x86 *v)
 {
 	if (!v->has_apic || !(hw_rflags(&v->hw) & X86_EFLAGS_IF))
 		return false;
@@ -232,17 +220,17 @@ static noinline bool fast_hlt(struct vcpu_x86 *v, u32 len)
 		return false;
 	v->vcpu.stats.halt_exits++;
 	vcpu_event_due(&v->vcpu);
-	return fast_skip(v, len);
+	return true;
 }
 
 /* Nobody to yield to. */
-static noinline bool fast_pause(struct vcpu_x86 *v, u32 len)
+static noinline bool fast_pause(struct vcpu_x86 *v)
 {
 	if (atomic_read(&v->vcpu.vm->nr_vcpus) > 1)
 		return false;
 	v->vcpu.stats.pause_exits++;
 	vcpu_pause_grow(v);
-	return fast_skip(v, len);
+	return true;
 }
 
 /* Writing CR8 exits while an interrupt waits for it to fall (hw_set_tpr_threshold()). */
@@ -267,7 +255,8 @@ static noinline bool fast_cr8_write(struct vcpu_x86 *v, const struct hw_exit *ex
 	lapic_set_cr8(&v->apic, val);
 	hw_set_tpr(&v->hw, val);
 	vcpu_event_due(&v->vcpu);
-	return fast_skip(v, len);
+	vcpu_advance_rip(v, len);
+	return true;
 }
 
 static bool port_doorbell(struct vcpu_x86 *v, u16 port, u32 len, u64 val)
@@ -299,7 +288,8 @@ noinline bool fast_doorbell(struct vcpu_x86 *v, const struct hw_exit *exit)
 	if (!port_doorbell(v, exit->io.port, exit->io.size, val))
 		return false;
 	v->vcpu.stats.io_exits++;
-	return fast_skip(v, exit->insn_len);
+	vcpu_advance_rip(v, exit->insn_len);
+	return true;
 }
 
 static bool is_stepping(struct vcpu_x86 *v)
@@ -386,48 +376,32 @@ static bool fast_window(struct vcpu_x86 *v)
 	return true;
 }
 
-/* Exits of an instruction that is complete when it is skipped. */
-#define FAST_INSNS	(BIT_ULL(EXIT_MSR_WRITE) | BIT_ULL(EXIT_MSR_READ) | BIT_ULL(EXIT_HLT) | BIT_ULL(EXIT_PAUSE) | BIT_ULL(EXIT_INVD) | \
-			 BIT_ULL(EXIT_WBINVD) | BIT_ULL(EXIT_RDTSC) | BIT_ULL(EXIT_RDTSCP) | BIT_ULL(EXIT_HYPERCALL))
-
 #define FAST_APIC (BIT_ULL(EXIT_APIC_ACCESS) | BIT_ULL(EXIT_APIC_WRITE) | BIT_ULL(EXIT_EOI_INDUCED))
 
-static bool fast_insn(struct vcpu_x86 *v, const struct hw_exit *exit)
+/** fast_rare_insn() - fast_insn() for those that the inner loop doesn't name. */
+noinline bool fast_rare_insn(struct vcpu_x86 *v, u32 kind)
 {
-	u32 len = insn_usual_length(v, exit, exit->kind);
-
-	if (unlikely(!len))
-		return false;
-	switch (exit->kind) {
-	case EXIT_MSR_WRITE:
-		return fast_msr_write(v, len);
-	case EXIT_MSR_READ:
-		return fast_msr_read(v, len);
-	case EXIT_HYPERCALL:
-		return fast_hypercall(v, len);
+	switch (kind) {
 	case EXIT_HLT:
-		return fast_hlt(v, len);
+		return fast_hlt(v);
 	case EXIT_PAUSE:
-		return fast_pause(v, len);
+		return fast_pause(v);
 	case EXIT_RDTSC:
-		return fast_rdtsc(v, len);
+		return fast_rdtsc(v);
 	case EXIT_RDTSCP:
-		return fast_rdtscp(v, len);
+		return fast_rdtscp(v);
 	default:	/* INVD, WBINVD: host memory stays coherent */
-		return fast_skip(v, len);
+		return true;
 	}
 }
 
-/** fast_other() - fast_exit() for all kinds but CPUID and port I/O. */
+/** fast_other() - fast_exit() for what is neither of FAST_INSNS nor port I/O. */
 bool fast_other(struct vcpu_x86 *v, struct hw_exit *exit)
 {
-	BUILD_BUG_ON(NR_EXIT_KINDS > 64);
 	if (exit->kind == EXIT_NPF)
 		return fast_npf(v, exit);
 	if (unlikely(is_stepping(v)))
 		return false;
-	if (BIT_ULL(exit->kind) & FAST_INSNS)
-		return fast_insn(v, exit);
 	if (exit->kind == EXIT_CR_WRITE)
 		return fast_cr8_write(v, exit);
 	if (exit->kind == EXIT_PREEMPTION_TIMER)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The part of the fast exits that the inner loop inlines: where the instruction ends, and CPUID.
- * The rest is in vcpu/fast.c.
+ * The part of the fast exits that the inner loop inlines: where the instruction ends, the way past
+ * it, and CPUID. The rest is in vcpu/fast.c.
  */
 #ifndef VCPU_FAST_INLINE_H
 #define VCPU_FAST_INLINE_H
 
+#include <linux/kvm_para.h>
 #include <linux/uaccess.h>
 #include <asm/processor-flags.h>
 #include "vcpu/fpu_inline.h"
@@ -30,7 +31,7 @@ hva_t insn_site_fill(struct vcpu_x86 *v, u64 linear, struct insn_site *s);
 struct insn_form {
 	u8 len;
 	u32 mask, bytes;	/* as a little-endian word at RIP */
-};
+} __aligned(16);		/* an index is a shift */
 
 static const struct insn_form insn_forms[NR_EXIT_KINDS] = {
 	[EXIT_CPUID]		= { 2, 0xffff, 0xa20f },
@@ -85,7 +86,7 @@ static __always_inline struct insn_site *insn_site(struct vcpu_x86 *v, u64 linea
 }
 
 /* The word at RIP when it has the usual form of @kind; false: look closer. */
-static __always_inline bool insn_usual_form(struct vcpu_x86 *v, u8 kind, u32 *word)
+static __always_inline bool insn_usual_form(struct vcpu_x86 *v, u32 kind, u32 *word)
 {
 	u64 linear = hw_linear_rip(&v->hw);
 	struct insn_site *s = insn_site(v, linear);
@@ -101,16 +102,19 @@ static __always_inline bool insn_usual_form(struct vcpu_x86 *v, u8 kind, u32 *wo
 }
 
 /*
- * Bytes of the instruction that exited, where the hardware says or it has its usual form; else 0.
+ * *@len, bytes of the instruction that exited: the hardware says, or it has the usual form of
+ * @kind, which must be in the table. false: look closer.
  */
-static __always_inline u32 insn_usual_length(struct vcpu_x86 *v, const struct hw_exit *exit,
-					     u8 kind)
+static __always_inline bool insn_length(struct vcpu_x86 *v, const struct hw_exit *exit, u32 kind,
+					u32 *len)
 {
 	u32 word;
 
-	if (likely(exit->insn_len))
-		return exit->insn_len;
-	return insn_forms[kind].len && insn_usual_form(v, kind, &word) ? insn_forms[kind].len : 0;
+	*len = exit->insn_len;
+	if (likely(*len))
+		return true;
+	*len = insn_forms[kind].len;
+	return insn_usual_form(v, kind, &word);
 }
 
 /*
@@ -164,7 +168,7 @@ static __always_inline bool fast_io(struct vcpu_x86 *v, struct hw_exit *exit)
 
 /* ------------------------------------------------------------------ CPUID */
 
-static __always_inline bool fast_cpuid(struct vcpu_x86 *v, u32 len)
+static __always_inline bool fast_cpuid(struct vcpu_x86 *v)
 {
 	u32 function = hw_reg(&v->hw, REG_RAX), index = hw_reg(&v->hw, REG_RCX);
 	u8 first = v->cpuid_first[CPUID_SLOT(function)];
@@ -183,25 +187,77 @@ static __always_inline bool fast_cpuid(struct vcpu_x86 *v, u32 len)
 	} else {
 		vcpu_cpuid(v);
 	}
+	return true;
+}
+
+/* ------------------------------------------------------------------ all of them */
+
+/* Exits of an instruction that is complete when it is skipped. Each is in insn_forms[]. */
+#define FAST_INSNS	(BIT_ULL(EXIT_CPUID) | BIT_ULL(EXIT_MSR_WRITE) | BIT_ULL(EXIT_MSR_READ) | BIT_ULL(EXIT_HYPERCALL) | \
+			 BIT_ULL(EXIT_HLT) | BIT_ULL(EXIT_PAUSE) | BIT_ULL(EXIT_INVD) | BIT_ULL(EXIT_WBINVD) | BIT_ULL(EXIT_RDTSC) | \
+			 BIT_ULL(EXIT_RDTSCP))
+
+/* fast.c: what the instruction does, but for its end. false: nothing was done. */
+bool fast_msr_write(struct vcpu_x86 *v);
+bool fast_msr_read(struct vcpu_x86 *v);
+bool fast_rare_insn(struct vcpu_x86 *v, u32 kind);
+
+/* All that we know are done at once, but for giving the CPU to another vCPU. */
+static __always_inline bool fast_hypercall(struct vcpu_x86 *v)
+{
+	if (unlikely((u32)hw_reg(&v->hw, REG_RAX) == KVM_HC_SCHED_YIELD))
+		return false;
+	vcpu_hypercall(v);
+	return true;
+}
+
+/*
+ * The frequent ones are called from here: on the way through another function each would pay for
+ * its frame.
+ */
+static __always_inline bool fast_insn(struct vcpu_x86 *v, u32 kind)
+{
+	if (kind == EXIT_CPUID)
+		return fast_cpuid(v);
+	if (kind == EXIT_MSR_WRITE)
+		return fast_msr_write(v);
+	if (kind == EXIT_MSR_READ)
+		return fast_msr_read(v);
+	if (kind == EXIT_HYPERCALL)
+		return fast_hypercall(v);
+	return fast_rare_insn(v, kind);
+}
+
+/*
+ * An instruction's exit. A single step has its own consequences after each instruction, and RF ends
+ * with it: both go the slow way.
+ */
+static __always_inline bool fast_insn_exit(struct vcpu_x86 *v, const struct hw_exit *exit, u32 kind)
+{
+	u32 len;
+
+	if (unlikely(hw_rflags(&v->hw) & (X86_EFLAGS_TF | X86_EFLAGS_RF)))
+		return false;
+	if (!insn_length(v, exit, kind, &len) || !fast_insn(v, kind))
+		return false;
 	vcpu_advance_rip(v, len);
 	return true;
 }
 
 /**
  * fast_exit() - answer what can be answered with IRQs off: true, and the guest goes on. false:
- * nothing was done, and slow_exit() does it all. A single step has its own consequences after each
- * instruction, and RF ends with it: both go the slow way.
+ * nothing was done, and slow_exit() does it all.
  */
 static __always_inline bool fast_exit(struct vcpu_x86 *v, struct hw_exit *exit)
 {
-	u32 len;
+	const u32 kind = exit->kind;
 
-	if (exit->kind != EXIT_CPUID)
-		return exit->kind == EXIT_IO ? fast_io(v, exit) : fast_other(v, exit);
-	if (unlikely(hw_rflags(&v->hw) & (X86_EFLAGS_TF | X86_EFLAGS_RF)))
-		return false;
-	len = insn_usual_length(v, exit, EXIT_CPUID);
-	return likely(len) && fast_cpuid(v, len);
+	BUILD_BUG_ON(NR_EXIT_KINDS > 64);
+	if (kind == EXIT_CPUID)		/* a copy in which the compiler knows its form */
+		return fast_insn_exit(v, exit, EXIT_CPUID);
+	if (BIT_ULL(kind) & FAST_INSNS)
+		return fast_insn_exit(v, exit, kind);
+	return kind == EXIT_IO ? fast_io(v, exit) : fast_other(v, exit);
 }
 
 #endif

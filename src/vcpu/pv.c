@@ -258,26 +258,25 @@ static s64 sched_yield_to(struct vcpu_x86 *v, u32 apic_id)
 	return 0;
 }
 
-/* Arguments are EBX, ECX, EDX, ESI outside 64-bit code. */
-static u64 hypercall_arg(struct vcpu_x86 *v, enum reg r, bool long_mode)
+/*
+ * What of a register counts: number, arguments and answer are EAX, EBX, ECX, EDX, ESI outside
+ * 64-bit code.
+ */
+static u64 hypercall_mask(struct vcpu_x86 *v)
 {
-	u64 val = hw_reg(&v->hw, r);
-
-	return long_mode ? val : (u32)val;
+	return vcpu_in_64bit_code(v) ? U64_MAX : U32_MAX;
 }
 
-static noinline s64 hypercall_ipi(struct vcpu_x86 *v, bool long_mode)
+static noinline s64 hypercall_ipi(struct vcpu_x86 *v, u64 mask)
 {
-	u64 bitmap[2] = { hypercall_arg(v, REG_RBX, long_mode),
-			  hypercall_arg(v, REG_RCX, long_mode) };
+	u64 bitmap[2] = { hw_reg(&v->hw, REG_RBX) & mask, hw_reg(&v->hw, REG_RCX) & mask };
 
 	if (!feature(v, KVM_FEATURE_PV_SEND_IPI) || !v->has_apic)
 		return -KVM_ENOSYS;
-	return send_ipi(v, bitmap, hw_reg(&v->hw, REG_RDX), hw_reg(&v->hw, REG_RSI),
-			long_mode ? 64 : 32);
+	return send_ipi(v, bitmap, hw_reg(&v->hw, REG_RDX), hw_reg(&v->hw, REG_RSI), fls64(mask));
 }
 
-static s64 hypercall(struct vcpu_x86 *v, u64 nr, bool long_mode)
+static s64 hypercall(struct vcpu_x86 *v, u64 nr, u64 mask)
 {
 	switch (nr) {
 	case KVM_HC_VAPIC_POLL_IRQ:
@@ -286,7 +285,7 @@ static s64 hypercall(struct vcpu_x86 *v, u64 nr, bool long_mode)
 		return feature(v, KVM_FEATURE_PV_UNHALT) ? kick_cpu(v, hw_reg(&v->hw, REG_RCX))
 							 : -KVM_ENOSYS;
 	case KVM_HC_SEND_IPI:
-		return hypercall_ipi(v, long_mode);
+		return hypercall_ipi(v, mask);
 	case KVM_HC_SCHED_YIELD:
 		return feature(v, KVM_FEATURE_PV_SCHED_YIELD)
 			       ? sched_yield_to(v, hw_reg(&v->hw, REG_RBX))
@@ -304,12 +303,11 @@ static s64 hypercall(struct vcpu_x86 *v, u64 nr, bool long_mode)
 int vcpu_hypercall(struct vcpu_x86 *v)
 {
 	struct hw_vcpu *hw = &v->hw;
-	bool long_mode = vcpu_in_64bit_code(v);
-	u64 nr = hypercall_arg(v, REG_RAX, long_mode);
+	u64 mask = hypercall_mask(v), nr = hw_reg(hw, REG_RAX) & mask;
 	s64 ret;
 
 	v->vcpu.stats.hypercalls++;
-	ret = hw_cpl(hw) ? -KVM_EPERM : hypercall(v, nr, long_mode);
-	hw_set_reg(hw, REG_RAX, long_mode ? (u64)ret : (u32)ret);
+	ret = hw_cpl(hw) ? -KVM_EPERM : hypercall(v, nr, mask);
+	hw_set_reg(hw, REG_RAX, ret & mask);
 	return NEXT_GUEST;
 }

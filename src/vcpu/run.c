@@ -125,7 +125,7 @@ static bool host_work_urgent(unsigned long flags)
 	return (flags & ~_TIF_NOTIFY_RESUME) || (flags && resume_work_urgent());
 }
 
-static bool host_wants_thread(void)
+static __always_inline bool host_wants_thread(void)
 {
 	unsigned long flags = read_thread_flags();
 

@@ -78,6 +78,54 @@ TEST(length_from_the_bytes)
 	world_end();
 }
 
+/* Without one the length would be 0, and the guest would execute the instruction for ever. */
+TEST(every_fast_insn_has_a_form)
+{
+	unsigned int kind;
+
+	for (kind = 0; kind < NR_EXIT_KINDS; kind++)
+		CHECK(!(BIT_ULL(kind) & FAST_INSNS) || insn_forms[kind].len);
+}
+
+/* Each kind: a step, and other bytes than those of its form. */
+TEST(left_to_the_slow_way)
+{
+	unsigned int kind;
+
+	world_make(IRQCHIP_NONE);
+	world_long_mode();
+	hw_caps.nrips = false;
+	CODE(0x66, 0x0f, 0xa2);
+	for (kind = 0; kind < NR_EXIT_KINDS; kind++)
+		if (BIT_ULL(kind) & FAST_INSNS) {
+			CHECK(!fast(EXIT(kind, 0)));
+			V->hw.rflags |= X86_EFLAGS_TF;
+			CHECK(!fast(EXIT(kind, 2)));
+			V->hw.rflags &= ~(u64)X86_EFLAGS_TF;
+		}
+	CHECK_EQ(V->hw.rip, 0x8000);
+	world_end();
+}
+
+/* Outside 64-bit code the upper halves don't count, and the answer has none. */
+TEST(hypercall_widths)
+{
+	const u64 poll = KVM_HC_VAPIC_POLL_IRQ;
+
+	world_make(IRQCHIP_NONE);
+	V->hw.regs[REG_RAX] = BIT_ULL(40) | poll;
+	CHECK(fast(EXIT(EXIT_HYPERCALL, 3)));
+	CHECK_EQ(V->hw.regs[REG_RAX], 0);
+	V->hw.regs[REG_RAX] = 0xffff;
+	CHECK(fast(EXIT(EXIT_HYPERCALL, 3)));
+	CHECK_EQ(V->hw.regs[REG_RAX], (u32)-KVM_ENOSYS);
+	world_long_mode();
+	V->hw.regs[REG_RAX] = BIT_ULL(40) | poll;
+	CHECK(fast(EXIT(EXIT_HYPERCALL, 3)));
+	CHECK_EQ(V->hw.regs[REG_RAX], (u64)-KVM_ENOSYS);
+	world_end();
+}
+
 TEST(sites_by_every_kind_of_paging)
 {
 	world_make(IRQCHIP_NONE);
