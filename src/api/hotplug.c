@@ -157,10 +157,10 @@ static int virt_reboot(struct notifier_block *nb, unsigned long action, void *un
 
 static struct notifier_block virt_reboot_nb = { .notifier_call = virt_reboot };
 
-/* A crash: each CPU for itself, from an NMI or with IRQs off; it won't come back to what it did. */
+/* Each CPU for itself. */
 static void virt_crash(void)
 {
-	hw_disable_cpu();
+	hw_crash_cpu();
 }
 
 /* ------------------------------------------------------------------ load and unload */

@@ -152,10 +152,14 @@ void hw_teardown(void);
  */
 int hw_enable_cpu(void);
 /**
- * hw_disable_cpu() - turn it off. IRQs off; also from reboot and crash: takes no lock, allocates
- * nothing.
+ * hw_disable_cpu() - turn it off. IRQs off; also from reboot: takes no lock, allocates nothing.
  */
 void hw_disable_cpu(void);
+/**
+ * hw_crash_cpu() - the same when the kernel crashes. From an NMI or with IRQs off: what it came
+ * upon, hw_enable_cpu() and hw_disable_cpu() among it, may be half done, and isn't gone on with.
+ */
+void hw_crash_cpu(void);
 /** hw_cpu_compatible() - does this CPU have all that hw_setup() found on the first? IRQs off. */
 bool hw_cpu_compatible(void);
 

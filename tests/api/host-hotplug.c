@@ -11,15 +11,6 @@
 static struct vm vm, other;
 static struct vcpu *runs, *parked;
 
-static void pin(pthread_t thread, int cpu)
-{
-	cpu_set_t one;
-
-	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
-	must(pthread_setaffinity_np(thread, sizeof(one), &one) == 0);
-}
-
 static void set_online(int on)
 {
 	int fd = open(ONLINE, O_WRONLY);

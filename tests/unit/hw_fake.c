@@ -31,6 +31,10 @@ void hw_disable_cpu(void)
 {
 }
 
+void hw_crash_cpu(void)
+{
+}
+
 bool hw_cpu_compatible(void)
 {
 	return true;

@@ -252,6 +252,7 @@ TEST(enable_disable)
 	CHECK_EQ(stgis, 1);
 	/* Twice, and in the middle of a crash: nothing that would be #UD. */
 	hw_disable_cpu();
+	hw_crash_cpu();
 	CHECK_EQ(stgis, 1);
 	CHECK_EQ(exit_with(SVM_EXIT_CPUID, 0, 0).kind, EXIT_ENTRY_FAILED);
 	CHECK_EQ(seen.entries, 0);

@@ -51,7 +51,7 @@ APPEND = (f"console=ttyS0,115200 quiet nokaslr panic=-1 oops=panic tsc=reliable 
 # Linux waits with MWAITX where there is one, and Bochs's doesn't end; XRSTOR there refuses what a VM's FPU begins with, in the compacted format.
 APPEND_FOR = {"ryzen": "clearcpuid=mwaitx,xsavec"}
 # A CPU that was offline and waits with MWAIT isn't woken any more.
-APPEND_SMP = "clearcpuid=monitor"
+APPEND_SMP = f"clearcpuid=monitor {emulated.CRASHKERNEL}"
 MEGABYTES = 1024
 
 CONFIGURATION = """\
@@ -103,13 +103,18 @@ def quote(path):
     return path.replace("\\", "\\\\").replace("=", "\\=")
 
 
-def boot_disc(disc, folder, series, more):
-    """What a machine boots from: isolinux, the kernel, and the image whose init saves the state. Made in `folder`."""
+def boot_image(series):
+    """The image whose init saves the state."""
     program = initramfs.Archive()
     program.file("bin/say", say().read_bytes(), 0o755)
+    return initramfs.base(INIT, BOOT_MODULES, series) + program.finish()
+
+
+def boot_disc(disc, folder, series, more):
+    """What a machine boots from: isolinux, the kernel, and its image. Made in `folder`."""
     for name in ("/usr/lib/ISOLINUX/isolinux.bin", "/usr/lib/syslinux/modules/bios/ldlinux.c32"):
         shutil.copy(name, folder)
-    (folder / "initrd").write_bytes(initramfs.base(INIT, BOOT_MODULES, series) + program.finish())
+    (folder / "initrd").write_bytes(boot_image(series))
     (folder / "isolinux.cfg").write_text(f"default l1\nlabel l1\n kernel /isolinux/vmlinuz\n append initrd=/isolinux/initrd {APPEND} {more}\n")
     files = {f"/isolinux/{name}": folder / name for name in ("isolinux.bin", "ldlinux.c32", "isolinux.cfg", "initrd")}
     files["/isolinux/vmlinuz"] = paths.vmlinuz(series)
@@ -223,6 +228,7 @@ class Host(emulated.Host):
         self.mitigations = "off"    # or "auto", the kernel's default
         self.commands = None    # for Bochs's debugger, which then stops at each XCHG BX, BX; what it says comes with what the job writes
         self.files = []         # that the job needs, each at its own path; of a program its libraries come along
+        self.next = False       # the job boots this kernel once more
         self._status = None     # what L1 told in the end
         self._up = False        # between the first record and the last; what Bochs itself writes comes before or behind
         self._words = b""
@@ -288,11 +294,14 @@ class Host(emulated.Host):
         sets = load + self.sets
         env = {"LOAD": " ".join(sets), "MODULE": module, "TTY": self.tty or ""}
         top = shlex.quote(str(paths.TOP))
+        exports = self.exports("/disc/job/vmlinuz", "/disc/job/initrd") if self.next else self.exports()
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
             made = {
                 "/job/env": "".join(f"{k}={shlex.quote(v)}\n" for k, v in env.items()).encode(),
-                "/job/script": f"mkdir -p {top}; cd {top}\nexport KVM={shlex.quote(self.kvm)}\n{script}\n".encode(),
+                "/job/script": f"mkdir -p {top}; cd {top}\n{exports}{script}\n".encode(),
             }
+            if self.next:
+                made |= {"/job/vmlinuz": paths.vmlinuz(self.series).read_bytes(), "/job/initrd": boot_image(self.series)}
             for name in sets:
                 made.update(self._modules(name))
             files = {}

@@ -9,6 +9,7 @@ import os
 import pathlib
 import re
 import selectors
+import shlex
 import signal
 import sys
 import time
@@ -18,13 +19,18 @@ from . import paths
 LANES = 2  # emulators at a time; each keeps one core busy
 NOT_LOADED, TIMEOUT, BROKEN = 123, 124, 125
 
+# Memory for the kernel that comes after a crash of L1's; that one itself has less than 512 MB, and reserves none.
+CRASHKERNEL = "crashkernel=512M-:192M"
+
+# A crash that a test asks for is none.
+PANIC = rb"Kernel panic(?! - not syncing: sysrq triggered crash)"
 # In the log of L1's kernel after the module was loaded, or of the VMM: something went wrong.
 COMPLAINT = re.compile(
-    rb"BUG: |WARNING: |Oops|general protection fault|Kernel panic|KASAN|UBSAN|INFO: |possible .* locking|"
+    rb"BUG: |WARNING: |Oops|general protection fault|" + PANIC + rb"|KASAN|UBSAN|INFO: |possible .* locking|"
     rb"stack-protector|blocked for more than|unchecked MSR access|Objects remaining|scheduling while atomic|"
     rb"bad unlock balance|Bad page state|Bad rss-counter")
 # Nothing comes after these, and the emulator may not notice.
-HOPELESS = re.compile(rb"Kernel panic|KVM internal error|KVM: entry failed")
+HOPELESS = re.compile(PANIC + rb"|KVM internal error|KVM: entry failed")
 
 # A record: what init or a script in L1 or L2 says to this side, within the bytes of a line.
 RECORD = re.compile(rb"\x1ekvmono: ([^\r\n]*)\r*\n")
@@ -82,6 +88,11 @@ class Host:
         self.on_data = to_stdout            # what the job writes
         self.on_bulk = to_stdout            # what anyone in L1 writes to /dev/hvc1
         self.on_record = lambda text: None
+
+    def exports(self, kernel=None, initrd=None):
+        """For the script: which KVM it runs on, and what L1 was booted from, so that it can boot that once more."""
+        variables = {"KVM": self.kvm, "NEXT_KERNEL": kernel, "NEXT_INITRD": initrd}
+        return "".join(f"export {k}={shlex.quote(str(v))}\n" for k, v in variables.items() if v)
 
     def judge(self, ended, seconds, status):
         """The status of the script counts only when L1 lived to tell it and its kernel had nothing to complain of."""

@@ -102,7 +102,7 @@ class Host(emulated.Host):
                "MODULE": module, "TTY": self.tty or ""}
         job = initramfs.Archive()
         job.file("job/env", "".join(f"{k}={shlex.quote(v)}\n" for k, v in env.items()))
-        job.file("job/script", f"cd {shlex.quote(str(paths.TOP))}\nexport KVM={shlex.quote(self.kvm)}\n{script}\n")
+        job.file("job/script", f"cd {shlex.quote(str(paths.TOP))}\n{self.exports(paths.vmlinuz(self.series), self.folder / 'image')}{script}\n")
         return job.finish()
 
     def _command(self, image, bulk, monitor):

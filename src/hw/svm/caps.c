@@ -265,6 +265,12 @@ void hw_disable_cpu(void)
 	wrmsrl(MSR_EFER, efer & ~EFER_SVME);
 }
 
+/* Off goes by EFER alone, which is the first to be set and the last to be cleared. */
+void hw_crash_cpu(void)
+{
+	hw_disable_cpu();
+}
+
 /* ------------------------------------------------------------------ ASIDs */
 
 void hw_flush_tlb_cpu(void)

@@ -344,6 +344,24 @@ void hw_disable_cpu(void)
 	cr4_clear_bits(X86_CR4_VMXE);
 }
 
+/*
+ * CR4.VMXE is set before VMXON and cleared behind VMXOFF. The list is whole for who reads it
+ * forwards, with the VMCS that is being put on it or taken off, or without: that one is clear.
+ */
+void hw_crash_cpu(void)
+{
+	struct vmx_cpu *cpu = this_cpu_ptr(&vmx_cpus);
+	struct hw_vcpu *hw;
+
+	if (!(__read_cr4() & X86_CR4_VMXE))
+		return;
+	WRITE_ONCE(cpu->on, false);
+	list_for_each_entry_lockless(hw, &cpu->loaded, link)
+		vmclear(virt_to_phys(hw->vmcs));
+	vmxoff();
+	cr4_clear_bits(X86_CR4_VMXE);
+}
+
 /* ------------------ translations (SDM 3C, 29.4.3) */
 
 void hw_flush_tlb_cpu(void)

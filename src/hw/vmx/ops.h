@@ -75,9 +75,10 @@ failed:
 	return -EIO;
 }
 
+/** vmxoff() - where VMX is off already (a crash found it so) it does nothing. */
 static inline void vmxoff(void)
 {
-	asm volatile("vmxoff" : : : "cc");
+	asm volatile("1:\tvmxoff\n2:\t" _ASM_EXTABLE(1b, 2b) : : : "cc", "memory");
 }
 
 /* SDM 3C, 31.3: INVEPT, INVVPID. */

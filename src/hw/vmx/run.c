@@ -3,6 +3,7 @@
  * Loading a vCPU onto a CPU, what entry and exit do only sometimes, and what a failed entry says.
  * The way itself is in inline.h and enter.S.
  */
+#include <linux/rculist.h>
 #include <linux/smp.h>
 #include <asm/cpu_entry_area.h>
 #include <asm/debugreg.h>
@@ -30,7 +31,7 @@ void vmcs_clear_here(struct hw_vcpu *hw)
 	vmclear(virt_to_phys(hw->vmcs));
 	if (cpu->current_vmcs == hw)
 		cpu->current_vmcs = NULL;
-	list_del(&hw->link);
+	list_del_rcu(&hw->link);	/* for hw_crash_cpu() */
 	hw->work |= WORK_LAUNCH;
 	/*
 	 * Whoever sees -1 may make it active somewhere else: pairs with the acquire in
@@ -77,7 +78,7 @@ static void vmcs_activate(struct hw_vcpu *hw, int cpu)
 	 * launched.
 	 */
 	vmclear(virt_to_phys(hw->vmcs));
-	list_add(&hw->link, &vmx_cpu(cpu)->loaded);
+	list_add_rcu(&hw->link, &vmx_cpu(cpu)->loaded);	/* for hw_crash_cpu() */
 	hw->cpu = cpu;
 	hw->work |= WORK_LAUNCH;
 	vmptrld(virt_to_phys(hw->vmcs));

@@ -33,8 +33,17 @@ GUEST64(keeps,
 	mov $GS_BASE, %ecx; mov $0x87654321, %eax; xor %edx, %edx; wrmsr; movq %rax, %xmm6; DONE;
 	1: mov $GS_BASE, %ecx; rdmsr; REPORT_EAX; movq %xmm6, %rax; REPORT_EAX; DONE; jmp 1b);
 
+static inline void pin(pthread_t thread, int cpu)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	must(pthread_setaffinity_np(thread, sizeof(one), &one) == 0);
+}
+
 /* The first vCPU goes on (its thread is the caller's to start), the second keeps. */
-static void vm_of_two(struct vm *vm, struct vcpu **runs, struct vcpu **parked)
+static inline void vm_of_two(struct vm *vm, struct vcpu **runs, struct vcpu **parked)
 {
 	vm_init(vm);
 	vm_irqchip(vm);
@@ -47,7 +56,7 @@ static void vm_of_two(struct vm *vm, struct vcpu **runs, struct vcpu **parked)
 }
 
 /* Wait until it does, and its LAPIC's timer; shared.eoi must be EOI_LAPIC. */
-static void see_goes_on(struct vcpu *v)
+static inline void see_goes_on(struct vcpu *v)
 {
 	volatile u32 *count = counts(v);
 	u32 loops = count[LOOPS], ticks = count[TIMER];
@@ -57,7 +66,7 @@ static void see_goes_on(struct vcpu *v)
 	see("the guest and its timer go on");
 }
 
-static void end_goes_on(struct vcpu *v)
+static inline void end_goes_on(struct vcpu *v)
 {
 	*(volatile u32 *)gpa_ptr(v->vm, STOP) = 1;
 }

@@ -38,6 +38,7 @@ static inline void list_del_rcu(struct list_head *e) { __list_del_entry(e); e->p
 #define list_for_each_entry_reverse(p, h, m) for (p = list_last_entry(h, typeof(*p), m); !list_entry_is_head(p, h, m); p = list_prev_entry(p, m))
 #define list_for_each_entry_safe(p, n, h, m) for (p = list_first_entry(h, typeof(*p), m), n = list_next_entry(p, m); !list_entry_is_head(p, h, m); p = n, n = list_next_entry(n, m))
 #define list_for_each_entry_rcu(p, h, m, ...) list_for_each_entry(p, h, m)
+#define list_for_each_entry_lockless(p, h, m) list_for_each_entry(p, h, m)
 #define list_for_each_entry_srcu(p, h, m, ...) list_for_each_entry(p, h, m)
 
 struct hlist_node { struct hlist_node *next, **pprev; };
