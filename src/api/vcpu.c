@@ -558,6 +558,7 @@ static long vcpu_locked_ioctl(struct vcpu_x86 *v, unsigned int ioctl, unsigned l
 		return vcpu_ioctl_set_signal_mask(&v->vcpu, (void __user *)arg);
 	default:
 		vcpu_load(&v->vcpu);
+		vcpu_settle(v);
 		err = vcpu_state_ioctl(v, ioctl, arg);
 		vcpu_put(&v->vcpu);
 		return err;

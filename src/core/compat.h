@@ -94,14 +94,12 @@ static inline bool compat_task_is_runnable(struct task_struct *task)
 
 /* ------------------ ABI that is newer than the kernel's <linux/kvm.h> */
 
-static inline u8 compat_run_immediate_exit(const struct kvm_run *run)
-{
+/* The name of the field of struct kvm_run. */
 #ifdef HAVE_IMMEDIATE_EXIT_UNSAFE
-	return READ_ONCE(run->immediate_exit__unsafe);
+#define compat_immediate_exit immediate_exit__unsafe
 #else
-	return READ_ONCE(run->immediate_exit);
+#define compat_immediate_exit immediate_exit
 #endif
-}
 
 #ifndef KVM_CAP_USER_MEMORY2
 #define KVM_CAP_USER_MEMORY2	231

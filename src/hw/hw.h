@@ -98,8 +98,15 @@ struct hw_exit {
 		/* reg valid when operand_known */
 		struct { u8 nr, reg; bool operand_known; u64 value; } cr;
 		struct { u8 nr, reg; bool operand_known; } dr;
-		/* rep and seg: of string; unclaimed: vcpu/fast.c's */
-		struct { u16 port; u8 size; bool in, string, unclaimed; bool rep; u8 seg; } io;
+		/* .access: the three as struct kvm_run has them. rep and seg: of string */
+		struct {
+			union {
+				struct { bool out; u8 size; u16 port; };
+				u32 access;
+			};
+			bool string, rep;
+			u8 seg;
+		} io;
 		/* access: enum access; in_walk: the guest's own page tables were being read */
 		struct { gpa_t gpa; u32 access; bool present, in_walk; } npf;
 		/* reason: 0 CALL 1 IRET 2 JMP 3 gate */

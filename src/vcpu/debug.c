@@ -60,6 +60,7 @@ int vcpu_set_guest_debug(struct vcpu_x86 *v, const struct kvm_guest_debug *dbg)
 			v->exception.insn_len = 1;
 	}
 	v->guest_debug = control & KVM_GUESTDBG_ENABLE ? control & ~GUESTDBG_INJECT : 0;
+	v->debugged = v->guest_debug;
 	debug_set_breakpoints(v, &dbg->arch);
 	hw_set_exception_intercepts(&v->hw, debug_exception_intercepts(v));
 	hw_set_single_step(&v->hw, v->guest_debug & KVM_GUESTDBG_SINGLESTEP);

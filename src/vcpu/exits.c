@@ -97,7 +97,7 @@ static int io_done(struct vcpu_x86 *v, u8 insn_len)
 static int io_ask_user(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
 	pio_ask_user(v, exit);
-	if (!exit->io.in && exit->io.port == QUIRK_PORT &&
+	if (exit->io.out && exit->io.port == QUIRK_PORT &&
 	    !(v_vm(v)->disabled_quirks & KVM_X86_QUIRK_OUT_7E_INC_RIP)) {
 		v->completion = COMPLETE_NOTHING;
 		io_done(v, v->pio.insn_len);
@@ -112,7 +112,7 @@ static int handle_io(struct vcpu_x86 *v, const struct hw_exit *exit)
 
 	if (exit->io.string)
 		return vcpu_emulate(v, exit);
-	if (exit->io.in) {
+	if (!exit->io.out) {
 		if (!io_read(v, exit->io.port, size, &val))
 			return io_ask_user(v, exit);
 		pio_to_rax(v, size, val);
@@ -125,8 +125,9 @@ static int handle_io(struct vcpu_x86 *v, const struct hw_exit *exit)
 }
 
 /*
- * pio_complete(), where that is not all: the instruction must be read for its length, or a debugger
- * steps.
+ * end_awaited(), where that is not all: the instruction must be read for its length, it is being
+ * stepped, or the VMM may have moved RIP in between (a reset, a migration), and it is none of ours
+ * any more.
  */
 static int complete_pio(struct vcpu_x86 *v)
 {
@@ -652,6 +653,22 @@ int slow_exit(struct vcpu_x86 *v, const struct hw_exit *exit)
 }
 
 /* ------------------------------------------------------------------ the VMM has answered */
+
+void vcpu_settle(struct vcpu_x86 *v)
+{
+	static const u8 completions[] = {
+		[AWAIT_OUT] = COMPLETE_PIO_OUT, [AWAIT_IN] = COMPLETE_PIO_IN,
+		[AWAIT_STORE] = COMPLETE_MOV, [AWAIT_LOAD] = COMPLETE_MOV,
+	};
+
+	if (v->awaited == AWAIT_NOTHING)
+		return;
+	v->completion = completions[v->awaited];
+	v->awaited = AWAIT_NOTHING;
+	v->pio.linear_rip = vcpu_linear_rip(v);
+	if (v->completion == COMPLETE_MOV)
+		v->mov = *v->awaited_mov;
+}
 
 int complete_user_exit(struct vcpu_x86 *v)
 {

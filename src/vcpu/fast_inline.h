@@ -10,6 +10,7 @@
 #include <linux/uaccess.h>
 #include <asm/processor-flags.h>
 #include "vcpu/fpu_inline.h"
+#include "vcpu/pio_inline.h"
 #include "vcpu/vcpu.h"
 
 /* fast.c */
@@ -151,8 +152,8 @@ static __always_inline void vcpu_skip(struct vcpu_x86 *v, u32 len)
 bool fast_doorbell(struct vcpu_x86 *v, const struct hw_exit *exit);
 
 /*
- * Most ports are the VMM's: then exit->io.unclaimed says so, and the run loop asks it without
- * looking again. IRQs off. A device that is added from now on is added behind this access.
+ * Most ports are the VMM's: then it is asked at once, and the run loop sees it by v->awaited. IRQs
+ * off. A device that is added from now on is added behind this access.
  */
 static __always_inline bool fast_io(struct vcpu_x86 *v, struct hw_exit *exit)
 {
@@ -160,10 +161,11 @@ static __always_inline bool fast_io(struct vcpu_x86 *v, struct hw_exit *exit)
 	    unlikely(hw_rflags(&v->hw) & (X86_EFLAGS_TF | X86_EFLAGS_RF)))
 		return false;
 	if (!iobus_may_have(&v->vcpu.vm->pio, exit->io.port)) {
-		exit->io.unclaimed = true;
+		if (likely(exit->insn_len))
+			pio_await(v, exit);
 		return false;
 	}
-	return !exit->io.in && fast_doorbell(v, exit);
+	return exit->io.out && fast_doorbell(v, exit);
 }
 
 /* ------------------------------------------------------------------ CPUID */

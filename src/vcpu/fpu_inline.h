@@ -29,8 +29,11 @@ static __always_inline void fpu_enter(struct vcpu_x86 *v)
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, v->xcr0);
 	if (unlikely(v->xss_switch))
 		native_wrmsrl(MSR_IA32_XSS, v->ia32_xss);
-	if (v->pkru_switch && v->pkru != v->host_pkru)
-		wrpkru(v->pkru);
+	if (v->pkru_switch) {
+		v->host_pkru = rdpkru();
+		if (v->pkru != v->host_pkru)
+			wrpkru(v->pkru);
+	}
 }
 
 static __always_inline void fpu_leave(struct vcpu_x86 *v)
@@ -52,7 +55,6 @@ static __always_inline void fpu_leave(struct vcpu_x86 *v)
 /** fpu_load_guest() - KVM_RUN begins. Process context. */
 static __always_inline void fpu_load_guest(struct vcpu_x86 *v)
 {
-	v->host_pkru = read_pkru();
 	fpu_swap_kvm_fpstate(&v->guest_fpu, true);
 }
 

@@ -220,6 +220,37 @@ static void mov_lapic(struct vcpu_x86 *v, const struct emu_mov *m, gpa_t gpa)
 		vcpu_event_due(&v->vcpu);
 }
 
+/*
+ * The VMM's: it is asked, and KVM_RUN will do the rest when it comes back. @m is a site's, and stays
+ * as it is until then: only exits change sites, and vcpu_reset(), before which it is settled.
+ */
+static void mov_await(struct vcpu_x86 *v, const struct emu_mov *m, gpa_t gpa, u64 val)
+{
+	struct kvm_run *run = v->vcpu.run;
+
+	run->exit_reason = KVM_EXIT_MMIO;
+	run->mmio.phys_addr = gpa;
+	run->mmio.len = m->size;
+	run->mmio.is_write = m->store;
+	if (m->store)
+		memcpy(run->mmio.data, &val, sizeof(val));
+	v->vcpu.stats.mmio_exits++;
+	v->pio.insn_len = m->insn_len;
+	v->awaited_mov = m;
+	v->awaited = m->store ? AWAIT_STORE : AWAIT_LOAD;
+}
+
+/* It is known that nobody else wants the access. */
+static noinline void fast_mov_user(struct vcpu_x86 *v, const struct hw_exit *exit)
+{
+	const struct emu_mov *m = mov_find(v, exit);
+
+	if (unlikely(!m))
+		return;
+	v->vcpu.stats.pf_mmio_emulate++;
+	mov_await(v, m, exit->npf.gpa, m->store ? mov_value(v, m) & emu_mask(m->size) : 0);
+}
+
 /* Note that no memory is at @gpa, and nothing else yet. false: there is some. RCU, or vm->srcu. */
 static bool note_no_memory(struct vcpu_x86 *v, struct io_memo *memo, gpa_t gpa)
 {
@@ -274,7 +305,7 @@ static noinline bool fast_mov_search(struct vcpu_x86 *v, const struct hw_exit *e
 
 /**
  * fast_mov() - @exit, an EXIT_NPF, was a MOV with the LAPIC or a doorbell: do it. false: nothing
- * was done. @memo: what is known of the address; NULL: nothing. IRQs off; the instruction isn't
+ * was done, or the VMM has to (v->awaited). @memo: what is known of the address; NULL: nothing. IRQs off; the instruction isn't
  * being stepped.
  */
 bool fast_mov(struct vcpu_x86 *v, const struct hw_exit *exit, const struct io_memo *memo)
@@ -285,13 +316,14 @@ bool fast_mov(struct vcpu_x86 *v, const struct hw_exit *exit, const struct io_me
 
 	if (unlikely(is_lapic_page(v, exit->npf.gpa)))
 		return fast_mov_lapic(v, exit);
+	if (memo && !memo->len && io_memo_devs(bus, memo)) {
+		fast_mov_user(v, exit);
+		return false;
+	}
 	if (!(exit->npf.access & ACCESS_WRITE))
 		return false;
 	if (!memo)
 		return fast_mov_search(v, exit);
-	/* The VMM's. */
-	if (!memo->len && io_memo_devs(bus, memo))
-		return false;
 	m = mov_find(v, exit);
 	if (!m)
 		return false;
@@ -308,28 +340,23 @@ bool fast_mov(struct vcpu_x86 *v, const struct hw_exit *exit, const struct io_me
 
 /* ------------------------------------------------------------------ IRQs on */
 
-static int mov_ask_user(struct vcpu_x86 *v, const struct emu_mov *m, gpa_t gpa, u64 val)
+static void mov_load_answer(struct vcpu_x86 *v, const struct emu_mov *m)
 {
-	struct kvm_run *run = v->vcpu.run;
+	u64 val;
 
-	run->exit_reason = KVM_EXIT_MMIO;
-	run->mmio.phys_addr = gpa;
-	run->mmio.len = m->size;
-	run->mmio.is_write = m->store;
-	if (m->store)
-		memcpy(run->mmio.data, &val, sizeof(val));
-	v->vcpu.stats.mmio_exits++;
-	v->mov = *m;
-	v->pio.linear_rip = hw_rip(&v->hw);
-	v->completion = COMPLETE_MOV;
-	return NEXT_USER;
+	memcpy(&val, v->vcpu.run->mmio.data, sizeof(val));
+	mov_load(v, m, val);
+}
+
+/** mov_take_answer() - the value of AWAIT_LOAD. Any context. */
+void mov_take_answer(struct vcpu_x86 *v)
+{
+	mov_load_answer(v, v->awaited_mov);
 }
 
 /** mov_complete() - the VMM has answered. NEXT_GUEST. */
 int mov_complete(struct vcpu_x86 *v)
 {
-	u64 val;
-
 	v->completion = COMPLETE_NOTHING;
 	/*
 	 * The VMM has moved the vCPU elsewhere (a reset, say): what is left of the instruction is
@@ -337,10 +364,8 @@ int mov_complete(struct vcpu_x86 *v)
 	 */
 	if (vcpu_linear_rip(v) != v->pio.linear_rip)
 		return NEXT_GUEST;
-	if (!v->mov.store) {
-		memcpy(&val, v->vcpu.run->mmio.data, sizeof(val));
-		mov_load(v, &v->mov, val);
-	}
+	if (!v->mov.store)
+		mov_load_answer(v, &v->mov);
 	vcpu_advance_rip(v, v->mov.insn_len);
 	return NEXT_GUEST;
 }
@@ -406,7 +431,8 @@ bool vcpu_mov(struct vcpu_x86 *v, const struct hw_exit *exit, int *next)
 	done = !mov_is_for_user(v, gpa) &&
 	       (m->store ? mmio_write(v, gpa, m->size, &val) : mmio_read(v, gpa, m->size, &val));
 	if (!done) {
-		*next = mov_ask_user(v, m, gpa, val);
+		mov_await(v, m, gpa, val);
+		*next = NEXT_USER;
 		return true;
 	}
 	if (!m->store)

@@ -30,5 +30,6 @@ void mov_learn(struct vcpu_x86 *v, u64 rip);
 bool fast_mov(struct vcpu_x86 *v, const struct hw_exit *exit, const struct io_memo *memo);
 bool vcpu_mov(struct vcpu_x86 *v, const struct hw_exit *exit, int *next);
 int mov_complete(struct vcpu_x86 *v);
+void mov_take_answer(struct vcpu_x86 *v);
 
 #endif

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A port that no device in the kernel has: the VMM is asked, and its answer taken. Inlined into
- * KVM_RUN, since this is what most exits to user space are.
+ * A port that no device in the kernel has: the VMM is asked. Inlined into the inner loop, since this
+ * is what most exits to user space are.
  */
 #ifndef VCPU_PIO_INLINE_H
 #define VCPU_PIO_INLINE_H
 
-#include <asm/processor-flags.h>
-#include "vcpu/fast_inline.h"
 #include "vcpu/vcpu.h"
 
 /*
@@ -45,52 +43,43 @@ static __always_inline u32 pio_data_read(const void *data, u32 size)
 	return size == 2 ? READ_ONCE(*(const u16 *)data) : READ_ONCE(*(const u8 *)data);
 }
 
-/**
- * pio_ask_user() - fill in kvm_run. RIP stays at the instruction until the VMM has answered.
- * NEXT_USER.
- */
-static __always_inline int pio_ask_user(struct vcpu_x86 *v, const struct hw_exit *exit)
+/* What kvm_run says of it. RIP stays at the instruction until the VMM has answered. */
+static __always_inline void pio_tell_user(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
 	struct kvm_run *run = v->vcpu.run;
 
+	BUILD_BUG_ON(KVM_EXIT_IO_OUT != 1 || offsetof(struct kvm_run, io.size) !=
+		     offsetof(struct kvm_run, io.direction) + 1 ||
+		     offsetof(struct kvm_run, io.port) != offsetof(struct kvm_run, io.direction) + 2);
 	run->exit_reason = KVM_EXIT_IO;
-	run->io.direction = exit->io.in ? KVM_EXIT_IO_IN : KVM_EXIT_IO_OUT;
-	run->io.size = exit->io.size;
-	run->io.port = exit->io.port;
+	/* direction, size and port */
+	WRITE_ONCE(*(u32 *)&run->io.direction, exit->io.access);
 	run->io.count = 1;
 	run->io.data_offset = KVM_PIO_PAGE_OFFSET * PAGE_SIZE;
 	v->pio.size = exit->io.size;
 	v->pio.insn_len = exit->insn_len;
-	v->pio.linear_rip = vcpu_linear_rip(v);
-	v->completion = exit->io.in ? COMPLETE_PIO_IN : COMPLETE_PIO_OUT;
-	if (!exit->io.in)
+	if (exit->io.out)
 		pio_data_write(v->pio.data, exit->io.size, hw_reg(&v->hw, REG_RAX));
 	v->vcpu.stats.io_exits++;
+}
+
+/** pio_ask_user() - fill in kvm_run. The answer is complete_user_exit()'s. NEXT_USER. */
+static inline int pio_ask_user(struct vcpu_x86 *v, const struct hw_exit *exit)
+{
+	pio_tell_user(v, exit);
+	v->pio.linear_rip = vcpu_linear_rip(v);
+	v->completion = exit->io.out ? COMPLETE_PIO_OUT : COMPLETE_PIO_IN;
 	return NEXT_USER;
 }
 
-/** pio_is_simple() - does pio_complete() do all that is to be done? */
-static __always_inline bool pio_is_simple(const struct vcpu_x86 *v)
-{
-	return (v->completion == COMPLETE_PIO_IN || v->completion == COMPLETE_PIO_OUT) &&
-	       v->pio.insn_len && !v->guest_debug;
-}
-
 /**
- * pio_complete() - the VMM has answered, the length of the instruction is known, and no debugger
- * steps. Any context. The VMM may have moved RIP in between (a reset, a migration): then the
- * instruction is none of ours any more.
+ * pio_await() - fill in kvm_run; KVM_RUN will do the rest when it comes back. The length of the
+ * instruction is known, nobody steps, and RF is clear. Any context.
  */
-static __always_inline void pio_complete(struct vcpu_x86 *v)
+static __always_inline void pio_await(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
-	bool in = v->completion == COMPLETE_PIO_IN;
-
-	v->completion = COMPLETE_NOTHING;
-	if (unlikely(vcpu_linear_rip(v) != v->pio.linear_rip))
-		return;
-	if (in)
-		pio_to_rax(v, v->pio.size, pio_data_read(v->pio.data, v->pio.size));
-	vcpu_skip(v, v->pio.insn_len);
+	pio_tell_user(v, exit);
+	v->awaited = exit->io.out ? AWAIT_OUT : AWAIT_IN;
 }
 
 #endif

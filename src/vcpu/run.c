@@ -331,17 +331,24 @@ static __always_inline void tsc_aux_enter(struct vcpu_x86 *v)
 		tsc_aux_load(val);
 }
 
-/*
- * What v->rare stands for, before the guest runs. true: the host's debug registers have to be put
- * back after the first exit.
- */
-static __always_inline bool rare_enter(struct vcpu_x86 *v)
+/* guest_loop(), with what v->rare stands for, and the host's breakpoints. */
+static __always_inline void rare_guest_loop(struct vcpu_x86 *v, struct hw_exit *exit)
 {
+	bool cut = v->cut_guest_time, debug = hw_breakpoint_active();
+
 	fpu_enter(v);
-	if (v->cut_guest_time)
+	if (cut)
 		arrange_short_entry(v);
 	note_quiescent_state(v);
-	return debug_enter(v);
+	debug |= debug_enter(v);
+	guest_loop(v, exit, debug || v->debugged);
+	/* #VMEXIT leaves DR7 with all breakpoints off. */
+	if (debug)
+		debug_leave(v);
+	fpu_leave(v);
+	/* The event that waited for the slot. */
+	if (cut)
+		vcpu_event_due(&v->vcpu);
 }
 
 /*
@@ -367,7 +374,6 @@ static __always_inline bool guest_turn(struct vcpu_x86 *v, struct hw_exit *exit)
 {
 	struct vcpu *vcpu = &v->vcpu;
 	unsigned long flags;
-	bool debug;
 
 	preempt_disable();
 	local_irq_disable();
@@ -390,19 +396,15 @@ static __always_inline bool guest_turn(struct vcpu_x86 *v, struct hw_exit *exit)
 	hw_prepare_guest_switch(&v->hw);
 	tsc_aux_enter(v);
 	tpr_to_hardware(v);
-	debug = hw_breakpoint_active();
-	if (unlikely(v->rare))
-		debug |= rare_enter(v);
 	vcpu_timer_to_hardware(v);
 	vtime_account_guest_enter();
 
-	guest_loop(v, exit, debug || v->guest_debug);
+	if (unlikely(v->rare || hw_breakpoint_active()))
+		rare_guest_loop(v, exit);
+	else
+		guest_loop(v, exit, false);
 
 	take_dirty_log(v);
-	if (unlikely(debug))
-		debug_leave(v);
-	if (unlikely(v->rare))
-		fpu_leave(v);
 	hw_handle_host_event(&v->hw, exit);
 	/*
 	 * Ordered by the IRQ-off region: whoever sees OUTSIDE may rely on the guest not running any
@@ -418,16 +420,6 @@ static __always_inline bool guest_turn(struct vcpu_x86 *v, struct hw_exit *exit)
 static bool is_host_event(const struct hw_exit *exit)
 {
 	return exit->kind == EXIT_INTR || exit->kind == EXIT_NMI || exit->kind == EXIT_SMI;
-}
-
-/* What an exit needs before it is looked at, in the rare cases. */
-static noinline void after_rare_exit(struct vcpu_x86 *v, const struct hw_exit *exit, bool cut)
-{
-	if (cut)
-		vcpu_request(&v->vcpu, REQ_EVENT);	/* the event that waited for the slot */
-	/* An event that goes through a task gate is delivered by the task switch itself. */
-	if (exit->vectoring.kind != EVENT_NONE && exit->kind != EXIT_TASK_SWITCH)
-		vcpu_requeue_interrupted(v, &exit->vectoring);
 }
 
 static noinline int slow_exit_locked(struct vcpu_x86 *v, const struct hw_exit *exit)
@@ -447,7 +439,6 @@ static noinline int slow_exit_locked(struct vcpu_x86 *v, const struct hw_exit *e
 static __always_inline int run_once(struct vcpu_x86 *v)
 {
 	struct hw_exit exit __uninitialized;
-	bool cut = v->cut_guest_time;
 
 	if (!guest_turn(v, &exit)) {
 		vcpu_cancel_injection(v);
@@ -455,10 +446,12 @@ static __always_inline int run_once(struct vcpu_x86 *v)
 	}
 	tpr_from_hardware(v);
 	vcpu_forget_injected(v);
-	if (unlikely(cut || exit.vectoring.kind != EVENT_NONE))
-		after_rare_exit(v, &exit, cut);
-	if (exit.kind == EXIT_IO && exit.io.unclaimed)
-		return pio_ask_user(v, &exit);
+	/* The VMM's access: kvm_run is filled in. */
+	if (v->awaited)
+		return NEXT_USER;
+	/* An event that goes through a task gate is delivered by the task switch itself. */
+	if (unlikely(exit.vectoring.kind != EVENT_NONE) && exit.kind != EXIT_TASK_SWITCH)
+		vcpu_requeue_interrupted(v, &exit.vectoring);
 	if (is_host_event(&exit)) {
 		v->vcpu.stats.irq_exits++;
 		v->host_event_came = true;
@@ -524,10 +517,16 @@ static noinline int prepare_events(struct vcpu_x86 *v)
 	return vcpu_inject_pending(v);
 }
 
-static __always_inline int run_loop(struct vcpu_x86 *v)
+/*
+ * @goes_on: the guest was running, and is runnable still; nobody waits for a window. Then there is
+ * nothing to be done before its turn, or nothing that the turn doesn't see itself.
+ */
+static __always_inline int run_loop(struct vcpu_x86 *v, bool goes_on)
 {
 	int r;
 
+	if (likely(goes_on))
+		goto turn;
 	do {
 		if (unlikely(vcpu_request_pending(&v->vcpu) ||
 			     v->mp_state != KVM_MP_STATE_RUNNABLE)) {
@@ -546,6 +545,7 @@ static __always_inline int run_loop(struct vcpu_x86 *v)
 			if (r != NEXT_GUEST)
 				break;
 		}
+turn:
 		r = run_once(v);
 		if (r == NEXT_GUEST && unlikely(host_wants_thread()))
 			r = host_work(v);
@@ -560,7 +560,10 @@ static noinline int sync_regs_begin(struct vcpu_x86 *v, u64 valid, u64 dirty)
 {
 	if ((valid | dirty) & ~KVM_SYNC_X86_VALID_FIELDS)
 		return -EINVAL;
-	return dirty ? vcpu_sync_regs_in(v) : 0;
+	if (!dirty)
+		return 0;
+	vcpu_settle(v);
+	return vcpu_sync_regs_in(v);
 }
 
 static __always_inline int run_begin(struct vcpu_x86 *v)
@@ -579,9 +582,15 @@ static __always_inline int run_begin(struct vcpu_x86 *v)
 static __always_inline void run_end(struct vcpu_x86 *v)
 {
 	struct kvm_run *run = v->vcpu.run;
+	bool ready = v_vm(v)->irqchip.mode == IRQCHIP_KERNEL || vcpu_ready_for_user_interrupt(v);
+	/* three fields: .flags is 0 */
+	u32 state = ready | (hw_rflags(&v->hw) & X86_EFLAGS_IF) >> (X86_EFLAGS_IF_BIT - 8);
 
-	run->if_flag = !!(hw_rflags(&v->hw) & X86_EFLAGS_IF);
-	run->flags = 0;
+	BUILD_BUG_ON(offsetof(struct kvm_run, if_flag) !=
+		     offsetof(struct kvm_run, ready_for_interrupt_injection) + 1 ||
+		     offsetof(struct kvm_run, flags) !=
+		     offsetof(struct kvm_run, ready_for_interrupt_injection) + 2);
+	WRITE_ONCE(*(u32 *)&run->ready_for_interrupt_injection, state);
 	if (likely(v->has_apic)) {
 		run->cr8 = lapic_cr8(&v->apic);
 		run->apic_base = v->apic.base;
@@ -589,8 +598,6 @@ static __always_inline void run_end(struct vcpu_x86 *v)
 		run->cr8 = v->cr8;
 		run->apic_base = v->user_apic_base;
 	}
-	run->ready_for_interrupt_injection =
-		v_vm(v)->irqchip.mode == IRQCHIP_KERNEL || vcpu_ready_for_user_interrupt(v);
 	if (unlikely(READ_ONCE(run->kvm_valid_regs)))
 		vcpu_sync_regs_out(v);
 }
@@ -609,38 +616,69 @@ static noinline int complete_slowly(struct vcpu_x86 *v)
 	return r;
 }
 
+/** end_awaited() - KVM_RUN after KVM_RUN: the VMM has done what was .awaited. Any context. */
+static __always_inline void end_awaited(struct vcpu_x86 *v)
+{
+	u8 awaited = v->awaited;
+
+	v->awaited = AWAIT_NOTHING;
+	if (awaited == AWAIT_IN)
+		pio_to_rax(v, v->pio.size, pio_data_read(v->pio.data, v->pio.size));
+	else if (awaited == AWAIT_LOAD)
+		mov_take_answer(v);
+	vcpu_advance_rip(v, v->pio.insn_len);
+}
+
+/*
+ * What the VMM may want instead of the guest's turn, in one look: to be told when it may inject, and
+ * KVM_RUN's end.
+ */
+#define WISH_IMMEDIATE_EXIT	0xff00
+
+static __always_inline u16 user_wishes(const struct kvm_run *run)
+{
+	BUILD_BUG_ON(offsetof(struct kvm_run, request_interrupt_window) != 0 ||
+		     offsetof(struct kvm_run, compat_immediate_exit) != 1);
+	return READ_ONCE(*(const u16 *)run);
+}
+
 /*
  * First the answer to what the VMM was asked, even when it only wants that (api.rst 5,
  * KVM_EXIT_IO). A signal is seen by the loop.
  */
-static __always_inline int run_inside(struct vcpu_x86 *v)
+static __always_inline int run_inside(struct vcpu_x86 *v, u16 wishes)
 {
+	bool goes_on = v->awaited;
 	int r;
 
-	if (likely(pio_is_simple(v))) {
-		pio_complete(v);
+	if (likely(goes_on)) {
+		end_awaited(v);
 	} else if (v->completion != COMPLETE_NOTHING) {
 		r = complete_slowly(v);
 		if (r != NEXT_GUEST)
 			return r;
 	}
-	if (unlikely(!v->vcpu.wants_to_run))
-		return exit_for_signal(v);
-	return run_loop(v);
+	if (unlikely(wishes)) {
+		if (!v->vcpu.wants_to_run)
+			return exit_for_signal(v);
+		goes_on = false;
+	}
+	return run_loop(v, goes_on);
 }
 
 int vcpu_run(struct vcpu_x86 *v)
 {
 	struct kvm_run *run = v->vcpu.run;
+	u16 wishes = user_wishes(run);
 	int r = run_begin(v);
 
 	if (unlikely(r))
 		return r;
-	WRITE_ONCE(v->vcpu.wants_to_run, !compat_run_immediate_exit(run));
+	WRITE_ONCE(v->vcpu.wants_to_run, !(wishes & WISH_IMMEDIATE_EXIT));
 	v->has_run = true;
 	run->exit_reason = KVM_EXIT_UNKNOWN;
 	fpu_load_guest(v);
-	r = run_inside(v);
+	r = run_inside(v, wishes);
 	fpu_put_guest(v);
 	run_end(v);
 	WRITE_ONCE(v->vcpu.wants_to_run, false);

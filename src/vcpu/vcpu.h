@@ -82,6 +82,18 @@ enum user_completion {
 	COMPLETE_PIO_IN, COMPLETE_PIO_OUT,
 };
 
+/*
+ * What KVM_RUN has still to do for an access that the VMM was asked for, if it is the next ioctl of
+ * this vCPU. Then nobody can have changed anything of it since: RIP is where it was, in the same
+ * kind of code, no debugger has come, and the vCPU is runnable. Any other ioctl makes a
+ * .completion of it first (vcpu_settle()), which takes nothing for granted.
+ */
+enum awaited {
+	AWAIT_NOTHING,
+	AWAIT_OUT, AWAIT_STORE,		/* that it was done, and no more */
+	AWAIT_IN, AWAIT_LOAD,		/* a value */
+};
+
 struct vcpu_x86 {
 	struct vcpu vcpu;		/* first */
 	struct hw_vcpu hw;
@@ -109,9 +121,10 @@ struct vcpu_x86 {
 	union {
 		struct {
 			/* differs from the host's and this guest can tell: fpu_update_switch() */
-			bool xcr0_switch, xss_switch, pkru_switch;
+			bool xcr0_switch : 1, xss_switch : 1, pkru_switch : 1;
 			/* the guest may change it without an exit: fpu_xcr0_moved() */
-			bool xcr0_may_move;
+			bool xcr0_may_move : 1;
+			bool debugged;	/* .guest_debug isn't 0: each exit ends the inner loop */
 			/* the guest reaches DR0-7 without an exit until the vCPU is next put */
 			bool guest_uses_dr;
 			/* effective DR7 enables one: DR0-3 are loaded at each entry */
@@ -171,15 +184,12 @@ struct vcpu_x86 {
 
 	/* In the middle of something that the VMM answers */
 	enum user_completion completion;
+	u8 awaited;			/* enum awaited; then .completion is COMPLETE_NOTHING */
 	/* .data: page behind kvm_run */
 	struct {
-		u16 port;
-		u8 size;
-		bool in;
-		u32 count;
+		u8 size, insn_len;
 		u64 linear_rip;
 		void *data;
-		u8 insn_len;
 	} pio;
 	/* vcpu/emu.c: what is to be done when the emulated instruction is complete */
 	u8 emu_after;
@@ -196,7 +206,8 @@ struct vcpu_x86 {
 	struct emu *emu;	/* allocated once; state of an emulation that waits for the VMM */
 	/* vcpu/mov.c: where the last MOVs with devices were found */
 	struct mov_site mov_sites[8];
-	struct emu_mov mov;		/* the one that waits for the VMM */
+	struct emu_mov mov;		/* the one that waits for the VMM: of COMPLETE_MOV ... */
+	const struct emu_mov *awaited_mov;	/* ... of AWAIT_STORE, AWAIT_LOAD: a site's */
 	u32 mmio_done;			/* bytes of the current MMIO access that went through */
 
 	u64 exit_counts[NR_EXIT_KINDS];	/* by enum exit_kind */
@@ -274,6 +285,11 @@ int slow_exit(struct vcpu_x86 *v, const struct hw_exit *exit);
 bool vcpu_tpr_fell(struct vcpu_x86 *v, u64 before);
 /** complete_user_exit() - the VMM has answered: finish what waited. Same returns as slow_exit(). */
 int complete_user_exit(struct vcpu_x86 *v);
+/**
+ * vcpu_settle() - an ioctl other than KVM_RUN begins: what is .awaited may find the vCPU changed.
+ * vcpu->mutex held, vCPU loaded.
+ */
+void vcpu_settle(struct vcpu_x86 *v);
 
 /* emu.c: glue between vCPU and emulator. Same returns as slow_exit(). */
 int vcpu_emulate(struct vcpu_x86 *v, const struct hw_exit *exit);

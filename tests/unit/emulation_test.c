@@ -155,7 +155,7 @@ TEST(mmio_doorbell_and_ioapic)
 
 /* ---- ports */
 
-#define STRING_EXIT(p, sz, input) EXIT(EXIT_IO, 0, .io.port = p, .io.size = sz, .io.in = input, .io.string = true, .io.rep = true)
+#define STRING_EXIT(p, sz, input) EXIT(EXIT_IO, 0, .io.port = p, .io.size = sz, .io.out = !(input), .io.string = true, .io.rep = true)
 
 TEST(string_io_by_the_vmm)
 {

@@ -611,19 +611,19 @@ TEST(doorbell)
 	CHECK_EQ(ioeventfd_assign(&W->vm, &args), 0);
 	V->hw.rip = 0x100;
 	V->hw.regs[REG_RAX] = 0xffff0003;
-	CHECK(fast(EXIT(EXIT_IO, 1, .io = { .port = 0xc050, .size = 2 })));
+	CHECK(fast(EXIT(EXIT_IO, 1, .io = { .port = 0xc050, .size = 2, .out = true })));
 	CHECK_EQ(V->hw.rip, 0x101);
 	V->hw.regs[REG_RAX] = 4;
-	CHECK(!fast(EXIT(EXIT_IO, 1, .io = { .port = 0xc050, .size = 2 })));
+	CHECK(!fast(EXIT(EXIT_IO, 1, .io = { .port = 0xc050, .size = 2, .out = true })));
 	V->hw.regs[REG_RAX] = 3;
-	CHECK(!fast(EXIT(EXIT_IO, 1, .io = { .port = 0xc050, .size = 2, .in = true })));
-	CHECK(!fast(EXIT(EXIT_IO, 1, .io = { .port = 0xc050, .size = 2, .string = true })));
-	CHECK(!fast(EXIT(EXIT_IO, 0, .io = { .port = 0xc050, .size = 2 })));
-	CHECK(!fast(EXIT(EXIT_IO, 1, .io = { .port = 0xc051, .size = 2 })));
+	CHECK(!fast(EXIT(EXIT_IO, 1, .io = { .port = 0xc050, .size = 2, .out = false })));
+	CHECK(!fast(EXIT(EXIT_IO, 1, .io = { .port = 0xc050, .size = 2, .out = true, .string = true })));
+	CHECK(!fast(EXIT(EXIT_IO, 0, .io = { .port = 0xc050, .size = 2, .out = true })));
+	CHECK(!fast(EXIT(EXIT_IO, 1, .io = { .port = 0xc051, .size = 2, .out = true })));
 	/* The slow way rings it, too. */
 	hw_caps.nrips = false;
 	V->hw.rip = 0x100;
-	step(EXIT(EXIT_IO, 2, .io = { .port = 0xc050, .size = 2 }));
+	step(EXIT(EXIT_IO, 2, .io = { .port = 0xc050, .size = 2, .out = true }));
 	CHECK_RAN(1);
 	CHECK_EQ(V->hw.rip, 0x102);
 	args.flags |= KVM_IOEVENTFD_FLAG_DEASSIGN;

@@ -4,7 +4,7 @@
 
 static struct hw_exit port_io(u16 port, u8 size, bool in)
 {
-	return EXIT(EXIT_IO, 2, .io = { .port = port, .size = size, .in = in });
+	return EXIT(EXIT_IO, 2, .io = { .port = port, .size = size, .out = !in });
 }
 
 TEST(in_from_the_vmm)
@@ -47,6 +47,7 @@ TEST(out_to_the_vmm)
 	CHECK_EQ(*(u16 *)V->pio.data, 0xccdd);
 	CHECK_EQ(V->hw.rip, 0x100);
 	/* The VMM resets the vCPU meanwhile: the OUT is no more. */
+	vcpu_settle(V);
 	V->hw.rip = 0xfff0;
 	CHECK_RAN(0);
 	CHECK_EQ(V->hw.rip, 0xfff0);
@@ -72,7 +73,7 @@ TEST(string_io)
 	V->hw.regs[REG_RDX] = 0x3f8;
 	V->hw.regs[REG_RSI] = 0x9000;
 	V->hw.regs[REG_RCX] = 5;
-	step(EXIT(EXIT_IO, 0, .io = { .port = 0x3f8, .size = 1, .string = true, .rep = true }));
+	step(EXIT(EXIT_IO, 0, .io = { .port = 0x3f8, .size = 1, .out = true, .string = true, .rep = true }));
 	CHECK_EQ(run(), 0);
 	CHECK_EQ(R->exit_reason, KVM_EXIT_IO);
 	CHECK_EQ(R->io.count, 5);
@@ -85,7 +86,7 @@ TEST(string_io)
 	CODE(0xf3, 0x6d);			/* rep insd */
 	V->hw.regs[REG_RDI] = 0xa000;
 	V->hw.regs[REG_RCX] = 2;
-	step(EXIT(EXIT_IO, 0, .io = { .port = 0x3f8, .size = 4, .string = true, .rep = true, .in = true }));
+	step(EXIT(EXIT_IO, 0, .io = { .port = 0x3f8, .size = 4, .string = true, .rep = true }));
 	CHECK_EQ(run(), 0);
 	while (R->exit_reason == KVM_EXIT_IO) {
 		memset(V->pio.data, 0x77, R->io.size * R->io.count);
@@ -142,11 +143,192 @@ TEST(mmio_write_and_a_vmm_that_moves_the_vcpu)
 	V->hw.rip = 0x8000;
 	step(npf(MMIO_GPA, ACCESS_WRITE));
 	CHECK_EQ(run(), 0);
+	vcpu_settle(V);
 	V->hw.rip = 0x7000;
 	V->hw.regs[REG_RBX] = 5;
 	CHECK_RAN(0);
 	CHECK_EQ(V->hw.rip, 0x7000);
 	CHECK_EQ(V->hw.regs[REG_RBX], 5);
+	world_end();
+}
+
+/* ------------------ what comes between the question and the answer */
+
+enum { ASK_OUT, ASK_IN, ASK_STORE, ASK_LOAD, NR_ASKS };
+
+#define ASK_RIP		0x8000
+#define ASK_NEXT	0x8002	/* all four have two bytes */
+#define ASK_VALUE	0x99887766
+
+/* One that only the VMM has, known from before, so that no emulator is asked. */
+static void ask(int what)
+{
+	bool mmio = what == ASK_STORE || what == ASK_LOAD;
+	u32 access = what == ASK_STORE ? ACCESS_WRITE : ACCESS_READ;
+	int turn;
+
+	if (what == ASK_STORE)
+		CODE(0x89, 0x03);		/* mov [rbx], eax */
+	else
+		CODE(0x8b, 0x03);		/* mov eax, [rbx] */
+	V->hw.regs[REG_RBX] = MMIO_GPA;
+	for (turn = 0; turn < 3; turn++) {
+		if (turn)
+			CHECK_RAN(0);
+		V->hw.rip = ASK_RIP;
+		V->hw.regs[REG_RAX] = 1;
+		if (mmio)
+			step(npf(MMIO_GPA, access));
+		else
+			step(port_io(0x3f8, 4, what == ASK_IN));
+		CHECK_EQ(run(), 0);
+		CHECK_EQ(R->exit_reason, mmio ? KVM_EXIT_MMIO : KVM_EXIT_IO);
+		CHECK_EQ(V->hw.rip, ASK_RIP);
+	}
+	CHECK(V->awaited != AWAIT_NOTHING);
+	*(u32 *)(mmio ? (void *)R->mmio.data : V->pio.data) = ASK_VALUE;
+}
+
+static void check_done(int what)
+{
+	CHECK_EQ(V->hw.rip, ASK_NEXT);
+	CHECK_EQ(V->hw.regs[REG_RAX], what == ASK_IN || what == ASK_LOAD ? ASK_VALUE : 1);
+	CHECK_EQ(V->awaited, AWAIT_NOTHING);
+	CHECK_EQ(V->completion, COMPLETE_NOTHING);
+}
+
+static void check_dropped(void)
+{
+	CHECK_EQ(V->hw.regs[REG_RAX], 1);
+	CHECK_EQ(V->awaited, AWAIT_NOTHING);
+	CHECK_EQ(V->completion, COMPLETE_NOTHING);
+}
+
+TEST(answers)
+{
+	struct kvm_guest_debug step_it = { .control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP };
+	struct kvm_guest_debug no_more = { };
+	int what;
+
+	for (what = 0; what < NR_ASKS; what++) {
+		world_make(IRQCHIP_NONE);
+		world_long_mode();
+
+		ask(what);			/* KVM_RUN at once */
+		CHECK_RAN(0);
+		check_done(what);
+
+		ask(what);			/* KVM_RUN, and no entry */
+		R->immediate_exit = 1;
+		CHECK_EQ(run(), -EINTR);
+		R->immediate_exit = 0;
+		check_done(what);
+
+		ask(what);			/* an ioctl that changes nothing */
+		vcpu_settle(V);
+		CHECK_EQ(V->awaited, AWAIT_NOTHING);
+		vcpu_settle(V);			/* and another */
+		CHECK_RAN(0);
+		check_done(what);
+
+		ask(what);			/* RIP away and back */
+		vcpu_settle(V);
+		V->hw.rip = 0x7000;
+		vcpu_settle(V);
+		V->hw.rip = ASK_RIP;
+		CHECK_RAN(0);
+		check_done(what);
+
+		ask(what);			/* RIP elsewhere */
+		vcpu_settle(V);
+		V->hw.rip = 0x7000;
+		CHECK_RAN(0);
+		check_dropped();
+		CHECK_EQ(V->hw.rip, 0x7000);
+
+		ask(what);			/* the same RIP in another segment */
+		vcpu_settle(V);
+		V->hw.segs[SEG_CS].l = 0;
+		V->hw.segs[SEG_CS].base = 0x10000;
+		CHECK_RAN(0);
+		check_dropped();
+		CHECK_EQ(V->hw.rip, ASK_RIP);
+		V->hw.segs[SEG_CS].l = 1;
+		V->hw.segs[SEG_CS].base = 0;
+
+		if (what == ASK_OUT || what == ASK_IN) {
+			ask(what);		/* a debugger comes */
+			vcpu_settle(V);
+			CHECK_EQ(vcpu_set_guest_debug(V, &step_it), 0);
+			CHECK_EQ(run(), 0);
+			CHECK_EQ(R->exit_reason, KVM_EXIT_DEBUG);
+			check_done(what);
+			CHECK_EQ(vcpu_set_guest_debug(V, &no_more), 0);
+		}
+
+		ask(what);			/* no longer runnable */
+		vcpu_settle(V);
+		V->mp_state = KVM_MP_STATE_STOPPED;
+		current->signal = true;
+		CHECK_EQ(run(), -EINTR);
+		CHECK_EQ(world_at, 0);
+		check_done(what);
+		world_end();
+	}
+}
+
+/* Registers that come with KVM_RUN itself are another ioctl's work. */
+TEST(answer_and_new_registers)
+{
+	world_make(IRQCHIP_NONE);
+	world_long_mode();
+	ask(ASK_IN);
+	vcpu_get_regs(V, &R->s.regs.regs);
+	R->s.regs.regs.rip = 0x7000;
+	R->kvm_dirty_regs = KVM_SYNC_X86_REGS;
+	CHECK_RAN(0);
+	check_dropped();
+	CHECK_EQ(V->hw.rip, 0x7000);
+	R->kvm_dirty_regs = 0;
+	world_end();
+}
+
+/* What the VMM wants besides, and requests, are seen before the guest goes on. */
+TEST(answer_and_wishes)
+{
+	world_make(IRQCHIP_NONE);
+	world_long_mode();
+	ask(ASK_OUT);
+	R->request_interrupt_window = 1;
+	V->hw.rflags |= X86_EFLAGS_IF;
+	CHECK_EQ(run(), 0);
+	CHECK_EQ(R->exit_reason, KVM_EXIT_IRQ_WINDOW_OPEN);
+	CHECK_EQ(world_at, 0);
+	check_done(ASK_OUT);
+	R->request_interrupt_window = 0;
+	ask(ASK_OUT);
+	vcpu_request(&V->vcpu, REQ_VM_DEAD);
+	CHECK_EQ(run(), -EIO);
+	CHECK_EQ(world_at, 0);
+	check_done(ASK_OUT);
+	world_end();
+}
+
+/* A breakpoint of the host's, or a debugger: the slow way asks, and takes nothing for granted. */
+TEST(asked_with_a_debugger)
+{
+	struct kvm_guest_debug on = { .control = KVM_GUESTDBG_ENABLE };
+
+	world_make(IRQCHIP_NONE);
+	world_long_mode();
+	CHECK_EQ(vcpu_set_guest_debug(V, &on), 0);
+	V->hw.rip = 0x100;
+	step(port_io(0x3f8, 1, false));
+	CHECK_EQ(run(), 0);
+	CHECK_EQ(V->awaited, AWAIT_NOTHING);
+	CHECK_EQ(V->completion, COMPLETE_PIO_OUT);
+	CHECK_RAN(0);
+	CHECK_EQ(V->hw.rip, 0x102);
 	world_end();
 }
 

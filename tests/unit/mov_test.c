@@ -304,6 +304,7 @@ TEST(forgotten_by_a_reset)
 	V->hw.rip = 0x8000;
 	step(NPF(MMIO_GPA, ACCESS_READ));
 	CHECK_EQ(run(), 0);
+	vcpu_settle(V);
 	CHECK_EQ(V->completion, COMPLETE_MOV);
 	V->hw.rip = 0x7000;
 	R->mmio.data[0] = 0x55;

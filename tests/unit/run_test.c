@@ -241,6 +241,7 @@ TEST(breakpoints_and_debuggers_leave_the_inner_loop)
 	CHECK_RAN(2);
 	V->breakpoints_on = false;
 	V->guest_debug = KVM_GUESTDBG_ENABLE;
+	V->debugged = true;
 	step(EXIT(EXIT_CPUID, 2));
 	CHECK_RAN(1);
 	CHECK_EQ(V->vcpu.stats.fast_exits, 2);

@@ -360,13 +360,12 @@ TEST(io)
 	begin(NO_FEATURES);
 	s->rip = 0x1000;
 	e = exit_with(SVM_EXIT_IOIO, 0x3f8ull << 16 | 1 << 4, 0x1002);
-	CHECK(e.kind == EXIT_IO && e.io.port == 0x3f8 && e.io.size == 1 && !e.io.in && !e.io.string);
+	CHECK(e.kind == EXIT_IO && e.io.port == 0x3f8 && e.io.size == 1 && e.io.out && !e.io.string);
 	CHECK_EQ(e.insn_len, 2);
-	CHECK(!e.io.unclaimed);
 	e = exit_with(SVM_EXIT_IOIO, 0x3f8ull << 16 | 1 << 4, 0x1010);	/* no instruction is that long */
 	CHECK_EQ(e.insn_len, 0);
 	e = exit_with(SVM_EXIT_IOIO, 0xfffcull << 16 | 4 << 10 | 4 << 4 | 8 | 4 | 1, 0);
-	CHECK(e.io.port == 0xfffc && e.io.size == 4 && e.io.in && e.io.string && e.io.rep &&
+	CHECK(e.io.port == 0xfffc && e.io.size == 4 && !e.io.out && e.io.string && e.io.rep &&
 	      e.io.seg == SEG_DS);
 	end();
 	begin(MANY_FEATURES);

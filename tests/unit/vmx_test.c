@@ -842,9 +842,9 @@ TEST(io_exits)
 	begin(NEW);
 	hw_set_rip(&hw, 0x1000);
 	e = exit_with(EXIT_REASON_IO_INSTRUCTION, 0x3f8 << 16);
-	CHECK(e.kind == EXIT_IO && e.io.port == 0x3f8 && e.io.size == 1 && !e.io.in && !e.io.string && e.insn_len == 2);
+	CHECK(e.kind == EXIT_IO && e.io.port == 0x3f8 && e.io.size == 1 && e.io.out && !e.io.string && e.insn_len == 2);
 	e = exit_with(EXIT_REASON_IO_INSTRUCTION, 0xcfcull << 16 | 3 | BIT(3));
-	CHECK(e.io.port == 0xcfc && e.io.size == 4 && e.io.in);
+	CHECK(e.io.port == 0xcfc && e.io.size == 4 && !e.io.out);
 	memset(&next, 0, sizeof(next));
 	next.reason = EXIT_REASON_IO_INSTRUCTION;
 	next.qual = 0x1f0 << 16 | 1 | BIT(4) | BIT(5);

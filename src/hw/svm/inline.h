@@ -279,11 +279,10 @@ static __always_inline void svm_decode_io(const struct vmcb *vmcb, struct hw_exi
 	u64 len = vmcb->control.exit_info_2 - vmcb->save.rip;
 
 	exit->insn_len = len <= 15 ? len : 0;
-	exit->io.port = info >> 16;
-	exit->io.size = (info & SVM_IOIO_SIZE_MASK) >> SVM_IOIO_SIZE_SHIFT;
-	exit->io.in = info & SVM_IOIO_TYPE_MASK;
+	/* The port is where it belongs; the size is a bit each for 1, 2 and 4. */
+	exit->io.access = (info & 0xffff0000) | (info & SVM_IOIO_SIZE_MASK) << (8 - SVM_IOIO_SIZE_SHIFT) |
+			  (~info & SVM_IOIO_TYPE_MASK);
 	exit->io.string = info & SVM_IOIO_STR_MASK;
-	exit->io.unclaimed = false;
 	if (exit->io.string) {
 		exit->io.rep = info & SVM_IOIO_REP_MASK;
 		exit->io.seg = hw_caps.decode_assists ? (info >> 10) & 7 : SEG_DS;

@@ -30,7 +30,7 @@ const u8 vmx_exit_kinds[EXIT_REASONS] = {
 	[EXIT_REASON_VMCLEAR ... EXIT_REASON_VMON] = INSN(EXIT_VIRT_INSN),
 	[EXIT_REASON_CR_ACCESS] = DETAILED(EXIT_CR_WRITE),
 	[EXIT_REASON_DR_ACCESS] = DETAILED(EXIT_DR_READ),
-	[EXIT_REASON_IO_INSTRUCTION] = DETAILED(EXIT_IO), /* vmx_decode_io() */
+	[EXIT_REASON_IO_INSTRUCTION] = DETAILED(EXIT_IO), /* vmx_decode_io() in inline.h */
 	[EXIT_REASON_MSR_READ] = INSN(EXIT_MSR_READ),
 	[EXIT_REASON_MSR_WRITE] = INSN(EXIT_MSR_WRITE),
 	[EXIT_REASON_INVALID_STATE] = DETAILED(EXIT_ENTRY_FAILED),
@@ -99,20 +99,11 @@ static void decode_dr(struct hw_exit *exit)
 	exit->dr.operand_known = true;
 }
 
-/** vmx_decode_io() - a port access: all of it. */
-void vmx_decode_io(struct hw_vcpu *hw, struct hw_exit *exit)
+/** vmx_decode_string_io() - what vmx_decode_io() leaves to be told of INS and OUTS. */
+void vmx_decode_string_io(struct hw_exit *exit)
 {
-	vmx_read_insn(hw, exit);
-	exit->qual = vmcs_readn(EXIT_QUALIFICATION);
-	exit->io.port = exit->qual >> 16;
-	exit->io.size = (exit->qual & 7) + 1;
-	exit->io.in = exit->qual & BIT(3);
-	exit->io.string = exit->qual & BIT(4);
-	exit->io.unclaimed = false;
-	if (exit->io.string) {
-		exit->io.rep = exit->qual & BIT(5);
-		exit->io.seg = (vmcs_read32(VMX_INSTRUCTION_INFO) >> 15) & 7;
-	}
+	exit->io.rep = exit->qual & BIT(5);
+	exit->io.seg = (vmcs_read32(VMX_INSTRUCTION_INFO) >> 15) & 7;
 }
 
 #define EPT_QUAL_READ		BIT(0)

@@ -275,7 +275,7 @@ static __always_inline void hw_prepare_guest_switch(struct hw_vcpu *hw)
 #define EXIT_REASONS	80
 extern const u8 vmx_exit_kinds[EXIT_REASONS];
 void vmx_decode(struct hw_vcpu *hw, struct hw_exit *exit);
-void vmx_decode_io(struct hw_vcpu *hw, struct hw_exit *exit);
+void vmx_decode_string_io(struct hw_exit *exit);
 void vmx_decode_npf(struct hw_vcpu *hw, struct hw_exit *exit);
 
 /*
@@ -316,6 +316,20 @@ static __always_inline void vmx_read_insn(struct hw_vcpu *hw, struct hw_exit *ex
 	hw->rflags = vmcs_readn(GUEST_RFLAGS);
 	hw->shadow = vmcs_read32(GUEST_INTERRUPTIBILITY_INFO);
 	hw->known = BIT(CACHED_RIP) | BIT(CACHED_RFLAGS) | BIT(CACHED_SHADOW);
+}
+
+/* A port access (SDM 3C, table 28-5). */
+static __always_inline void vmx_decode_io(struct hw_vcpu *hw, struct hw_exit *exit)
+{
+	u32 qual = vmcs_readn(EXIT_QUALIFICATION);
+
+	vmx_read_insn(hw, exit);
+	exit->qual = qual;
+	/* The port is where it belongs; bits 2:0 are the size less 1, bit 3 says IN. */
+	exit->io.access = (qual & 0xffff0000) | ((qual & 7) + 1) << 8 | (~qual >> 3 & 1);
+	exit->io.string = qual & BIT(4);
+	if (unlikely(exit->io.string))
+		vmx_decode_string_io(exit);
 }
 
 /*
