@@ -362,13 +362,15 @@ u64 hw_cr0(struct hw_vcpu *hw);		/* as the guest sees it */
  */
 u64 hw_cr2(struct hw_vcpu *hw);
 void hw_set_cr2(struct hw_vcpu *hw, u64 cr2);
-u64 hw_cr3(struct hw_vcpu *hw);
+static inline u64 hw_cr3(struct hw_vcpu *hw);
 /**
  * hw_set_pdptrs() - the four page-directory pointers, whenever software makes PAE paging begin or
  * changes its CR3. SVM reads them from memory itself.
  */
 void hw_set_pdptrs(struct hw_vcpu *hw, const u64 pdptrs[4]);
 u64 hw_cr4(struct hw_vcpu *hw);
+/** hw_la57() - CR4.LA57; it doesn't change without an exit, so the processor isn't asked. */
+static inline bool hw_la57(const struct hw_vcpu *hw);
 u64 hw_efer(struct hw_vcpu *hw);
 /*
  * The caller has checked validity by the manuals' rules (vcpu/cr.c); these only make it so. LMA is
@@ -453,6 +455,12 @@ void hw_use_preemption_timer(struct hw_vcpu *hw, bool use);
  * -EOPNOTSUPP: no such timer, -ERANGE: too far; off then.
  */
 int hw_set_preemption_timer(struct hw_vcpu *hw, u64 host_tsc);
+
+/**
+ * hw_expect_mov() - a hint: the exit is probably of an instruction that is known and will be
+ * skipped. VMX reads then in one go what that takes: RIP, RFLAGS, the shadow and CR3. IRQs off.
+ */
+static inline void hw_expect_mov(struct hw_vcpu *hw);
 
 /* Guest translations, at the next entry of this vCPU. */
 void hw_flush_tlb_all(struct hw_vcpu *hw);

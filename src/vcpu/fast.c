@@ -8,7 +8,6 @@
 #include <asm/msr.h>
 #include <asm/processor-flags.h>
 #include "vcpu/fast_inline.h"
-#include "vcpu/io_inline.h"
 
 /* ------------------ how long is the instruction? */
 
@@ -303,7 +302,7 @@ static bool is_stepping(struct vcpu_x86 *v)
  * present has nothing to be set, but where the processor keeps no accessed bits and aging takes the
  * present bits away.
  */
-static noinline bool fast_fault(struct vcpu_x86 *v, const struct hw_exit *exit)
+noinline bool fast_fault(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
 	if ((exit->npf.present || !hw_caps.tdp_ad) &&
 	    mmu_fault_fast(&v_vm(v)->mmu, &v->vcpu, exit->npf.gpa, exit->npf.access)) {
@@ -316,17 +315,7 @@ static noinline bool fast_fault(struct vcpu_x86 *v, const struct hw_exit *exit)
 		v->vcpu.stats.pf_fixed++;
 		return true;
 	}
-	return !is_stepping(v) && fast_mov(v, exit, NULL);
-}
-
-/* Devices first, for they are known by one look. */
-static noinline bool fast_npf(struct vcpu_x86 *v, const struct hw_exit *exit)
-{
-	struct io_memo *memo = io_memo(v, exit->npf.gpa);
-
-	if (io_memo_no_memory(v, memo, exit->npf.gpa))
-		return !is_stepping(v) && fast_mov(v, exit, memo);
-	return fast_fault(v, exit);
+	return fast_mov(v, exit, NULL);
 }
 
 /**
@@ -395,11 +384,9 @@ noinline bool fast_rare_insn(struct vcpu_x86 *v, u32 kind)
 	}
 }
 
-/** fast_other() - fast_exit() for what is neither of FAST_INSNS nor port I/O. */
+/** fast_other() - fast_exit() for the other kinds. */
 bool fast_other(struct vcpu_x86 *v, struct hw_exit *exit)
 {
-	if (exit->kind == EXIT_NPF)
-		return fast_npf(v, exit);
 	if (unlikely(is_stepping(v)))
 		return false;
 	if (exit->kind == EXIT_CR_WRITE)

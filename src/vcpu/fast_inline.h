@@ -10,6 +10,7 @@
 #include <linux/uaccess.h>
 #include <asm/processor-flags.h>
 #include "vcpu/fpu_inline.h"
+#include "vcpu/io_inline.h"
 #include "vcpu/pio_inline.h"
 #include "vcpu/vcpu.h"
 
@@ -168,6 +169,20 @@ static __always_inline bool fast_io(struct vcpu_x86 *v, struct hw_exit *exit)
 	return exit->io.out && fast_doorbell(v, exit);
 }
 
+/* ------------------------------------------------------------------ page faults, MMIO */
+
+/* fast.c */
+bool fast_fault(struct vcpu_x86 *v, const struct hw_exit *exit);
+
+/* Devices first, for they are known by one look. */
+static __always_inline bool fast_npf(struct vcpu_x86 *v, const struct hw_exit *exit)
+{
+	const struct io_memo *memo = io_memo(v, exit->npf.gpa);
+
+	return io_memo_no_memory(v, memo, exit->npf.gpa) ? fast_mov(v, exit, memo)
+							 : fast_fault(v, exit);
+}
+
 /* ------------------------------------------------------------------ CPUID */
 
 static __always_inline bool fast_cpuid(struct vcpu_x86 *v)
@@ -259,6 +274,8 @@ static __always_inline bool fast_exit(struct vcpu_x86 *v, struct hw_exit *exit)
 		return fast_insn_exit(v, exit, EXIT_CPUID);
 	if (BIT_ULL(kind) & FAST_INSNS)
 		return fast_insn_exit(v, exit, kind);
+	if (kind == EXIT_NPF)
+		return fast_npf(v, exit);
 	return kind == EXIT_IO ? fast_io(v, exit) : fast_other(v, exit);
 }
 

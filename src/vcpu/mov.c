@@ -41,7 +41,7 @@ static bool mov_walk(struct vcpu_x86 *v, struct mov_site *s)
 	u64 table = s->cr3 & GENMASK_ULL(51, 12), val, offset;
 	int shift, entries = 0, i;
 
-	for (shift = s->cr4 & X86_CR4_LA57 ? 48 : 39; ; shift -= 9) {
+	for (shift = s->la57 ? 48 : 39; ; shift -= 9) {
 		u64 __user *at = (u64 __user *)site_hva(v, table + (s->rip >> shift & 511) * 8);
 
 		if (!at || get_user(val, at) || !(val & GUEST_PTE_P))
@@ -70,13 +70,14 @@ void mov_learn(struct vcpu_x86 *v, u64 rip)
 		.cr3 = hw_cr3(&v->hw),
 		.rip = rip,
 		.generation = memslots(v->vcpu.vm)->generation,
-		.cr4 = hw_cr4(&v->hw) & X86_CR4_LA57,
+		.la57 = hw_la57(&v->hw),
 	};
 
 	/* The bytes are compared as two words, which must not leave the page. */
 	if ((rip & ~PAGE_MASK) > PAGE_SIZE - sizeof(found.bytes) ||
 	    !emu_plain_mov(v->emu, &found.mov) || !mov_walk(v, &found))
 		return;
+	found.access = found.mov.store ? ACCESS_WRITE : ACCESS_READ;
 	memcpy(found.bytes, v->emu->insn, found.mov.insn_len);
 	memset(found.mask, 0xff, found.mov.insn_len);
 	*s = found;
@@ -85,46 +86,64 @@ void mov_learn(struct vcpu_x86 *v, u64 rip)
 /* ------------------ finding it again: any context, RCU or vm->srcu held */
 
 /*
+ * Do the eight bytes of the VMM's memory at @at differ from @val in a bit of @mask, or aren't they
+ * there? In one comparison; unsafe_get_user() of kernels that weren't built by the newest compilers
+ * asks after each access whether there was a fault. Between __uaccess_begin() and _end().
+ */
+static __always_inline bool user_differs(const u64 __user *at, u64 val, u64 mask)
+{
+#ifdef _ASM_EXTABLE_UA
+	asm goto("1:	mov %[at], %%rax\n"
+		 "	xor %[val], %%rax\n"
+		 "	test %[mask], %%rax\n"
+		 "	jnz %l[differs]\n" _ASM_EXTABLE_UA(1b, %l[differs])
+		 :
+		 : [at] "m"(*(const u64 __force *)at), [val] "rm"(val), [mask] "erm"(mask)
+		 : "rax", "cc"
+		 : differs);
+	return false;
+#else	/* the unit tests: an ordinary program */
+	u64 now;
+
+	unsafe_get_user(now, at, differs);
+	return (now ^ val) & mask;
+#endif
+differs:
+	return true;
+}
+
+static __always_inline bool mov_words_differ(const struct mov_site *s)
+{
+	const struct mov_entry *e;
+
+	/* By pointer: an index is checked by UBSAN, and nothing may be called here. */
+#pragma GCC unroll 4
+	for (e = s->entry; e < s->entry + 4; e++)
+		if (user_differs(e->at, e->val, ~GUEST_PTE_AD))
+			return true;
+	if (unlikely(s->la57) && user_differs(e->at, e->val, ~GUEST_PTE_AD))
+		return true;
+	return user_differs(s->code, s->bytes[0], s->mask[0]) ||
+	       user_differs(s->code + 1, s->bytes[1], s->mask[1]);
+}
+
+/*
  * Is the way to the instruction, and are its bytes, as they were? A page that isn't there is a no.
  * Preemption or page faults off; why there is no access_ok() is said at insn_site_read().
  */
 static __always_inline bool mov_site_holds(const struct mov_site *s)
 {
-	const struct mov_entry *e;
-	u64 val, low, high, differ = 0;
+	bool differ;
 
 	/* What tells the fault handler so, as there. */
 	if (!IS_ENABLED(CONFIG_PREEMPT_COUNT))
 		pagefault_disable();
 	__uaccess_begin();
-	/*
-	 * All, and one decision at the end: they are rarely different, and a decision for each
-	 * costs more than reading the rest. By pointer: an index is checked by UBSAN where the
-	 * kernel has it, and nothing may be called here.
-	 */
-#pragma GCC unroll 4
-	for (e = s->entry; e < s->entry + 4; e++) {
-		unsafe_get_user(val, e->at, fault);
-		differ |= val ^ e->val;
-	}
-	if (unlikely(s->cr4)) {
-		unsafe_get_user(val, e->at, fault);
-		differ |= val ^ e->val;
-	}
-	unsafe_get_user(low, s->code, fault);
-	unsafe_get_user(high, s->code + 1, fault);
+	differ = mov_words_differ(s);
 	__uaccess_end();
 	if (!IS_ENABLED(CONFIG_PREEMPT_COUNT))
 		pagefault_enable();
-	differ &= ~GUEST_PTE_AD;
-	differ |= (low ^ s->bytes[0]) & s->mask[0];
-	differ |= (high ^ s->bytes[1]) & s->mask[1];
 	return !differ;
-fault:
-	__uaccess_end();
-	if (!IS_ENABLED(CONFIG_PREEMPT_COUNT))
-		pagefault_enable();
-	return false;
 }
 
 static __always_inline u64 mov_address(struct vcpu_x86 *v, const struct emu_mov *m)
@@ -144,32 +163,41 @@ static __always_inline u64 mov_address(struct vcpu_x86 *v, const struct emu_mov 
  * Is it this operand's address that the exit names? Segments have no base here, so the offset in
  * the page is the address's.
  */
-static __always_inline bool mov_made_exit(struct vcpu_x86 *v, const struct emu_mov *m,
+static __always_inline bool mov_made_exit(struct vcpu_x86 *v, const struct mov_site *s,
 					  const struct hw_exit *exit)
 {
 	u64 offset = exit->npf.gpa & ~PAGE_MASK;
 
-	if (exit->npf.in_walk || (exit->npf.access & ACCESS_FETCH) ||
-	    m->store != !!(exit->npf.access & ACCESS_WRITE))
+	if (exit->npf.in_walk || exit->npf.access != s->access)
 		return false;
-	return (mov_address(v, m) & ~PAGE_MASK) == offset && offset + m->size <= PAGE_SIZE;
+	return (mov_address(v, &s->mov) & ~PAGE_MASK) == offset &&
+	       offset + s->mov.size <= PAGE_SIZE;
 }
 
 /*
- * The MOV that made @exit, an EXIT_NPF; NULL: not one that we know. Preemption or page faults off.
+ * Is @s the site of the MOV that made @exit, an EXIT_NPF? Not when it is being stepped, which has
+ * consequences. Preemption or page faults off.
  */
+static __always_inline bool mov_site_is(struct vcpu_x86 *v, const struct mov_site *s,
+					const struct hw_exit *exit)
+{
+	if (unlikely(hw_rflags(&v->hw) & (X86_EFLAGS_TF | X86_EFLAGS_RF)))
+		return false;
+	if (s->rip != hw_rip(&v->hw) || s->cr3 != hw_cr3(&v->hw) ||
+	    s->generation != memslots(v->vcpu.vm)->generation)
+		return false;
+	if (s->la57 != hw_la57(&v->hw) || !hw_in_64bit_code(&v->hw))
+		return false;
+	return mov_site_holds(s) && mov_made_exit(v, s, exit);
+}
+
+/* The MOV that made @exit; NULL: not one that we know. As above. */
 static __always_inline const struct emu_mov *mov_find(struct vcpu_x86 *v,
 						      const struct hw_exit *exit)
 {
-	u64 rip = hw_rip(&v->hw);
-	const struct mov_site *s = mov_site(v, rip);
+	const struct mov_site *s = mov_site(v, hw_rip(&v->hw));
 
-	if (s->rip != rip || s->cr3 != hw_cr3(&v->hw) ||
-	    s->generation != memslots(v->vcpu.vm)->generation)
-		return NULL;
-	if (((s->cr4 ^ hw_cr4(&v->hw)) & X86_CR4_LA57) || !hw_in_64bit_code(&v->hw))
-		return NULL;
-	return mov_site_holds(s) && mov_made_exit(v, &s->mov, exit) ? &s->mov : NULL;
+	return mov_site_is(v, s, exit) ? &s->mov : NULL;
 }
 
 /* ------------------------------------------------------------------ doing it */
@@ -243,8 +271,10 @@ static void mov_await(struct vcpu_x86 *v, const struct emu_mov *m, gpa_t gpa, u6
 /* It is known that nobody else wants the access. */
 static noinline void fast_mov_user(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
-	const struct emu_mov *m = mov_find(v, exit);
+	const struct emu_mov *m;
 
+	hw_expect_mov(&v->hw);
+	m = mov_find(v, exit);
 	if (unlikely(!m))
 		return;
 	v->vcpu.stats.pf_mmio_emulate++;
@@ -305,12 +335,13 @@ static noinline bool fast_mov_search(struct vcpu_x86 *v, const struct hw_exit *e
 
 /**
  * fast_mov() - @exit, an EXIT_NPF, was a MOV with the LAPIC or a doorbell: do it. false: nothing
- * was done, or the VMM has to (v->awaited). @memo: what is known of the address; NULL: nothing. IRQs off; the instruction isn't
- * being stepped.
+ * was done, or the VMM has to (v->awaited). @memo: what is known of the address; NULL: nothing.
+ * IRQs off.
  */
-bool fast_mov(struct vcpu_x86 *v, const struct hw_exit *exit, const struct io_memo *memo)
+noinline bool fast_mov(struct vcpu_x86 *v, const struct hw_exit *exit, const struct io_memo *memo)
 {
 	struct iobus *bus = &v->vcpu.vm->mmio;
+	const struct mov_site *s;
 	const struct emu_mov *m;
 	struct ioeventfd *bell;
 
@@ -324,9 +355,11 @@ bool fast_mov(struct vcpu_x86 *v, const struct hw_exit *exit, const struct io_me
 		return false;
 	if (!memo)
 		return fast_mov_search(v, exit);
-	m = mov_find(v, exit);
-	if (!m)
+	hw_expect_mov(&v->hw);
+	s = mov_site(v, hw_rip(&v->hw));
+	if (!mov_site_is(v, s, exit))
 		return false;
+	m = &s->mov;
 	bell = io_memo_bell(bus, memo, m->size);
 	/* The value is looked at only where a bell wants to know. */
 	if (unlikely(!bell ||
@@ -420,7 +453,7 @@ bool vcpu_mov(struct vcpu_x86 *v, const struct hw_exit *exit, int *next)
 	u64 val = 0;
 	bool done;
 
-	if (unlikely(v->guest_debug || (hw_rflags(&v->hw) & (X86_EFLAGS_TF | X86_EFLAGS_RF))))
+	if (unlikely(v->guest_debug))
 		return false;
 	m = exit->kind == EXIT_NPF ? mov_find_sleepless(v, exit) : NULL;
 	if (!m)

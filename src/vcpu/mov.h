@@ -14,7 +14,7 @@ struct mov_entry {
 };
 
 struct mov_site {
-	u64 cr3, cr4, rip;	/* of CR4: LA57 */
+	u64 cr3, rip;
 	/*
 	 * of the memslots that the addresses below are from; all ones, which none has: nothing is
 	 * remembered here
@@ -24,6 +24,8 @@ struct mov_site {
 	u64 __user *code;
 	u64 bytes[2], mask[2];
 	struct emu_mov mov;
+	bool la57;		/* a walk of five levels */
+	u32 access;		/* ACCESS_WRITE or ACCESS_READ */
 };
 
 void mov_learn(struct vcpu_x86 *v, u64 rip);

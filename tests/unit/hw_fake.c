@@ -184,11 +184,6 @@ void hw_set_cr2(struct hw_vcpu *hw, u64 cr2)
 	hw->cr2 = cr2;
 }
 
-u64 hw_cr3(struct hw_vcpu *hw)
-{
-	return hw->cr3;
-}
-
 u64 hw_cr4(struct hw_vcpu *hw)
 {
 	return hw->cr4;

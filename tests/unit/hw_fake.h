@@ -61,6 +61,10 @@ static inline void hw_begin_turn(struct hw_vcpu *hw)
 {
 }
 
+static inline void hw_expect_mov(struct hw_vcpu *hw)
+{
+}
+
 static inline void hw_end_turn(struct hw_vcpu *hw)
 {
 }
@@ -142,6 +146,16 @@ static inline bool hw_in_64bit_code(struct hw_vcpu *hw)
 static inline u64 hw_linear_rip(struct hw_vcpu *hw)
 {
 	return hw_in_64bit_code(hw) ? hw->rip : (u32)(hw->segs[SEG_CS].base + hw->rip);
+}
+
+static inline u64 hw_cr3(struct hw_vcpu *hw)
+{
+	return hw->cr3;
+}
+
+static inline bool hw_la57(const struct hw_vcpu *hw)
+{
+	return hw->cr4 & X86_CR4_LA57;
 }
 
 static inline u64 hw_rflags(struct hw_vcpu *hw)

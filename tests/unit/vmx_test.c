@@ -877,6 +877,33 @@ TEST(npf_exits)
 	end();
 }
 
+/* The hint reads all at once, nothing twice, and nothing over what was changed since the exit. */
+TEST(expected_mov)
+{
+	u64 *field;
+
+	begin(NEW);
+	field = current_vmcs[shim_cpu]->field;
+	exit_with(EXIT_REASON_EPT_VIOLATION, BIT(0));
+	field[GUEST_RIP] = 0x1234;
+	field[GUEST_RFLAGS] = X86_EFLAGS_FIXED | X86_EFLAGS_IF;
+	field[GUEST_INTERRUPTIBILITY_INFO] = GUEST_INTR_STATE_STI;
+	field[GUEST_CR3] = 0x5000;
+	hw_expect_mov(&hw);
+	vmreads = 0;
+	CHECK(hw_rip(&hw) == 0x1234 && hw_rflags(&hw) == (X86_EFLAGS_FIXED | X86_EFLAGS_IF) && hw_shadow(&hw) == SHADOW_STI &&
+	      hw_cr3(&hw) == 0x5000);
+	CHECK_EQ(vmreads, 0);
+	/* IRET in the middle: NMIs are blocked again. */
+	exit_with(EXIT_REASON_EPT_VIOLATION, BIT(12));
+	hw_set_rflags(&hw, X86_EFLAGS_FIXED | X86_EFLAGS_RF);
+	field[GUEST_RFLAGS] = X86_EFLAGS_FIXED;
+	field[GUEST_CR3] = 0x6000;
+	hw_expect_mov(&hw);
+	CHECK(hw_nmi_masked(&hw) && hw_rflags(&hw) == (X86_EFLAGS_FIXED | X86_EFLAGS_RF) && hw_cr3(&hw) == 0x6000);
+	end();
+}
+
 TEST(exception_exits)
 {
 	struct hw_exit e;

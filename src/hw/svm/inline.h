@@ -68,7 +68,7 @@ static inline u64 hw_tdp_table(hpa_t pa)
 
 /* ------------------------------------------------------------------ registers */
 
-static inline u64 hw_reg(struct hw_vcpu *hw, enum reg r)
+static __always_inline u64 hw_reg(struct hw_vcpu *hw, enum reg r)
 {
 	if (r == REG_RAX)
 		return hw->vmcb->save.rax;
@@ -109,6 +109,16 @@ static inline u64 hw_linear_rip(struct hw_vcpu *hw)
 	const struct vmcb_save_area *save = &hw->vmcb->save;
 
 	return hw_in_64bit_code(hw) ? save->rip : (u32)(save->cs.base + save->rip);
+}
+
+static inline u64 hw_cr3(struct hw_vcpu *hw)
+{
+	return hw->vmcb->save.cr3;
+}
+
+static inline bool hw_la57(const struct hw_vcpu *hw)
+{
+	return hw->cr4 & X86_CR4_LA57;
 }
 
 /* TF for stepping is in the VMCB only during VMRUN (svm_entry_work(), svm_exit_work()). */
@@ -355,6 +365,10 @@ static __always_inline void hw_enter_guest(struct hw_vcpu *hw, struct hw_exit *e
 	}
 	if (unlikely(hw->work))
 		svm_exit_work(hw, exit);
+}
+
+static inline void hw_expect_mov(struct hw_vcpu *hw)
+{
 }
 
 static __always_inline void hw_end_turn(struct hw_vcpu *hw)

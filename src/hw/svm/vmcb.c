@@ -312,11 +312,6 @@ void hw_set_cr4(struct hw_vcpu *hw, u64 cr4)
 		    INTERCEPT_CR4_READ);
 }
 
-u64 hw_cr3(struct hw_vcpu *hw)
-{
-	return hw->vmcb->save.cr3;
-}
-
 void hw_set_cr3(struct hw_vcpu *hw, u64 cr3)
 {
 	hw->vmcb->save.cr3 = cr3;

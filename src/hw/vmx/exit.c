@@ -106,25 +106,6 @@ void vmx_decode_string_io(struct hw_exit *exit)
 	exit->io.seg = (vmcs_read32(VMX_INSTRUCTION_INFO) >> 15) & 7;
 }
 
-#define EPT_QUAL_READ		BIT(0)
-#define EPT_QUAL_WRITE		BIT(1)
-#define EPT_QUAL_FETCH		BIT(2)
-#define EPT_QUAL_MAPPED		(7 << 3)
-#define EPT_QUAL_LINEAR_VALID	BIT(7)
-#define EPT_QUAL_TRANSLATED	BIT(8)
-#define QUAL_NMI_UNBLOCKED	BIT(12)		/* of EPT violations and PML-full exits */
-
-static void decode_npf(struct hw_exit *exit)
-{
-	exit->npf.gpa = vmcs_read64(GUEST_PHYSICAL_ADDRESS);
-	exit->npf.access = exit->qual & EPT_QUAL_WRITE	 ? ACCESS_WRITE
-			   : exit->qual & EPT_QUAL_FETCH ? ACCESS_FETCH
-							 : ACCESS_READ;
-	exit->npf.present = exit->qual & EPT_QUAL_MAPPED;
-	exit->npf.in_walk =
-		(exit->qual & EPT_QUAL_LINEAR_VALID) && !(exit->qual & EPT_QUAL_TRANSLATED);
-}
-
 /*
  * The fault came in the middle of an IRET that had already unblocked NMIs; it will be executed
  * again (SDM 3C, 28.2.3).
@@ -275,19 +256,20 @@ static void decode_details(struct hw_vcpu *hw, struct hw_exit *exit, u32 vectori
 #define DURING_DELIVERY	(BIT_ULL(EXIT_EXCEPTION) | BIT_ULL(EXIT_TASK_SWITCH) | BIT_ULL(EXIT_APIC_ACCESS) | \
 			 BIT_ULL(EXIT_NPF_MISCONFIG) | BIT_ULL(EXIT_PML_FULL))
 
-/**
- * vmx_decode_npf() - an EPT violation: all of it. Most come from an instruction of the guest's own,
- * and not from the middle of an IRET. The instruction's length is not defined with these (SDM 3C,
- * 28.2.5).
- */
-void vmx_decode_npf(struct hw_vcpu *hw, struct hw_exit *exit)
+/** vmx_read_rest() - what hw_expect_mov() wants, where some of it is known already. */
+void vmx_read_rest(struct hw_vcpu *hw)
 {
-	u32 vectoring = vmcs_read32(IDT_VECTORING_INFO_FIELD);
+	hw_rip(hw);
+	hw_rflags(hw);
+	vmx_interruptibility(hw);
+	hw_cr3(hw);
+}
 
-	exit->qual = vmcs_readn(EXIT_QUALIFICATION);
-	decode_npf(exit);
+/** vmx_npf_in_delivery() - an EPT violation in the middle of an event's delivery, or of an IRET. */
+void vmx_npf_in_delivery(struct hw_vcpu *hw, struct hw_exit *exit, u32 vectoring)
+{
 	reblock_nmi(hw, exit->qual & QUAL_NMI_UNBLOCKED, vectoring);
-	if (unlikely(vectoring & VECTORING_INFO_VALID_MASK))
+	if (vectoring & VECTORING_INFO_VALID_MASK)
 		exit->vectoring = event_interrupted(hw, vectoring);
 }
 

@@ -68,7 +68,7 @@ static inline u64 hw_tdp_table(hpa_t pa)
 
 /* ------------------------------------------------------------------ registers */
 
-static inline u64 hw_reg(struct hw_vcpu *hw, enum reg r)
+static __always_inline u64 hw_reg(struct hw_vcpu *hw, enum reg r)
 {
 	if (r == REG_RSP && !vmx_known(hw, CACHED_RSP)) {
 		hw->regs[REG_RSP] = vmcs_readn(GUEST_RSP);
@@ -84,7 +84,7 @@ static inline void hw_set_reg(struct hw_vcpu *hw, enum reg r, u64 val)
 		vmx_set_changed(hw, CACHED_RSP);
 }
 
-static inline u64 hw_rip(struct hw_vcpu *hw)
+static __always_inline u64 hw_rip(struct hw_vcpu *hw)
 {
 	if (!vmx_known(hw, CACHED_RIP)) {
 		hw->rip = vmcs_readn(GUEST_RIP);
@@ -93,11 +93,26 @@ static inline u64 hw_rip(struct hw_vcpu *hw)
 	return hw->rip;
 }
 
-static inline void hw_set_rip(struct hw_vcpu *hw, u64 rip)
+static __always_inline void hw_set_rip(struct hw_vcpu *hw, u64 rip)
 {
 	hw->rip = rip;
 	vmx_set_known(hw, CACHED_RIP);
 	vmcs_writen(GUEST_RIP, rip);
+}
+
+static __always_inline u64 hw_cr3(struct hw_vcpu *hw)
+{
+	if (!vmx_known(hw, CACHED_CR3)) {
+		hw->cr3 = vmcs_readn(GUEST_CR3);
+		vmx_set_known(hw, CACHED_CR3);
+	}
+	return hw->cr3;
+}
+
+/* The bit is the host's (vmcs.c), so our copy is right. */
+static inline bool hw_la57(const struct hw_vcpu *hw)
+{
+	return hw->cr4 & X86_CR4_LA57;
 }
 
 static inline bool hw_in_64bit_code(struct hw_vcpu *hw)
@@ -110,7 +125,7 @@ static inline u64 hw_linear_rip(struct hw_vcpu *hw)
 	return hw_in_64bit_code(hw) ? hw_rip(hw) : (u32)(vmcs_readn(GUEST_CS_BASE) + hw_rip(hw));
 }
 
-static inline u64 hw_rflags(struct hw_vcpu *hw)
+static __always_inline u64 hw_rflags(struct hw_vcpu *hw)
 {
 	if (!vmx_known(hw, CACHED_RFLAGS)) {
 		hw->rflags = vmcs_readn(GUEST_RFLAGS);
@@ -127,7 +142,7 @@ static inline void hw_set_rflags(struct hw_vcpu *hw, u64 rflags)
 }
 
 /* The whole interruptibility state (SDM 3C, 25.4.2): STI, MOV SS, and blocking by NMI. */
-static inline u32 vmx_interruptibility(struct hw_vcpu *hw)
+static __always_inline u32 vmx_interruptibility(struct hw_vcpu *hw)
 {
 	if (!vmx_known(hw, CACHED_SHADOW)) {
 		hw->shadow = vmcs_read32(GUEST_INTERRUPTIBILITY_INFO);
@@ -136,7 +151,7 @@ static inline u32 vmx_interruptibility(struct hw_vcpu *hw)
 	return hw->shadow;
 }
 
-static inline void vmx_set_interruptibility(struct hw_vcpu *hw, u32 val)
+static __always_inline void vmx_set_interruptibility(struct hw_vcpu *hw, u32 val)
 {
 	if (vmx_interruptibility(hw) == val)
 		return;
@@ -153,7 +168,7 @@ static inline u32 hw_shadow(struct hw_vcpu *hw)
 }
 
 /* Both at once is not a state that VM entry takes (SDM 3C, 27.3.1.5). */
-static inline void hw_set_shadow(struct hw_vcpu *hw, u32 shadow)
+static __always_inline void hw_set_shadow(struct hw_vcpu *hw, u32 shadow)
 {
 	u32 val = vmx_interruptibility(hw) & ~(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS);
 
@@ -276,7 +291,8 @@ static __always_inline void hw_prepare_guest_switch(struct hw_vcpu *hw)
 extern const u8 vmx_exit_kinds[EXIT_REASONS];
 void vmx_decode(struct hw_vcpu *hw, struct hw_exit *exit);
 void vmx_decode_string_io(struct hw_exit *exit);
-void vmx_decode_npf(struct hw_vcpu *hw, struct hw_exit *exit);
+void vmx_read_rest(struct hw_vcpu *hw);
+void vmx_npf_in_delivery(struct hw_vcpu *hw, struct hw_exit *exit, u32 vectoring);
 
 /*
  * Host state that can change while a vCPU is loaded: the address space (PCID, KPTI) and CR4. A
@@ -308,14 +324,64 @@ static __always_inline void hw_begin_turn(struct hw_vcpu *hw)
 	flaws_before_turn(hw);
 }
 
+#define CACHED_FOR_SKIP	(BIT(CACHED_RIP) | BIT(CACHED_RFLAGS) | BIT(CACHED_SHADOW))
+
 /* What skipping an instruction takes, read in one go: nobody need ask whether it is known. */
-static __always_inline void vmx_read_insn(struct hw_vcpu *hw, struct hw_exit *exit)
+static __always_inline void vmx_read_for_skip(struct hw_vcpu *hw)
 {
-	exit->insn_len = vmcs_read32(VM_EXIT_INSTRUCTION_LEN);
 	hw->rip = vmcs_readn(GUEST_RIP);
 	hw->rflags = vmcs_readn(GUEST_RFLAGS);
 	hw->shadow = vmcs_read32(GUEST_INTERRUPTIBILITY_INFO);
-	hw->known = BIT(CACHED_RIP) | BIT(CACHED_RFLAGS) | BIT(CACHED_SHADOW);
+	hw->known = CACHED_FOR_SKIP;
+}
+
+static __always_inline void vmx_read_insn(struct hw_vcpu *hw, struct hw_exit *exit)
+{
+	exit->insn_len = vmcs_read32(VM_EXIT_INSTRUCTION_LEN);
+	vmx_read_for_skip(hw);
+}
+
+/*
+ * Where nothing is known nothing has been changed, either, and all can be read. What is known
+ * behind it the compiler knows, too.
+ */
+static __always_inline void hw_expect_mov(struct hw_vcpu *hw)
+{
+	if (likely(!hw->known)) {
+		vmx_read_for_skip(hw);
+		hw->cr3 = vmcs_readn(GUEST_CR3);
+	} else {
+		vmx_read_rest(hw);
+	}
+	hw->known |= CACHED_FOR_SKIP | BIT(CACHED_CR3);
+}
+
+/* Exit qualification of EPT violations (SDM 3C, table 28-7). */
+#define EPT_QUAL_WRITE		BIT(1)
+#define EPT_QUAL_FETCH		BIT(2)
+#define EPT_QUAL_MAPPED		(7 << 3)
+#define EPT_QUAL_LINEAR_VALID	BIT(7)
+#define EPT_QUAL_TRANSLATED	BIT(8)
+#define QUAL_NMI_UNBLOCKED	BIT(12)		/* of EPT violations and PML-full exits */
+
+/*
+ * An EPT violation: all of it. Most come from an instruction of the guest's own, and not from the
+ * middle of an IRET. The instruction's length is not defined with these (SDM 3C, 28.2.5).
+ */
+static __always_inline void vmx_decode_npf(struct hw_vcpu *hw, struct hw_exit *exit)
+{
+	u32 vectoring = vmcs_read32(IDT_VECTORING_INFO_FIELD);
+	u64 qual = vmcs_readn(EXIT_QUALIFICATION);
+
+	exit->qual = qual;
+	exit->npf.gpa = vmcs_read64(GUEST_PHYSICAL_ADDRESS);
+	exit->npf.access = qual & EPT_QUAL_WRITE   ? ACCESS_WRITE
+			   : qual & EPT_QUAL_FETCH ? ACCESS_FETCH
+						   : ACCESS_READ;
+	exit->npf.present = qual & EPT_QUAL_MAPPED;
+	exit->npf.in_walk = (qual & EPT_QUAL_LINEAR_VALID) && !(qual & EPT_QUAL_TRANSLATED);
+	if (unlikely((vectoring & VECTORING_INFO_VALID_MASK) || (qual & QUAL_NMI_UNBLOCKED)))
+		vmx_npf_in_delivery(hw, exit, vectoring);
 }
 
 /* A port access (SDM 3C, table 28-5). */

@@ -495,15 +495,6 @@ void hw_set_cr4(struct hw_vcpu *hw, u64 cr4)
 	vmcs_writen(GUEST_CR4, real);
 }
 
-u64 hw_cr3(struct hw_vcpu *hw)
-{
-	if (!vmx_known(hw, CACHED_CR3)) {
-		hw->cr3 = vmcs_readn(GUEST_CR3);
-		vmx_set_known(hw, CACHED_CR3);
-	}
-	return hw->cr3;
-}
-
 void hw_set_cr3(struct hw_vcpu *hw, u64 cr3)
 {
 	hw->cr3 = cr3;
