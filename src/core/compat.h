@@ -137,6 +137,14 @@ struct kvm_pre_fault_memory {
 #define KVM_CAP_X86_APIC_BUS_CYCLES_NS	237
 #endif
 
+/* SDM 3C, appendix C. */
+#include <uapi/asm/vmx.h>
+
+#ifndef EXIT_REASON_SEAMCALL
+#define EXIT_REASON_SEAMCALL	76
+#define EXIT_REASON_TDCALL	77
+#endif
+
 /* ------------------------------------------------------------------ host memory (mmu/hostmem.c) */
 
 #include <linux/mm.h>

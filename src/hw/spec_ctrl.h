@@ -41,7 +41,11 @@
 .Lguest_value_known_\@:
 	mov	PER_CPU_VAR(x86_spec_ctrl_current), %rax
 	cmp	HW_SPEC_CTRL(\hw), %rax
-	je	.Lhost_value_set_\@
+	/*
+	 * Where the kernel lives with IBRS that isn't enhanced, that holds only against what was
+	 * learned before it was last written: written it is, whatever it was.
+	 */
+	ALTERNATIVE "je .Lhost_value_set_\@", "", X86_FEATURE_KERNEL_IBRS
 	mov	%rax, %rdx
 	shr	$32, %rdx
 	wrmsr

@@ -298,7 +298,9 @@ static enum hw_apic virtual_apic_mode(const struct vcpu_x86 *v)
 {
 	if (!v->vcpu.vm->params.virtual_apic || v->apic.mode == APIC_DISABLED)
 		return HW_APIC_NONE;
-	return v->apic.mode == APIC_XAPIC ? HW_APIC_XAPIC : HW_APIC_X2APIC;
+	if (v->apic.mode == APIC_XAPIC)
+		return HW_APIC_XAPIC;
+	return hw_caps.virtual_x2apic ? HW_APIC_X2APIC : HW_APIC_NONE;
 }
 
 /**

@@ -5,6 +5,8 @@
  * well, so every kind has a complete handler in this file.
  */
 #include <linux/kvm.h>
+#include <asm/cpu.h>
+#include <asm/cpufeature.h>
 #include <asm/debugreg.h>
 #include <asm/msr.h>
 #include <asm/processor-flags.h>
@@ -458,6 +460,34 @@ static int handle_invalid_opcode(struct vcpu_x86 *v)
 	return is_hypercall_insn(v) ? handle_hypercall(v, &done) : exit_ud(v);
 }
 
+/* SDM 3A, 6.15: when software at CPL 3 asked for it. */
+static bool guest_checks_alignment(struct vcpu_x86 *v)
+{
+	return hw_cpl(&v->hw) == 3 && (hw_cr0(&v->hw) & X86_CR0_AM) &&
+	       (hw_rflags(&v->hw) & X86_EFLAGS_AC);
+}
+
+/*
+ * An #AC that the guest can't have asked for comes from the host's detection of split locks, of
+ * which the guest knows nothing. The kernel slows this task down as it does any other, and lets it
+ * go on; or, with split_lock_detect=fatal, has sent it a SIGBUS.
+ */
+static int handle_ac(struct vcpu_x86 *v, const struct hw_exit *exit)
+{
+	struct kvm_run *run = v->vcpu.run;
+
+	if (!boot_cpu_has(X86_FEATURE_SPLIT_LOCK_DETECT) || guest_checks_alignment(v)) {
+		vcpu_queue_exception_error(v, X86_TRAP_AC, exit->event.error);
+		return NEXT_GUEST;
+	}
+	if (handle_guest_split_lock(hw_rip(&v->hw)))
+		return NEXT_GUEST;
+	run->exit_reason = KVM_EXIT_EXCEPTION;
+	run->ex.exception = X86_TRAP_AC;
+	run->ex.error_code = exit->event.error;
+	return NEXT_USER;
+}
+
 static int handle_exception(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
 	switch (exit->event.vector) {
@@ -467,6 +497,8 @@ static int handle_exception(struct vcpu_x86 *v, const struct hw_exit *exit)
 		return handle_bp(v, exit);
 	case X86_TRAP_UD:
 		return handle_invalid_opcode(v);
+	case X86_TRAP_AC:
+		return handle_ac(v, exit);
 	case X86_TRAP_PF:
 		vcpu_queue_page_fault(v, exit->event.error, exit->qual);
 		return NEXT_GUEST;

@@ -340,6 +340,42 @@ TEST(blockirq)
 	world_end();
 }
 
+/* #AC that the guest asked for is the guest's; any other is the host's detection of split locks. */
+TEST(split_locks)
+{
+	struct hw_exit ac = EXIT(EXIT_EXCEPTION, 0, .event = { .kind = EVENT_EXCEPTION, .vector = 17, .has_error = true });
+
+	world_make(IRQCHIP_NONE);
+	V->hw.cr0 |= 1;
+	V->hw.segs[SEG_CS].dpl = V->hw.segs[SEG_SS].dpl = 3;
+	shim_cpu_caps[X86_FEATURE_SPLIT_LOCK_DETECT / 32] |= BIT(X86_FEATURE_SPLIT_LOCK_DETECT % 32);
+	shim_split_lock_ok = true;
+	shim_split_locks = 0;
+	step(ac);
+	CHECK_RAN(1);
+	CHECK_EQ(shim_split_locks, 1);
+	CHECK_EQ(world_delivered[1].kind, EVENT_NONE);
+	V->hw.cr0 |= X86_CR0_AM;
+	step(ac);
+	CHECK_RAN(1);
+	CHECK_EQ(world_delivered[1].kind, EVENT_NONE);
+	V->hw.rflags |= X86_EFLAGS_AC;
+	step(ac);
+	CHECK_RAN(1);
+	CHECK_EQ(shim_split_locks, 2);
+	CHECK_EQ(world_delivered[1].vector, 17);
+	/* Not at CPL 0. The kernel has had enough of it. */
+	V->hw.segs[SEG_CS].dpl = V->hw.segs[SEG_SS].dpl = 0;
+	shim_split_lock_ok = false;
+	step(ac);
+	CHECK_EQ(run(), 0);
+	CHECK_EQ(R->exit_reason, KVM_EXIT_EXCEPTION);
+	CHECK_EQ(R->ex.exception, 17);
+	CHECK_EQ(shim_split_locks, 3);
+	shim_cpu_caps[X86_FEATURE_SPLIT_LOCK_DETECT / 32] = 0;
+	world_end();
+}
+
 TEST(reflected_exceptions)
 {
 	world_make(IRQCHIP_NONE);

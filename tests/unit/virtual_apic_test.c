@@ -81,6 +81,21 @@ TEST(told_and_not_injected)
 	end();
 }
 
+/* A processor without x2APIC virtualization: in that mode all of it is ours. */
+TEST(not_in_x2apic_mode)
+{
+	make(IRQCHIP_KERNEL);
+	hw_caps.virtual_x2apic = false;
+	V->apic.x2apic_allowed = true;
+	CHECK_EQ(lapic_set_base(&V->apic, V->apic.base | X2APIC_ENABLE, false), 0);
+	send(0x51);
+	CHECK_RAN(0);
+	CHECK(!V->hw.apic_delivers);
+	CHECK_EQ(V->hw.apic_mode, HW_APIC_NONE);
+	CHECK_EQ(world_delivered[0].vector, 0x51);
+	end();
+}
+
 /* While the guest runs IRR is the processor's, which doesn't lock it. */
 static void sent_meanwhile(struct hw_vcpu *hw, const struct hw_event *ev)
 {

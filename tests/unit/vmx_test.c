@@ -350,6 +350,7 @@ static void host_cpu(enum model model)
 	host_bugs = 0;
 	host_cr4 = 0x3406e0;
 	vmxon_result = 0;
+	shim_pt_vmx = 0;
 	memset(shim_cpuid, 0, sizeof(shim_cpuid));
 	shim_cpuid[0] = (struct shim_cpuid){ .leaf = 1, .ecx = BIT(5) };
 	*shim_msr(MSR_IA32_FEAT_CTL) = 0;
@@ -570,6 +571,7 @@ TEST(enable_disable)
 {
 	begin(NEW);
 	CHECK(vmx_on[0] && (host_cr4 & BIT(13)) && vmx_is_on());
+	CHECK_EQ(shim_pt_vmx, 1);
 	/* The firmware had left it open: locked, with VMX. */
 	CHECK_EQ(*shim_msr(MSR_IA32_FEAT_CTL), FEAT_CTL_LOCKED | FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX);
 	CHECK_EQ(hw_enable_cpu(), -EBUSY);
@@ -578,6 +580,7 @@ TEST(enable_disable)
 	/* The VMCS goes to memory first; vmxoff() checks that none is active. */
 	hw_disable_cpu();
 	CHECK(!vmx_on[0] && !(host_cr4 & BIT(13)) && hw.cpu == -1 && (hw.work & WORK_LAUNCH));
+	CHECK_EQ(shim_pt_vmx, 0);
 	/* Twice, as in a crash after a reboot: nothing that would be #UD. */
 	hw_disable_cpu();
 	hw_crash_cpu();
@@ -668,6 +671,7 @@ TEST(vmxon_fails)
 	vmxon_result = -EIO;
 	CHECK_EQ(hw_enable_cpu(), -EIO);
 	CHECK(!(host_cr4 & BIT(13)) && !vmx_is_on());
+	CHECK_EQ(shim_pt_vmx, 0);
 	vmxon_result = 0;
 	hw_teardown();
 }
@@ -791,7 +795,7 @@ TEST(plain_exits)
 		{ EXIT_REASON_LDTR_TR, EXIT_DESC_TABLE }, { EXIT_REASON_PREEMPTION_TIMER, EXIT_PREEMPTION_TIMER }, { EXIT_REASON_XSETBV, EXIT_XSETBV },
 		{ EXIT_REASON_INVPCID, EXIT_INVPCID }, { EXIT_REASON_PML_FULL, EXIT_PML_FULL }, { EXIT_REASON_XSAVES, EXIT_VIRT_INSN },
 		{ EXIT_REASON_XRSTORS, EXIT_VIRT_INSN }, { EXIT_REASON_ENCLS, EXIT_VIRT_INSN }, { EXIT_REASON_RDRAND, EXIT_VIRT_INSN },
-		{ EXIT_REASON_RDSEED, EXIT_VIRT_INSN }, { 4, EXIT_UNKNOWN }, { 5, EXIT_UNKNOWN }, { 6, EXIT_UNKNOWN }, { 35, EXIT_UNKNOWN },
+		{ EXIT_REASON_RDSEED, EXIT_VIRT_INSN }, { 76, EXIT_VIRT_INSN }, { 77, EXIT_VIRT_INSN }, { 4, EXIT_UNKNOWN }, { 5, EXIT_UNKNOWN }, { 6, EXIT_UNKNOWN }, { 35, EXIT_UNKNOWN },
 		{ 42, EXIT_UNKNOWN }, { 79, EXIT_UNKNOWN }, { 80, EXIT_UNKNOWN }, { 0xffff, EXIT_UNKNOWN },
 	};
 
@@ -1638,7 +1642,12 @@ TEST(translations)
 	invepts = invvpids = 0;
 	hw_flush_tlb_gva(&hw, 0x123000);
 	CHECK(invvpids == 1 && last_invvpid == 0 && last_invvpid_gva == 0x123000 && !invepts);
-	hw_flush_tlb_all(&hw);
+	hw_flush_tlb_gva(&hw, 0xffff800000000000);
+	CHECK(invvpids == 2 && !(hw.work & WORK_FLUSH));
+	/* No address for INVVPID. */
+	hw_flush_tlb_gva(&hw, 0x800000000000);
+	CHECK(invvpids == 2 && (hw.work & WORK_FLUSH));
+	invvpids = 1;
 	CHECK(!invepts);
 	exit_with(EXIT_REASON_CPUID, 0);
 	CHECK(invepts == 1 && last_invept == hw.eptp && invvpids == 2 && last_invvpid == 1);

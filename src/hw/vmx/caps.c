@@ -9,6 +9,7 @@
 #include <asm/cpufeature.h>
 #include <asm/io.h>
 #include <asm/msr.h>
+#include <asm/perf_event.h>
 #include <asm/processor.h>
 #include <asm/tlbflush.h>
 #include "hw/hw.h"
@@ -315,10 +316,13 @@ int hw_enable_cpu(void)
 	if (__read_cr4() & X86_CR4_VMXE)
 		return -EBUSY;
 	vmx_lock_feature_control();
+	/* Some CPUs can't trace while VMX is on (IA32_VMX_MISC[14]): perf has to know. */
+	intel_pt_handle_vmx(1);
 	cr4_set_bits(X86_CR4_VMXE);
 	err = vmxon(virt_to_phys(cpu->vmxon));
 	if (err) {
 		cr4_clear_bits(X86_CR4_VMXE);
+		intel_pt_handle_vmx(0);
 		return err;
 	}
 	cpu->current_vmcs = NULL;
@@ -342,6 +346,7 @@ void hw_disable_cpu(void)
 		vmcs_clear_here(hw);
 	vmxoff();
 	cr4_clear_bits(X86_CR4_VMXE);
+	intel_pt_handle_vmx(0);
 }
 
 /*
@@ -395,9 +400,11 @@ void hw_flush_tlb_gva(struct hw_vcpu *hw, gva_t gva)
 {
 	/*
 	 * The CPU that the vCPU comes from, or goes to, is flushed as a whole: only this one
-	 * counts.
+	 * counts. INVVPID fails for an address that isn't canonical on this CPU, which INVLPG takes
+	 * as it takes any other.
 	 */
-	if (hw->vpid && (vmx_config.vpid & VMX_VPID_EXTENT_INDIVIDUAL_ADDR_BIT))
+	if (hw->vpid && (vmx_config.vpid & VMX_VPID_EXTENT_INDIVIDUAL_ADDR_BIT) &&
+	    sign_extend64(gva, 47) == gva)
 		invvpid(VMX_VPID_EXTENT_INDIVIDUAL_ADDR, hw->vpid, gva);
 	else
 		hw_flush_tlb_all(hw);

@@ -5,6 +5,7 @@
 #include <asm/apicdef.h>
 #include <asm/mce.h>
 #include <asm/ptrace.h>
+#include "core/compat.h"
 #include "hw/hw.h"
 
 #define PLAIN(kind)	((kind) | EXIT_PLAIN)
@@ -63,6 +64,8 @@ const u8 vmx_exit_kinds[EXIT_REASONS] = {
 	[EXIT_REASON_RDSEED] = INSN(EXIT_VIRT_INSN),
 	[EXIT_REASON_XSAVES] = INSN(EXIT_VIRT_INSN),
 	[EXIT_REASON_XRSTORS] = INSN(EXIT_VIRT_INSN),
+	[EXIT_REASON_SEAMCALL] = INSN(EXIT_VIRT_INSN),
+	[EXIT_REASON_TDCALL] = INSN(EXIT_VIRT_INSN),
 };
 
 /* Exit qualifications (SDM 3C, 28.2.1). */

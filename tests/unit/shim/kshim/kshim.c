@@ -1121,6 +1121,9 @@ unsigned int tsc_khz = shim_tsc_khz;
 u64 shim_xcr0 = 7, shim_cr4;
 struct cpuinfo_x86 boot_cpu_data = { .x86 = 0x17, .x86_vendor = X86_VENDOR_AMD, .x86_phys_bits = 48, .x86_virt_bits = 48 };
 struct shim_cpuid shim_cpuid[64];
+bool shim_split_lock_ok;
+int shim_pt_vmx;
+unsigned long shim_split_locks;
 
 u64 *shim_msr(u32 index)
 {

@@ -43,6 +43,13 @@ extern struct cpuinfo_x86 boot_cpu_data;
 #define static_cpu_has	boot_cpu_has
 #define this_cpu_has	boot_cpu_has
 #define boot_cpu_has_bug(b)	0
+/* What the kernel says of a split lock of the guest's, and how often it was asked. */
+extern bool shim_split_lock_ok;
+extern unsigned long shim_split_locks;
+#define handle_guest_split_lock(ip)	(shim_split_locks++, shim_split_lock_ok)
+/* > 0: perf knows that VMX is on. */
+extern int shim_pt_vmx;
+#define intel_pt_handle_vmx(on)	((void)(shim_pt_vmx += (on) ? 1 : -1))
 struct shim_cpuid { u32 leaf, index, eax, ebx, ecx, edx; };
 extern struct shim_cpuid shim_cpuid[64];	/* what the host's CPUID says; the rest is 0 */
 void cpuid_count(u32 leaf, u32 index, u32 *a, u32 *b, u32 *c, u32 *d);
