@@ -80,7 +80,7 @@ void mmu_recover_init(struct mmu *mmu)
 	INIT_DELAYED_WORK(&mmu->recover, mmu_recover);
 }
 
-void mmu_recover_end(struct mmu *mmu)
+void mmu_quiesce(struct mmu *mmu)
 {
 	cancel_delayed_work_sync(&mmu->recover);
 }

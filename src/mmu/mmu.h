@@ -19,7 +19,12 @@ struct mmu;			/* mmu/tdp.h */
  * api/notifier.c, which calls mmu_invalidate_*().
  */
 int mmu_init(struct mmu *mmu, struct vm *vm);
-/** mmu_destroy() - free every table, promptly; no vCPU is left. May sleep. */
+/**
+ * mmu_quiesce() - what works by itself on the TDP is over; it tells the vCPUs of what it did, so this
+ * comes before their end. Nobody faults any more. May sleep.
+ */
+void mmu_quiesce(struct mmu *mmu);
+/** mmu_destroy() - after mmu_quiesce(): free every table, promptly; no vCPU is left. May sleep. */
 void mmu_destroy(struct mmu *mmu);
 /** mmu_drop_apic_page() - the LAPIC's page is nowhere in guest memory from here on. IRQs on. */
 void mmu_drop_apic_page(struct mmu *mmu);

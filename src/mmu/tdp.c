@@ -109,7 +109,6 @@ void mmu_destroy(struct mmu *mmu)
 {
 	if (!mmu->root)
 		return;
-	mmu_recover_end(mmu);
 	free_subtree(mmu->root);
 	mmu->root = NULL;
 	if (!mmu->deferred)

@@ -175,11 +175,10 @@ int host_map_level(struct mm_struct *mm, hva_t hva);
  */
 void mmu_drop_small(struct mmu *mmu, const struct memslot *slot);
 /**
- * mmu_recover_init(), mmu_recover_end() - with the VM's tables; the second waits for the work.
+ * mmu_recover_init() - with the VM's tables; mmu_quiesce() waits for the work.
  * mmu_recover_later() - a large page was split to be executed from. Any context.
  */
 void mmu_recover_init(struct mmu *mmu);
-void mmu_recover_end(struct mmu *mmu);
 void mmu_recover_later(struct mmu *mmu);
 
 /* ------------------------------------------------------------------ fault.c */

@@ -54,8 +54,8 @@ destroy_vm:
 
 /**
  * vm_x86_destroy() - the last reference is gone. What still reaches a vCPU from outside goes first
- * (changes of the host's clock, eventfds, the PIT), then the vCPUs, then what they stood on. May
- * sleep.
+ * (changes of the host's clock, eventfds, the PIT, the MMU's own work), then the vCPUs, then what
+ * they stood on. May sleep.
  */
 void vm_x86_destroy(struct vm_x86 *vm)
 {
@@ -64,6 +64,7 @@ void vm_x86_destroy(struct vm_x86 *vm)
 
 	clock_vm_destroy(vm);
 	irqchip_quiesce(&vm->irqchip);
+	mmu_quiesce(&vm->mmu);
 	vm_for_each_vcpu(i, vcpu, &vm->vm)
 		vcpu_x86_destroy(vcpu);
 	irqchip_destroy(&vm->irqchip);

@@ -297,6 +297,7 @@ static void host_replace(unsigned long hva, struct host_pte *pte)
 
 static void vm_unmake(void)
 {
+	mmu_quiesce(&test_mmu);
 	mmu_destroy(&test_mmu);
 	synchronize_rcu();
 	shim_run_works();

@@ -787,6 +787,16 @@ TEST(works_wait_at_the_end_of_a_vm)
 	CHECK_EQ(pits_ended, 1);
 }
 
+/* So does the MMU's own, which looks at vCPUs. ASan sees one that is gone. */
+TEST(mmu_is_quiet_before_the_vcpus_go)
+{
+	world_quiesced = 0;
+	world_make(IRQCHIP_KERNEL);
+	world_vcpu(1);
+	world_end();
+	CHECK_EQ(world_quiesced, 1);
+}
+
 static struct memslots *slots_before;
 
 static void all_slots_go(void)

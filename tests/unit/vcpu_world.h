@@ -69,7 +69,17 @@ static int world_faults;
 
 int mmu_init(struct mmu *mmu, struct vm *vm)
 {
+	mmu->vm = vm;
 	return 0;
+}
+
+static int world_quiesced;
+
+/* What is waited for may be telling the vCPUs of tables that it has dropped. */
+void mmu_quiesce(struct mmu *mmu)
+{
+	vm_flush_remote_tlbs(mmu->vm);
+	world_quiesced++;
 }
 
 void mmu_destroy(struct mmu *mmu)
