@@ -239,7 +239,8 @@ static noinline bool fast_cr8_write(struct vcpu_x86 *v, const struct hw_exit *ex
 	u8 reg = exit->cr.reg;
 	u64 val;
 
-	if (exit->cr.nr != 8 || !v->has_apic)
+	if (exit->cr.nr != 8 || !v->has_apic ||
+	    (hw_rflags(&v->hw) & (X86_EFLAGS_TF | X86_EFLAGS_RF)))
 		return false;
 	if (!exit->cr.operand_known || !len) {
 		if (!insn_usual_form(v, EXIT_CR_WRITE, &word))
@@ -289,11 +290,6 @@ noinline bool fast_doorbell(struct vcpu_x86 *v, const struct hw_exit *exit)
 	v->vcpu.stats.io_exits++;
 	vcpu_advance_rip(v, exit->insn_len);
 	return true;
-}
-
-static bool is_stepping(struct vcpu_x86 *v)
-{
-	return hw_rflags(&v->hw) & (X86_EFLAGS_TF | X86_EFLAGS_RF);
 }
 
 /*
@@ -387,8 +383,6 @@ noinline bool fast_rare_insn(struct vcpu_x86 *v, u32 kind)
 /** fast_other() - fast_exit() for the other kinds. */
 bool fast_other(struct vcpu_x86 *v, struct hw_exit *exit)
 {
-	if (unlikely(is_stepping(v)))
-		return false;
 	if (exit->kind == EXIT_CR_WRITE)
 		return fast_cr8_write(v, exit);
 	if (exit->kind == EXIT_PREEMPTION_TIMER)

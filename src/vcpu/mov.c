@@ -176,12 +176,12 @@ static __always_inline bool mov_made_exit(struct vcpu_x86 *v, const struct mov_s
 
 /*
  * Is @s the site of the MOV that made @exit, an EXIT_NPF? Not when it is being stepped, which has
- * consequences. Preemption or page faults off.
+ * consequences. RF says nothing of the guest here (mov_ends()). Preemption or page faults off.
  */
 static __always_inline bool mov_site_is(struct vcpu_x86 *v, const struct mov_site *s,
 					const struct hw_exit *exit)
 {
-	if (unlikely(hw_rflags(&v->hw) & (X86_EFLAGS_TF | X86_EFLAGS_RF)))
+	if (unlikely(hw_rflags(&v->hw) & X86_EFLAGS_TF))
 		return false;
 	if (s->rip != hw_rip(&v->hw) || s->cr3 != hw_cr3(&v->hw) ||
 	    s->generation != memslots(v->vcpu.vm)->generation)
@@ -227,6 +227,18 @@ static void mov_load(struct vcpu_x86 *v, const struct emu_mov *m, u64 val)
 			   (hw_reg(&v->hw, m->reg) & ~(mask << shift)) | (val & mask) << shift);
 }
 
+/*
+ * RF ends with the instruction. Intel's processors save it as 1 whenever one has to be executed
+ * again, as after an EPT violation or APIC access (SDM 3C, 28.3.3).
+ */
+static __always_inline void mov_ends(struct vcpu_x86 *v)
+{
+	u64 rflags = hw_rflags(&v->hw);
+
+	if (unlikely(rflags & X86_EFLAGS_RF))
+		hw_set_rflags(&v->hw, rflags & ~(u64)X86_EFLAGS_RF);
+}
+
 /* ------------------------------------------------------------------ IRQs off */
 
 /* All of the LAPIC but what an EOI must tell others, which waits until IRQs are on. */
@@ -266,6 +278,7 @@ static void mov_await(struct vcpu_x86 *v, const struct emu_mov *m, gpa_t gpa, u6
 	v->pio.insn_len = m->insn_len;
 	v->awaited_mov = m;
 	v->awaited = m->store ? AWAIT_STORE : AWAIT_LOAD;
+	mov_ends(v);
 }
 
 /* It is known that nobody else wants the access. */
@@ -297,6 +310,7 @@ static __always_inline void fast_mov_end(struct vcpu_x86 *v, const struct emu_mo
 {
 	v->vcpu.stats.pf_mmio_emulate++;
 	vcpu_advance_rip(v, m->insn_len);
+	mov_ends(v);
 }
 
 static noinline bool fast_mov_lapic(struct vcpu_x86 *v, const struct hw_exit *exit)
@@ -471,6 +485,7 @@ bool vcpu_mov(struct vcpu_x86 *v, const struct hw_exit *exit, int *next)
 	if (!m->store)
 		mov_load(v, m, val);
 	vcpu_advance_rip(v, m->insn_len);
+	mov_ends(v);
 	*next = NEXT_GUEST;
 	return true;
 }

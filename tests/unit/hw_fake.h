@@ -55,6 +55,10 @@ static inline void hw_enter_guest(struct hw_vcpu *hw, struct hw_exit *exit)
 	hw->entries++;
 	hw->injected.kind = EVENT_NONE;
 	*exit = hw->script(hw, &delivered);
+	/* SDM 3C, 28.3.3: the instruction is to be executed again, once its breakpoint was met. */
+	if ((BIT_ULL(exit->kind) & (BIT_ULL(EXIT_NPF) | BIT_ULL(EXIT_NPF_MISCONFIG) | BIT_ULL(EXIT_APIC_ACCESS) | BIT_ULL(EXIT_PML_FULL))) &&
+	    exit->vectoring.kind == EVENT_NONE)
+		hw->rflags |= X86_EFLAGS_RF;
 }
 
 static inline void hw_begin_turn(struct hw_vcpu *hw)

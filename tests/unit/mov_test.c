@@ -15,9 +15,12 @@ static bool fast(struct hw_exit exit)
 {
 	bool r;
 
+	V->hw.rflags |= X86_EFLAGS_RF;		/* as at each EPT violation */
 	local_irq_disable();
 	r = fast_exit(V, &exit);
 	local_irq_enable();
+	/* It ends with the instruction, and only then. */
+	CHECK_EQ(!!(V->hw.rflags & X86_EFLAGS_RF), !r && !V->awaited);
 	return r;
 }
 
@@ -44,6 +47,7 @@ static void once(u32 access, u64 answer)
 		memcpy(R->mmio.data, &answer, 8);
 	CHECK_EQ(V->hw.rip, 0x8000);
 	CHECK_RAN(0);
+	CHECK(!(V->hw.rflags & X86_EFLAGS_RF));
 }
 
 static u64 written(void)

@@ -191,7 +191,7 @@ unsigned long shim_copy(void *to, const void *from, unsigned long user, unsigned
 #define user_access_end()	do { } while (0)
 #define user_read_access_end()	do { } while (0)
 #define user_write_access_end()	do { } while (0)
-#define unsafe_get_user(x, p, l) do { typeof(*(p)) _ug; if (shim_copy(&_ug, p, (unsigned long)(p), sizeof(_ug), false)) goto l; (x) = _ug; } while (0)
+#define unsafe_get_user(x, p, l) do { typeof(*(p)) _ug; if (shim_copy((void *)&_ug, p, (unsigned long)(p), sizeof(_ug), false)) goto l; (x) = _ug; } while (0)
 #define unsafe_put_user(x, p, l) do { typeof(*(p)) _up = (x); if (shim_copy(p, &_up, (unsigned long)(p), sizeof(_up), true)) goto l; } while (0)
 /* 0 success, 1 another value was there, -EFAULT. */
 #define __try_cmpxchg_user(p, o, n, l) ({ int _tr = -EFAULT; if (shim_user_access((unsigned long)(p), sizeof(*(p))) == SHIM_USER_RW) _tr = !try_cmpxchg(p, o, n); _tr; })
