@@ -630,6 +630,20 @@ static __always_inline void end_awaited(struct vcpu_x86 *v)
 }
 
 /*
+ * A fast exit leaves an EOI queued for the next turn, and there may be none. The VMM, which may save
+ * the state now, finds it passed on; its own IOAPIC's it is told of, before a signal, which stays
+ * pending.
+ */
+static noinline int pass_on_eois(struct vcpu_x86 *v, int r)
+{
+	vcpu_level_eoi(v);
+	if ((r == -EINTR || r == -ERESTARTNOHAND) &&
+	    vcpu_check_request(&v->vcpu, REQ_IOAPIC_EOI_EXIT))
+		return request_eoi_exit(v);
+	return r;
+}
+
+/*
  * What the VMM may want instead of the guest's turn, in one look: to be told when it may inject, and
  * KVM_RUN's end.
  */
@@ -679,6 +693,8 @@ int vcpu_run(struct vcpu_x86 *v)
 	run->exit_reason = KVM_EXIT_UNKNOWN;
 	fpu_load_guest(v);
 	r = run_inside(v, wishes);
+	if (unlikely(r < 0 || v->apic.eois_queued))
+		r = pass_on_eois(v, r);
 	fpu_put_guest(v);
 	run_end(v);
 	WRITE_ONCE(v->vcpu.wants_to_run, false);
