@@ -28,10 +28,16 @@ static noinline void sigmask_enter(struct vcpu *vcpu)
 	sigprocmask(SIG_SETMASK, &vcpu->sigset, &current->real_blocked);
 }
 
-static noinline void sigmask_leave(struct vcpu *vcpu)
+/*
+ * A change of the mask clears TIF_SIGPENDING when no signal waits. Without it nobody on the way to
+ * user mode would look at a restart that KVM_RUN asks for (host_work() in vcpu/run.c).
+ */
+static noinline void sigmask_leave(struct vcpu *vcpu, long err)
 {
 	sigprocmask(SIG_SETMASK, &current->real_blocked, NULL);
 	sigemptyset(&current->real_blocked);
+	if (err == -ERESTARTNOHAND)
+		set_thread_flag(TIF_SIGPENDING);
 }
 
 static __always_inline long vcpu_run_loaded(struct vcpu *vcpu)
@@ -45,7 +51,7 @@ static __always_inline long vcpu_run_loaded(struct vcpu *vcpu)
 		sigmask_enter(vcpu);
 	err = vcpu_run(to_x86(vcpu));
 	if (unlikely(vcpu->sigset_active))
-		sigmask_leave(vcpu);
+		sigmask_leave(vcpu, err);
 	vcpu_put(vcpu);
 	WRITE_ONCE(vcpu->task, NULL);
 	return err;
