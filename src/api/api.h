@@ -35,7 +35,7 @@ extern struct list_head vm_list;
 /** vm_may_use() - 0, or -EIO: the VM is another process's, or dead. */
 static inline int vm_may_use(const struct vm *vm)
 {
-	return vm->mm != current->mm || READ_ONCE(vm->vm_dead) ? -EIO : 0;
+	return vm->mm != current->mm || data_race(vm->vm_dead) ? -EIO : 0;
 }
 
 /* memory.c: KVM_SET_USER_MEMORY_REGION and the dirty log. */

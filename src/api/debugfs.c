@@ -22,8 +22,10 @@ static u64 sum_vcpu_stat(struct vm *vm, u32 i)
 	unsigned long n;
 	u64 sum = 0;
 
-	vm_for_each_vcpu(n, vcpu, vm)
+	vm_for_each_vcpu(n, vcpu, vm) {
+		vcpu_update_stats(vcpu);
 		sum += READ_ONCE(((const u64 *)&vcpu->stats)[i]);
+	}
 	return sum;
 }
 

@@ -25,7 +25,7 @@ static int second_state;
 
 bool host_goes_down(void)
 {
-	return READ_ONCE(going_down);
+	return data_race(going_down);
 }
 
 /* IRQs off. */

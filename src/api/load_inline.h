@@ -20,14 +20,14 @@ static __always_inline void vcpu_load(struct vcpu *vcpu)
 
 	vcpu_set_running(vcpu);
 	preempt_notifier_register(&vcpu->preempt_notifier);
-	vcpu_load_cpu(vcpu, cpu);
+	vcpu_load_cpu(vcpu, cpu, SCHED_IOCTL);
 	put_cpu();
 }
 
 static __always_inline void vcpu_put(struct vcpu *vcpu)
 {
 	preempt_disable();
-	vcpu_put_cpu(vcpu);
+	vcpu_put_cpu(vcpu, SCHED_IOCTL);
 	preempt_notifier_unregister(&vcpu->preempt_notifier);
 	vcpu_set_running(NULL);
 	preempt_enable();

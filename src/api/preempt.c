@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The scheduler's door. It knows no architecture: what an architecture has are vcpu_load_cpu() and
- * vcpu_put_cpu(), and it may ask vcpu->scheduled_out in them whether the host's state can have
- * changed.
+ * vcpu_put_cpu().
  *
  * All flags are written by the vCPU's own thread, and read by other CPUs (directed yield, steal
  * time, wake-ups): WRITE_ONCE.
@@ -25,13 +24,12 @@ static void vcpu_sched_out(struct preempt_notifier *notifier, struct task_struct
 {
 	struct vcpu *vcpu = notified_vcpu(notifier);
 
-	WRITE_ONCE(vcpu->scheduled_out, true);
 	/* Still runnable: not asleep of its own will. Others may give it their time. */
 	if (compat_task_is_runnable(current) && vcpu->wants_to_run) {
 		WRITE_ONCE(vcpu->preempted, true);
 		WRITE_ONCE(vcpu->ready, true);
 	}
-	vcpu_put_cpu(vcpu);
+	vcpu_put_cpu(vcpu, SCHED_SWITCH);
 	vcpu_set_running(NULL);
 }
 
@@ -43,8 +41,7 @@ static void vcpu_sched_in(struct preempt_notifier *notifier, int cpu)
 	WRITE_ONCE(vcpu->preempted, false);
 	WRITE_ONCE(vcpu->ready, false);
 	vcpu_set_running(vcpu);
-	vcpu_load_cpu(vcpu, cpu);
-	WRITE_ONCE(vcpu->scheduled_out, false);
+	vcpu_load_cpu(vcpu, cpu, SCHED_SWITCH);
 }
 
 static struct preempt_ops vcpu_preempt_ops = {

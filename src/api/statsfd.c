@@ -36,6 +36,7 @@ static ssize_t stats_vcpu_read(struct file *file, char __user *buf, size_t len, 
 	struct vcpu *vcpu = file->private_data;
 	char id[STATS_NAME_SIZE] = {};
 
+	vcpu_update_stats(vcpu);
 	snprintf(id, sizeof(id), "kvm-%d/vcpu-%u", vcpu->vm->pid, vcpu->id);
 	return stats_read(&vcpu_stats_table, id, (const u64 *)&vcpu->stats, buf, len, pos);
 }

@@ -14,31 +14,11 @@
 #include <asm/tsc.h>
 #include "api/api.h"
 #include "api/load_inline.h"
+#include "vcpu/run_inline.h"
 
 #define MAX_IO_MSRS	256	/* KVM_GET_MSRS, KVM_SET_MSRS: fewer at once */
 
 /* ------------------------------------------------------------------ KVM_RUN */
-
-/*
- * KVM_SET_SIGNAL_MASK holds while the guest runs. real_blocked keeps what the mask unblocks from
- * being thrown away as ignored.
- */
-static noinline void sigmask_enter(struct vcpu *vcpu)
-{
-	sigprocmask(SIG_SETMASK, &vcpu->sigset, &current->real_blocked);
-}
-
-/*
- * A change of the mask clears TIF_SIGPENDING when no signal waits. Without it nobody on the way to
- * user mode would look at a restart that KVM_RUN asks for (host_work() in vcpu/run.c).
- */
-static noinline void sigmask_leave(struct vcpu *vcpu, long err)
-{
-	sigprocmask(SIG_SETMASK, &current->real_blocked, NULL);
-	sigemptyset(&current->real_blocked);
-	if (err == -ERESTARTNOHAND)
-		set_thread_flag(TIF_SIGPENDING);
-}
 
 static __always_inline long vcpu_run_loaded(struct vcpu *vcpu)
 {
@@ -47,20 +27,16 @@ static __always_inline long vcpu_run_loaded(struct vcpu *vcpu)
 	/* From here on kicks find the thread; until it is cleared the task can't exit. */
 	WRITE_ONCE(vcpu->task, current);
 	vcpu_load(vcpu);
-	if (unlikely(vcpu->sigset_active))
-		sigmask_enter(vcpu);
 	err = vcpu_run(to_x86(vcpu));
-	if (unlikely(vcpu->sigset_active))
-		sigmask_leave(vcpu, err);
+	/* Addresses in it are made again, which costs less than to keep them while the guest runs. */
+	OPTIMIZER_HIDE_VAR(vcpu);
 	vcpu_put(vcpu);
 	WRITE_ONCE(vcpu->task, NULL);
 	return err;
 }
 
-/*
- * The one ioctl whose cost counts. A function of its own: the others' frame is larger, and guarded.
- */
-static noinline long vcpu_ioctl_run(struct vcpu *vcpu, unsigned long arg)
+/* The one ioctl whose cost counts. */
+static noinline __noclone long vcpu_ioctl_run(struct vcpu *vcpu, unsigned long arg)
 {
 	long err = vm_may_use(vcpu->vm);
 
@@ -74,7 +50,25 @@ static noinline long vcpu_ioctl_run(struct vcpu *vcpu, unsigned long arg)
 		err = -EIO;
 	else
 		err = vcpu_run_loaded(vcpu);
+	OPTIMIZER_HIDE_VAR(vcpu);
 	mutex_unlock(&vcpu->mutex);
+	return err;
+}
+VCPU_RUN_FRAME(vcpu_ioctl_run);
+
+/*
+ * KVM_SET_SIGNAL_MASK holds while the guest runs. real_blocked keeps what the mask unblocks from
+ * being thrown away as ignored. The mask is one word, and that of this moment.
+ */
+static noinline long vcpu_ioctl_run_masked(struct vcpu *vcpu, unsigned long arg)
+{
+	sigset_t set = vcpu->sigset;
+	long err;
+
+	sigprocmask(SIG_SETMASK, &set, &current->real_blocked);
+	err = vcpu_ioctl_run(vcpu, arg);
+	sigprocmask(SIG_SETMASK, &current->real_blocked, NULL);
+	sigemptyset(&current->real_blocked);
 	return err;
 }
 
@@ -590,8 +584,12 @@ static noinline long vcpu_other_ioctl(struct vcpu *vcpu, unsigned int ioctl, uns
 
 static long vcpu_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 {
-	return likely(ioctl == KVM_RUN) ? vcpu_ioctl_run(file->private_data, arg)
-					: vcpu_other_ioctl(file->private_data, ioctl, arg);
+	struct vcpu *vcpu = file->private_data;
+
+	if (unlikely(ioctl != KVM_RUN))
+		return vcpu_other_ioctl(vcpu, ioctl, arg);
+	return unlikely(data_race(vcpu->sigset_active)) ? vcpu_ioctl_run_masked(vcpu, arg)
+							: vcpu_ioctl_run(vcpu, arg);
 }
 
 static vm_fault_t vcpu_page_fault(struct vm_fault *vmf)

@@ -134,6 +134,7 @@ int iobus_add(struct vm *vm, struct iobus *bus, const struct iodev *dev)
 	for (; old && i < old->count; i++)
 		iodevs_append(bus, new, &old->dev[i]);
 	rcu_assign_pointer(bus->devs, new);
+	WRITE_ONCE(bus->filter, new->filter);
 	/*
 	 * Who still looks at the old set holds RCU, or has IRQs off, which the grace period waits
 	 * for too. Nobody waits here: no device goes.
@@ -165,6 +166,7 @@ int iobus_del(struct vm *vm, struct iobus *bus, const void *dev)
 		return -ENOENT;
 	}
 	rcu_assign_pointer(bus->devs, new);
+	WRITE_ONCE(bus->filter, new->filter);
 	/* Nobody finds the device any more when this returns. */
 	synchronize_rcu_expedited();
 	kvfree(old);

@@ -37,8 +37,10 @@ struct iodevs {
 
 struct iobus {
 	struct iodevs __rcu *devs;
+	u64 filter;		/* of the newest set; who sees it late comes before the change */
 	u8 block_shift;		/* blocks of the filter: 16 ports, or a page */
 };
+#define PIO_BLOCK_SHIFT	4
 
 #define IOBUS_MAX_DEVS	1000	/* without ioeventfds */
 /* their eventfds may be closed, so the limit of open files doesn't bound them */
@@ -72,23 +74,24 @@ int iobus_add(struct vm *vm, struct iobus *bus, const struct iodev *dev);
 int iobus_del(struct vm *vm, struct iobus *bus, const void *dev);
 void iobus_destroy(struct iobus *bus);
 
-/* The filter's bit for the block that @addr is in. */
-static inline u64 iobus_block(const struct iobus *bus, gpa_t addr)
+static inline u64 iobus_block_bit(u64 block)
 {
-	u64 block = addr >> bus->block_shift;
-
 	return BIT_ULL((block ^ block >> 6) & 63);
 }
 
-/**
- * iobus_may_have() - false: no device has @addr, nor a longer access that begins there. Context as
- * iobus_find().
- */
-static inline bool iobus_may_have(const struct iobus *bus, gpa_t addr)
+/* The filter's bit for the block that @addr is in. */
+static inline u64 iobus_block(const struct iobus *bus, gpa_t addr)
 {
-	struct iodevs *devs = rcu_dereference_check(bus->devs, rcu_read_lock_any_held());
+	return iobus_block_bit(addr >> bus->block_shift);
+}
 
-	return devs && (devs->filter & iobus_block(bus, addr));
+/**
+ * iobus_may_have_port() - false: no device has @port, nor a longer access that begins there. Any
+ * context.
+ */
+static inline bool iobus_may_have_port(const struct iobus *pio, u16 port)
+{
+	return READ_ONCE(pio->filter) & iobus_block_bit(port >> PIO_BLOCK_SHIFT);
 }
 
 #endif

@@ -77,8 +77,7 @@ struct vcpu {
 	unsigned long event_due;
 	enum vcpu_mode mode;
 	int cpu;	/* where it is loaded; -1: nowhere. Written with preemption off */
-	bool scheduled_out;		/* true from before put to after load of a context switch */
-	bool preempted;	/* ... and the task was still runnable when it was switched out */
+	bool preempted;	/* switched out, and the task was still runnable */
 	bool ready;			/* runnable and worth a directed yield */
 	bool in_kernel;			/* guest CPL 0 when it was switched out */
 	bool wants_to_run;	/* inside KVM_RUN, and immediate_exit was clear at its start */

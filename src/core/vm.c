@@ -76,7 +76,7 @@ int vm_init(struct vm *vm)
 	INIT_LIST_HEAD(&vm->ioeventfds);
 	INIT_LIST_HEAD(&vm->coalesced_zones);
 	xa_init(&vm->vcpus);
-	vm->pio.block_shift = 4;
+	vm->pio.block_shift = PIO_BLOCK_SHIFT;
 	vm->mmio.block_shift = PAGE_SHIFT;
 	vm->params = vm_default_params;
 	vm->max_vcpu_id = VM_MAX_VCPUS;

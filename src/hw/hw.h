@@ -197,8 +197,9 @@ void hw_vcpu_reset(struct hw_vcpu *hw, enum hw_reset how);
 /**
  * hw_load() - this vCPU will run on this CPU. Preemption off. @scheduled_out: the same task had it
  * before on a context switch (host state that can't have changed may be kept).
+ * true: it was on another CPU last, or another vCPU was here since, or the CPU has been off.
  */
-static inline void hw_load(struct hw_vcpu *hw, int cpu, bool scheduled_out);
+static inline bool hw_load(struct hw_vcpu *hw, int cpu, bool scheduled_out);
 /**
  * hw_put() - it will not for a while: give the CPU its host state back (MSRs, segments). Preemption
  * off.
@@ -206,9 +207,9 @@ static inline void hw_load(struct hw_vcpu *hw, int cpu, bool scheduled_out);
 static inline void hw_put(struct hw_vcpu *hw, bool scheduled_out);
 /**
  * hw_prepare_guest_switch() - once before the inner loop: what holds until IRQs are on again (host
- * state that entries need saved, MSRs). IRQs off.
+ * state that entries need saved, MSRs). IRQs off. @thread_flags: of this moment.
  */
-static inline void hw_prepare_guest_switch(struct hw_vcpu *hw);
+static inline void hw_prepare_guest_switch(struct hw_vcpu *hw, unsigned long thread_flags);
 
 /**
  * hw_set_tdp_root() - root table of the nested paging, levels as hw_caps. Takes effect at next

@@ -318,7 +318,7 @@ int vcpu_set_tsc_khz(struct vcpu_x86 *v, u32 khz)
 }
 
 /**
- * clock_load_elsewhere() - the vCPU comes to another CPU than last time, or the host's TSC began
+ * clock_load_elsewhere() - the vCPU may come to another CPU than last time, or the host's TSC began
  * anew. Preemption off.
  */
 void clock_load_elsewhere(struct vcpu_x86 *v, int cpu)

@@ -534,6 +534,12 @@ static int check_entries(const struct kvm_cpuid_entry2 *entries, int nent)
 	return 0;
 }
 
+/* Once the guest has run, its CPUID is fixed. */
+static bool has_entered(const struct vcpu_x86 *v)
+{
+	return memchr_inv(v->exit_counts, 0, sizeof(v->exit_counts));
+}
+
 /**
  * vcpu_set_cpuid() - KVM_SET_CPUID2. Takes @entries over (kvfree()d with the vCPU) on success.
  * vcpu->mutex held, vCPU loaded; may sleep. -EINVAL: a linear-address width that no CPU has, or a
@@ -547,7 +553,7 @@ int vcpu_set_cpuid(struct vcpu_x86 *v, struct kvm_cpuid_entry2 *entries, int nen
 		return ret;
 	/* By (function, index), so that an exit finds its entry in a few steps. */
 	sort(entries, nent, sizeof(*entries), compare_entries, NULL);
-	if (v->has_run && !same_table(v, entries, nent))
+	if (has_entered(v) && !same_table(v, entries, nent))
 		return -EINVAL;
 	kvfree(v->cpuid);
 	v->cpuid = entries;

@@ -161,7 +161,7 @@ static __always_inline bool fast_io(struct vcpu_x86 *v, struct hw_exit *exit)
 	if (exit->io.string || exit->io.port == QUIRK_PORT ||
 	    unlikely(hw_rflags(&v->hw) & (X86_EFLAGS_TF | X86_EFLAGS_RF)))
 		return false;
-	if (!iobus_may_have(&v->vcpu.vm->pio, exit->io.port)) {
+	if (!iobus_may_have_port(&v->vcpu.vm->pio, exit->io.port)) {
 		if (likely(exit->insn_len))
 			pio_await(v, exit);
 		return false;

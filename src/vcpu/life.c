@@ -214,6 +214,7 @@ static void vcpu_first_reset(struct vcpu_x86 *v)
 	apply_disabled_exits(v);
 	vcpu_pause_init(v);
 	clock_vcpu_init(v);
+	clock_load_elsewhere(v, smp_processor_id());
 	hw_put(&v->hw, false);
 	preempt_enable();
 }

@@ -20,14 +20,8 @@ void vcpu_put_at_switch(struct vcpu_x86 *v);
  */
 static __always_inline void clock_vcpu_put(struct vcpu_x86 *v)
 {
-	if (unlikely(!READ_ONCE(host_clock_is_tsc)))
+	if (unlikely(!data_race(host_clock_is_tsc)))
 		v->last_host_tsc = rdtsc();
-}
-
-static __always_inline void clock_vcpu_load(struct vcpu_x86 *v, int cpu)
-{
-	if (unlikely(v->clock_cpu != cpu || v->tsc_lost_seen != host_tsc_lost))
-		clock_load_elsewhere(v, cpu);
 }
 
 /*
@@ -39,32 +33,37 @@ static __always_inline bool pv_steal_is_due(const struct vcpu_x86 *v)
 	return v->steal_task != current || v->steal_last_run_delay != current->sched_info.run_delay;
 }
 
+/*
+ * Who takes the vCPU, or gives it back: an ioctl, or the scheduler in the middle of one. The thread's
+ * host state that can't change there need not be looked at again.
+ */
+enum sched_reason { SCHED_IOCTL, SCHED_SWITCH };
+
 /** vcpu_load_cpu() - this thread, with this vCPU, will run on @cpu. Preemption off. */
-static __always_inline void vcpu_load_cpu(struct vcpu *vcpu, int cpu)
+static __always_inline void vcpu_load_cpu(struct vcpu *vcpu, int cpu, enum sched_reason why)
 {
 	struct vcpu_x86 *v = to_x86(vcpu);
-	bool scheduled_out = READ_ONCE(vcpu->scheduled_out);
 
 	WRITE_ONCE(vcpu->cpu, cpu);
-	hw_load(&v->hw, cpu, scheduled_out);
-	if (scheduled_out)
+	/* What the host's TSC lost, it lost while all CPUs were off. */
+	if (unlikely(hw_load(&v->hw, cpu, why == SCHED_SWITCH)))
+		clock_load_elsewhere(v, cpu);
+	if (why == SCHED_SWITCH)
 		vcpu_pause_shrink(v);
-	clock_vcpu_load(v, cpu);
 	if (unlikely(v->steal_msr & KVM_MSR_ENABLED) && pv_steal_is_due(v))
 		vcpu_request(vcpu, REQ_STEAL_UPDATE);
 	vcpu->stats.host_state_reload++;
 }
 
 /** vcpu_put_cpu() - it will not for a while. Preemption off. */
-static __always_inline void vcpu_put_cpu(struct vcpu *vcpu)
+static __always_inline void vcpu_put_cpu(struct vcpu *vcpu, enum sched_reason why)
 {
 	struct vcpu_x86 *v = to_x86(vcpu);
-	bool scheduled_out = READ_ONCE(vcpu->scheduled_out);
 
-	if (scheduled_out)
+	if (why == SCHED_SWITCH)
 		vcpu_put_at_switch(v);
 	clock_vcpu_put(v);
-	hw_put(&v->hw, scheduled_out);
+	hw_put(&v->hw, why == SCHED_SWITCH);
 }
 
 #endif

@@ -175,7 +175,10 @@ static void build_save_list(void)
 void msr_setup(void)
 {
 	u64 val;
+	int cpu;
 
+	for_each_possible_cpu(cpu)
+		per_cpu(tsc_aux_now, cpu) = ~0ull;
 	nr_saved = nr_features = 0;
 	build_save_list();
 	if (!msr_get_feature(MSR_AMD_DE_CFG, &val))
@@ -801,9 +804,9 @@ static void user_return_restore(struct user_return_notifier *n)
 	if (c->registered) {
 		c->registered = false;
 		user_return_notifier_unregister(n);
-		if (__this_cpu_read(tsc_aux_now) != c->host_tsc_aux + 1)
+		if (__this_cpu_read(tsc_aux_now) != c->host_tsc_aux)
 			wrmsrl(MSR_TSC_AUX, c->host_tsc_aux);
-		__this_cpu_write(tsc_aux_now, c->host_tsc_aux + 1);
+		__this_cpu_write(tsc_aux_now, c->host_tsc_aux);
 	}
 	local_irq_restore(flags);
 }
@@ -817,7 +820,7 @@ void tsc_aux_load(u64 val)
 		return;
 	if (unlikely(!c->host_known)) {
 		rdmsrl(MSR_TSC_AUX, c->host_tsc_aux);
-		__this_cpu_write(tsc_aux_now, c->host_tsc_aux + 1);
+		__this_cpu_write(tsc_aux_now, c->host_tsc_aux);
 		c->host_known = true;
 		if (c->host_tsc_aux == val)
 			return;
@@ -828,7 +831,7 @@ void tsc_aux_load(u64 val)
 		c->registered = true;
 	}
 	wrmsrl(MSR_TSC_AUX, val);
-	__this_cpu_write(tsc_aux_now, val + 1);
+	__this_cpu_write(tsc_aux_now, val);
 }
 
 static void user_return_restore_cpu(void *unused)
@@ -844,7 +847,7 @@ void user_return_msrs_cpu_down(void)
 {
 	user_return_restore_cpu(NULL);
 	this_cpu_ptr(&user_return_cpu)->host_known = false;
-	__this_cpu_write(tsc_aux_now, 0);
+	__this_cpu_write(tsc_aux_now, ~0ull);
 }
 
 /** user_return_msrs_teardown() - the module goes: no CPU keeps a notifier of ours. May sleep. */

@@ -56,19 +56,20 @@ static __always_inline void pio_tell_user(struct vcpu_x86 *v, const struct hw_ex
 	WRITE_ONCE(*(u32 *)&run->io.direction, exit->io.access);
 	run->io.count = 1;
 	run->io.data_offset = KVM_PIO_PAGE_OFFSET * PAGE_SIZE;
-	v->pio.size = exit->io.size;
 	v->pio.insn_len = exit->insn_len;
+	v->vcpu.stats.io_exits++;
 	if (exit->io.out)
 		pio_data_write(v->pio.data, exit->io.size, hw_reg(&v->hw, REG_RAX));
-	v->vcpu.stats.io_exits++;
+	else
+		v->pio.size = exit->io.size;
 }
 
 /** pio_ask_user() - fill in kvm_run. The answer is complete_user_exit()'s. NEXT_USER. */
 static inline int pio_ask_user(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
 	pio_tell_user(v, exit);
-	v->pio.linear_rip = vcpu_linear_rip(v);
 	v->completion = exit->io.out ? COMPLETE_PIO_OUT : COMPLETE_PIO_IN;
+	v->pio.linear_rip = vcpu_linear_rip(v);
 	return NEXT_USER;
 }
 
@@ -78,8 +79,9 @@ static inline int pio_ask_user(struct vcpu_x86 *v, const struct hw_exit *exit)
  */
 static __always_inline void pio_await(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
+	BUILD_BUG_ON(AWAIT_IN - 1 != AWAIT_OUT);
+	v->awaited = AWAIT_IN - exit->io.out;
 	pio_tell_user(v, exit);
-	v->awaited = exit->io.out ? AWAIT_OUT : AWAIT_IN;
 }
 
 #endif

@@ -90,8 +90,8 @@ enum user_completion {
  */
 enum awaited {
 	AWAIT_NOTHING,
-	AWAIT_OUT, AWAIT_STORE,		/* that it was done, and no more */
-	AWAIT_IN, AWAIT_LOAD,		/* a value */
+	AWAIT_OUT, AWAIT_IN,		/* OUT, STORE: that it was done, and no more */
+	AWAIT_STORE, AWAIT_LOAD,	/* IN, LOAD: a value */
 };
 
 struct vcpu_x86 {
@@ -102,8 +102,8 @@ struct vcpu_x86 {
 
 	/* Events (vcpu/events.c). All by the vCPU's thread or under vcpu.mutex. */
 	struct queued_exception exception;
+	bool nmi_injected;	/* beside the next: they are forgotten at once */
 	struct { bool injected; u8 vector; bool soft; u8 insn_len; } interrupt;
-	bool nmi_injected;
 	u32 nmi_pending;		/* latched from apic.nmi_pending / KVM_NMI, at most 2 */
 	atomic_t nmi_queued;		/* by other threads */
 	int user_irq;			/* KVM_INTERRUPT without irqchip; -1 none */
@@ -139,6 +139,8 @@ struct vcpu_x86 {
 		};
 		u64 rare;
 	};
+	u8 rare_begun;	/* what of it rare_enter() did, for rare_leave() */
+	bool one_exit;	/* in between: the first exit ends the inner loop */
 
 	/* FPU and extended state */
 	struct fpu_guest guest_fpu;
@@ -155,7 +157,6 @@ struct vcpu_x86 {
 	int cpuid_nent;
 	u8 cpuid_first[128];		/* by CPUID_SLOT() */
 	u8 maxphyaddr;
-	bool has_run;			/* KVM_RUN was called: CPUID is fixed */
 	u64 cr4_reserved;		/* bits that this guest may not set */
 	u64 efer_allowed;
 	u32 pv_features;		/* KVM_CPUID_FEATURES eax as the guest has it */
@@ -211,6 +212,7 @@ struct vcpu_x86 {
 	u32 mmio_done;			/* bytes of the current MMIO access that went through */
 
 	u64 exit_counts[NR_EXIT_KINDS];	/* by enum exit_kind */
+	u64 slow_exits;			/* those of them that ended the inner loop */
 	u8 last_exits_pos;
 	/* ring for debugfs; filled while exit_ring_on */
 	struct exit_record { u64 rip, reason, qual, tsc; } last_exits[64];
@@ -251,11 +253,13 @@ size_t vm_x86_size(void);
 
 /* ------------------------------------------------------------------ run loop (vcpu/run.c) */
 
+/* run_inline.h: vcpu_run(). */
+
 /**
- * vcpu_run() - KVM_RUN. vcpu->mutex held, vCPU loaded, signal mask applied by the caller. 0,
- * -EINTR, -EFAULT, -EINVAL, -ENOMEM ... (api.rst 4.10).
+ * vcpu_update_stats() - stats.exits and .fast_exits aren't counted as they come: before somebody
+ * reads them. Any context.
  */
-int vcpu_run(struct vcpu_x86 *v);
+void vcpu_update_stats(struct vcpu *vcpu);
 
 DECLARE_STATIC_KEY_FALSE(exit_ring_on);	/* vcpu_x86.last_exits is kept */
 
@@ -421,7 +425,7 @@ void vcpu_apply_msr_filter(struct vcpu_x86 *v);	/* REQ_MSR_FILTER */
 void vm_destroy_msr_filter(struct vm_x86 *vm);
 void msr_setup(void);
 void msr_vcpu_init(struct vcpu_x86 *v);
-DECLARE_PER_CPU(u64, tsc_aux_now);	/* the CPU's TSC_AUX plus 1; 0: not known */
+DECLARE_PER_CPU(u64, tsc_aux_now);	/* the CPU's TSC_AUX; all ones: not known */
 void tsc_aux_load(u64 val);
 void user_return_msrs_cpu_down(void);	/* this CPU goes offline; IRQs off */
 void user_return_msrs_teardown(void);

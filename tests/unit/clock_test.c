@@ -227,10 +227,10 @@ TEST(different_tscs_are_not_stable)
 	CHECK(abs((s64)(guest_reads(0, 0x100) - 1000)) < 10);
 	/* the next CPU renews the pairing */
 	v[0].vcpu.requests = 0;
-	clock_vcpu_load(&v[0], 3);
+	clock_load_elsewhere(&v[0], 3);
 	CHECK(test_bit(REQ_CLOCK_UPDATE, &v[0].vcpu.requests));
 	v[0].vcpu.requests = 0;
-	clock_vcpu_load(&v[0], 3);
+	clock_load_elsewhere(&v[0], 3);
 	CHECK(!v[0].vcpu.requests);
 	stop();
 }
@@ -283,17 +283,17 @@ TEST(host_that_slept)
 	clock_resume();
 	shim_run_works();
 	CHECK_EQ(requests[REQ_MASTERCLOCK_UPDATE], 1);
-	clock_vcpu_load(&v[0], 0);
+	clock_load_elsewhere(&v[0], 0);
 	CHECK_EQ(vcpu_guest_tsc(&v[0], rdtsc()), before);
 	CHECK_EQ(v[0].hw.tsc_offset, v[0].tsc_offset);
 	clock_update_vm(&vm);
 	CHECK(!vm.clock.stable);	/* the other has not followed yet */
-	clock_vcpu_load(&v[1], 0);
+	clock_load_elsewhere(&v[1], 0);
 	CHECK_EQ(vcpu_guest_tsc(&v[1], rdtsc()), before);
 	CHECK(v[1].vcpu.requests & BIT(REQ_MASTERCLOCK_UPDATE));
 	clock_update_vm(&vm);
 	CHECK(vm.clock.stable);
-	clock_vcpu_load(&v[0], 1);	/* once */
+	clock_load_elsewhere(&v[0], 1);	/* once */
 	CHECK_EQ(vcpu_guest_tsc(&v[0], rdtsc()), before);
 	clock_vcpu_init(&v[1]);
 	CHECK_EQ(vcpu_guest_tsc(&v[1], rdtsc()), before);
@@ -303,7 +303,7 @@ TEST(host_that_slept)
 	before = vcpu_guest_tsc(&v[0], rdtsc());
 	clock_resume();
 	shim_run_works();
-	clock_vcpu_load(&v[0], 0);
+	clock_load_elsewhere(&v[0], 0);
 	CHECK_EQ(vcpu_guest_tsc(&v[0], rdtsc()), before);
 	/* One that did, as far as a clock of seconds can tell. */
 	clock_suspend();
@@ -311,13 +311,13 @@ TEST(host_that_slept)
 	shim_tsc += 1500000000;
 	before = vcpu_guest_tsc(&v[0], rdtsc());
 	clock_resume();
-	clock_vcpu_load(&v[0], 0);
+	clock_load_elsewhere(&v[0], 0);
 	CHECK_EQ(vcpu_guest_tsc(&v[0], rdtsc()), before);
 	/* One that went back by less than that clock can tell. */
 	clock_suspend();
 	shim_tsc -= 1000000;
 	clock_resume();
-	clock_vcpu_load(&v[0], 0);
+	clock_load_elsewhere(&v[0], 0);
 	CHECK_EQ(vcpu_guest_tsc(&v[0], rdtsc()), before);
 	stop();
 }
@@ -342,8 +342,8 @@ TEST(host_tsc_jumps_forward_in_its_sleep)
 	shim_tsc += 1ull << 50;
 	clock_resume();
 	shim_run_works();
-	clock_vcpu_load(&v[0], 0);
-	clock_vcpu_load(&v[1], 0);
+	clock_load_elsewhere(&v[0], 0);
+	clock_load_elsewhere(&v[1], 0);
 	CHECK_EQ(vcpu_guest_tsc(&v[0], rdtsc()), before);
 	CHECK_EQ(vcpu_guest_tsc(&v[1], rdtsc()), before);
 	CHECK_EQ(v[0].hw.tsc_offset, v[0].tsc_offset);

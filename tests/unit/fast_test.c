@@ -454,7 +454,7 @@ TEST(window_of_fast_exits)
 	CHECK_EQ(world_delivered[1].kind, EVENT_NONE);
 	CHECK_EQ(world_delivered[2].vector, 0x61);
 	CHECK_EQ(world_delivered[3].kind, EVENT_NONE);
-	CHECK_EQ(V->vcpu.stats.fast_exits, 3);
+	CHECK_EQ(stats()->fast_exits, 3);
 	CHECK(!V->hw.intr_window);
 	world_end();
 }
@@ -494,7 +494,7 @@ TEST(interrupt_of_less_priority)
 	CHECK_EQ(world_delivered[1].vector, 0x61);
 	CHECK_EQ(world_delivered[2].kind, EVENT_NONE);
 	CHECK_EQ(world_delivered[3].vector, 0x51);
-	CHECK_EQ(V->vcpu.stats.fast_exits, 4);
+	CHECK_EQ(stats()->fast_exits, 4);
 	world_end();
 }
 

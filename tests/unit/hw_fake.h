@@ -73,10 +73,11 @@ static inline void hw_end_turn(struct hw_vcpu *hw)
 {
 }
 
-static inline void hw_load(struct hw_vcpu *hw, int cpu, bool scheduled_out)
+static inline bool hw_load(struct hw_vcpu *hw, int cpu, bool scheduled_out)
 {
 	(void)cpu, (void)scheduled_out;
 	hw->loaded = true;
+	return true;
 }
 
 static inline void hw_put(struct hw_vcpu *hw, bool scheduled_out)
@@ -85,7 +86,7 @@ static inline void hw_put(struct hw_vcpu *hw, bool scheduled_out)
 	hw->loaded = false;
 }
 
-static inline void hw_prepare_guest_switch(struct hw_vcpu *hw)
+static inline void hw_prepare_guest_switch(struct hw_vcpu *hw, unsigned long thread_flags)
 {
 	if (!irqs_disabled())
 		BUG();

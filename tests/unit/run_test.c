@@ -221,8 +221,8 @@ TEST(fast_exits_cannot_hold_the_cpu)
 		mutex_unlock(&V->vcpu.mutex);
 		CHECK_EQ(endless_entries, 100);
 	}
-	CHECK_EQ(V->vcpu.stats.exits, 300);
-	CHECK_EQ(V->vcpu.stats.fast_exits, 300);
+	CHECK_EQ(stats()->exits, 300);
+	CHECK_EQ(stats()->fast_exits, 300);
 	shim_sleep_hook = NULL;
 	world_end();
 }
@@ -234,7 +234,7 @@ TEST(breakpoints_and_debuggers_leave_the_inner_loop)
 	step(EXIT(EXIT_CPUID, 2));
 	step(EXIT(EXIT_CPUID, 2));
 	CHECK_RAN(2);
-	CHECK_EQ(V->vcpu.stats.fast_exits, 2);
+	CHECK_EQ(stats()->fast_exits, 2);
 	V->breakpoints_on = true;
 	step(EXIT(EXIT_CPUID, 2));
 	step(EXIT(EXIT_CPUID, 2));
@@ -244,7 +244,7 @@ TEST(breakpoints_and_debuggers_leave_the_inner_loop)
 	V->debugged = true;
 	step(EXIT(EXIT_CPUID, 2));
 	CHECK_RAN(1);
-	CHECK_EQ(V->vcpu.stats.fast_exits, 2);
+	CHECK_EQ(stats()->fast_exits, 2);
 	world_end();
 }
 
@@ -328,129 +328,6 @@ TEST(delivery_into_mmio_is_an_internal_error)
 	CHECK_EQ(run(), 0);
 	CHECK_EQ(R->exit_reason, KVM_EXIT_INTERNAL_ERROR);
 	CHECK_EQ(R->internal.suberror, KVM_INTERNAL_ERROR_DELIVERY_EV);
-	world_end();
-}
-
-/* ------------------------------------------------------------------ an EOI that a fast exit left */
-
-enum { LEVEL_VECTOR = 0x44 };
-
-/* LEVEL_VECTOR is in service. Its pin of the IOAPIC, 20, has the line of GSI 20, still up. */
-static void world_level(enum irqchip_mode mode)
-{
-	static const u32 select_low = 0x10 + 2 * 20, low = 0x8000 | LEVEL_VECTOR;
-	struct kvm_irq_routing_entry e = {
-		.gsi = 20, .type = KVM_IRQ_ROUTING_MSI,
-		.u.msi = { .address_lo = 0xfee00000, .data = 0xc000 | LEVEL_VECTOR }
-	};
-
-	world_make(mode);
-	V->apic.x2apic_allowed = true;
-	CHECK_EQ(lapic_set_base(&V->apic, V->apic.base | X2APIC_ENABLE, true), 0);
-	CHECK_EQ(lapic_msr_write(&V->apic, MSR_X2APIC(APIC_SPIV), 0x1ff), 0);
-	if (mode == IRQCHIP_KERNEL) {
-		ioapic_write(W->irqchip.ioapic, 0, 4, &select_low);
-		ioapic_write(W->irqchip.ioapic, 0x10, 4, &low);
-	} else {
-		CHECK_EQ(irqchip_set_routing(&W->irqchip, &e, 1, 0), 0);
-	}
-	CHECK_EQ(irqchip_set_gsi(&W->irqchip, 20, IRQ_SOURCE_USER, 1), 1);
-	CHECK_EQ(lapic_highest_pending(&V->apic), LEVEL_VECTOR);
-	lapic_accept(&V->apic, LEVEL_VECTOR);
-	irqchip_set_gsi(&W->irqchip, 20, IRQ_SOURCE_USER, 0);
-}
-
-static void guest_ends_level(struct hw_vcpu *hw, const struct hw_event *ev)
-{
-	hw->regs[REG_RCX] = MSR_X2APIC(APIC_EOI);
-	hw->regs[REG_RAX] = 0;
-	hw->regs[REG_RDX] = 0;
-}
-
-static void guest_ends_level_and_signal(struct hw_vcpu *hw, const struct hw_event *ev)
-{
-	guest_ends_level(hw, ev);
-	claim_signal();
-}
-
-static void guest_ends_level_and_init(struct hw_vcpu *hw, const struct hw_event *ev)
-{
-	guest_ends_level(hw, ev);
-	set_bit(LAPIC_PENDING_INIT, &V->apic.pending_init_sipi);
-}
-
-static bool pin_in_service(void)
-{
-	struct kvm_irqchip s = { .chip_id = KVM_IRQCHIP_IOAPIC };
-
-	CHECK_EQ(irqchip_get_state(&W->irqchip, &s), 0);
-	return s.chip.ioapic.redirtbl[20].fields.remote_irr;
-}
-
-/* What the VMM saves after KVM_RUN says the same of LAPIC and IOAPIC. */
-TEST(signal_at_a_level_eoi)
-{
-	world_level(IRQCHIP_KERNEL);
-	step_before(EXIT(EXIT_MSR_WRITE, 2), guest_ends_level_and_signal);
-	CHECK(pin_in_service());
-	CHECK_EQ(run(), -EINTR);
-	CHECK_EQ(V->vcpu.stats.fast_exits, 1);
-	CHECK_EQ(lapic_highest_isr(&V->apic), -1);
-	CHECK(!pin_in_service());
-	world_end();
-}
-
-/* Its own IOAPIC's end is told first, then the signal. */
-TEST(signal_at_a_level_eoi_of_the_vmm)
-{
-	world_level(IRQCHIP_SPLIT);
-	step_before(EXIT(EXIT_MSR_WRITE, 2), guest_ends_level_and_signal);
-	CHECK_EQ(run(), 0);
-	CHECK_EQ(R->exit_reason, KVM_EXIT_IOAPIC_EOI);
-	CHECK_EQ(R->eoi.vector, LEVEL_VECTOR);
-	claim_signal();
-	CHECK_EQ(run(), -EINTR);
-	CHECK_EQ(R->exit_reason, KVM_EXIT_INTR);
-	/* One that was asked for already, and not told of. */
-	V->eoi_exit_vector = 0x55;
-	vcpu_request(&V->vcpu, REQ_IOAPIC_EOI_EXIT);
-	R->immediate_exit = 1;
-	CHECK_EQ(run(), 0);
-	CHECK_EQ(R->exit_reason, KVM_EXIT_IOAPIC_EOI);
-	CHECK_EQ(R->eoi.vector, 0x55);
-	CHECK_EQ(run(), -EINTR);
-	world_end();
-}
-
-TEST(dead_vm_at_a_level_eoi)
-{
-	world_level(IRQCHIP_KERNEL);
-	guest_ends_level(&V->hw, NULL);
-	lapic_write_eoi(&V->apic);
-	vcpu_request(&V->vcpu, REQ_TRIPLE_FAULT);
-	CHECK_EQ(run(), 0);
-	CHECK_EQ(R->exit_reason, KVM_EXIT_SHUTDOWN);
-	CHECK(!pin_in_service());
-	world_end();
-}
-
-/* The EOI was first: the reset of the LAPIC doesn't take it away. */
-TEST(init_at_a_level_eoi)
-{
-	struct kvm_mp_state mp;
-
-	world_level(IRQCHIP_KERNEL);
-	step_before(EXIT(EXIT_MSR_WRITE, 2), guest_ends_level_and_init);
-	CHECK_RAN(1);
-	CHECK_EQ(V->vcpu.stats.fast_exits, 1);
-	CHECK(!pin_in_service());
-	world_end();
-
-	world_level(IRQCHIP_KERNEL);
-	lapic_write_eoi(&V->apic);
-	set_bit(LAPIC_PENDING_INIT, &V->apic.pending_init_sipi);
-	CHECK_EQ(vcpu_get_mp_state(V, &mp), 0);
-	CHECK(!pin_in_service());
 	world_end();
 }
 
@@ -782,19 +659,17 @@ TEST(pause_window)
 	V->hw.pause_window = 60000;
 	vcpu_pause_grow(V);
 	CHECK_EQ(V->hw.pause_window, 65535);
-	vcpu_load_cpu(&V->vcpu, 0);
+	vcpu_load_cpu(&V->vcpu, 0, SCHED_IOCTL);
 	CHECK_EQ(V->hw.pause_window, 65535);
-	V->vcpu.scheduled_out = true;
 	v_vm(V)->vm.params.ple_window_shrink = 4;
-	vcpu_load_cpu(&V->vcpu, 0);
+	vcpu_load_cpu(&V->vcpu, 0, SCHED_SWITCH);
 	CHECK_EQ(V->hw.pause_window, 16383);
 	v_vm(V)->vm.params.ple_window_shrink = 0;
-	vcpu_load_cpu(&V->vcpu, 0);
+	vcpu_load_cpu(&V->vcpu, 0, SCHED_SWITCH);
 	CHECK_EQ(V->hw.pause_window, 4096);
 	v_vm(V)->vm.params.ple_window_grow = 0;
 	vcpu_pause_grow(V);
 	CHECK_EQ(V->hw.pause_window, 4096);
-	V->vcpu.scheduled_out = false;
 	world_end();
 	hw_caps.pause_filter = false;
 }

@@ -155,7 +155,7 @@ static void begin(u32 features)
 	CHECK_EQ(hw_vcpu_create(&hw, &vm), 0);
 	hw_load(&hw, 0, false);
 	hw_vcpu_reset(&hw, HW_RESET);
-	hw_prepare_guest_switch(&hw);
+	hw_prepare_guest_switch(&hw, current->tif);
 	c = &hw.vmcb->control;
 	s = &hw.vmcb->save;
 }
@@ -862,23 +862,23 @@ TEST(host_state_is_saved_when_it_may_have_changed)
 	begin(NO_FEATURES);
 	vmsaves = 0;
 	hw_load(&hw, 0, false);
-	hw_prepare_guest_switch(&hw);
+	hw_prepare_guest_switch(&hw, current->tif);
 	exit_with(SVM_EXIT_HLT, 0, 0);
 	CHECK_EQ(vmsaves, 1);
-	hw_prepare_guest_switch(&hw);
+	hw_prepare_guest_switch(&hw, current->tif);
 	exit_with(SVM_EXIT_HLT, 0, 0);
 	CHECK_EQ(vmsaves, 1);
 	hw_load(&hw, 0, true);		/* a context switch and back */
-	hw_prepare_guest_switch(&hw);
+	hw_prepare_guest_switch(&hw, current->tif);
 	exit_with(SVM_EXIT_HLT, 0, 0);
 	CHECK_EQ(vmsaves, 1);
 	svm_cpu(0)->last_vcpu = 99;	/* another vCPU was here in between */
 	hw_load(&hw, 0, true);
-	hw_prepare_guest_switch(&hw);
+	hw_prepare_guest_switch(&hw, current->tif);
 	exit_with(SVM_EXIT_HLT, 0, 0);
 	CHECK_EQ(vmsaves, 2);
 	hw_load(&hw, 0, false);		/* a new ioctl */
-	hw_prepare_guest_switch(&hw);
+	hw_prepare_guest_switch(&hw, current->tif);
 	exit_with(SVM_EXIT_HLT, 0, 0);
 	CHECK_EQ(vmsaves, 3);
 	/* It moves while it is switched out, and comes back: what CPU 0 kept is of a time before. */
@@ -886,7 +886,7 @@ TEST(host_state_is_saved_when_it_may_have_changed)
 	*shim_msr(MSR_EFER) = 0;
 	CHECK_EQ(hw_enable_cpu(), 0);
 	hw_load(&hw, 1, true);
-	hw_prepare_guest_switch(&hw);
+	hw_prepare_guest_switch(&hw, current->tif);
 	exit_with(SVM_EXIT_HLT, 0, 0);
 	CHECK_EQ(vmsaves, 4);
 	hw_disable_cpu();
@@ -894,7 +894,7 @@ TEST(host_state_is_saved_when_it_may_have_changed)
 	*shim_msr(MSR_EFER) = EFER_SVME;
 	CHECK_EQ(svm_cpu(0)->last_vcpu, hw.id);
 	hw_load(&hw, 0, true);
-	hw_prepare_guest_switch(&hw);
+	hw_prepare_guest_switch(&hw, current->tif);
 	exit_with(SVM_EXIT_HLT, 0, 0);
 	CHECK_EQ(vmsaves, 5);
 	end();
@@ -908,11 +908,11 @@ TEST(host_state_is_saved_again_with_an_ldt)
 	begin(NO_FEATURES);
 	vmsaves = 0;
 	mm->context.ldt = mm;
-	hw_prepare_guest_switch(&hw);
-	hw_prepare_guest_switch(&hw);
+	hw_prepare_guest_switch(&hw, current->tif);
+	hw_prepare_guest_switch(&hw, current->tif);
 	CHECK_EQ(vmsaves, 2);
 	mm->context.ldt = NULL;
-	hw_prepare_guest_switch(&hw);
+	hw_prepare_guest_switch(&hw, current->tif);
 	CHECK_EQ(vmsaves, 2);
 	end();
 }
@@ -923,20 +923,20 @@ TEST(virtual_ssbd_only_where_it_is_wanted)
 	begin(NO_FEATURES);
 	shim_cpu_caps[X86_FEATURE_LS_CFG_SSBD / 32] |= BIT(X86_FEATURE_LS_CFG_SSBD % 32);
 	virt_spec_ctrls = 0;
-	hw_prepare_guest_switch(&hw);
+	hw_prepare_guest_switch(&hw, current->tif);
 	exit_with(SVM_EXIT_HLT, 0, 0);
 	CHECK_EQ(virt_spec_ctrls, 0);
 	hw.virt_spec_ctrl = BIT(2);
-	hw_prepare_guest_switch(&hw);
+	hw_prepare_guest_switch(&hw, current->tif);
 	exit_with(SVM_EXIT_HLT, 0, 0);
 	CHECK_EQ(virt_spec_ctrls, 2);
 	hw.virt_spec_ctrl = 0;
 	current->tif |= 1ul << TIF_SSBD;
-	hw_prepare_guest_switch(&hw);
+	hw_prepare_guest_switch(&hw, current->tif);
 	exit_with(SVM_EXIT_HLT, 0, 0);
 	CHECK_EQ(virt_spec_ctrls, 4);
 	current->tif = 0;
-	hw_prepare_guest_switch(&hw);
+	hw_prepare_guest_switch(&hw, current->tif);
 	exit_with(SVM_EXIT_HLT, 0, 0);
 	CHECK_EQ(virt_spec_ctrls, 4);
 	shim_cpu_caps[X86_FEATURE_LS_CFG_SSBD / 32] &= ~BIT(X86_FEATURE_LS_CFG_SSBD % 32);
@@ -975,14 +975,19 @@ TEST(machine_check_enable_is_the_hosts)
 TEST(tsc_ratio)
 {
 	begin(MANY_FEATURES);
+	/* Though neither the CPU nor the vCPU is another. */
+	hw_put(&hw, false);
+	CHECK(!hw_load(&hw, 0, false));
 	hw_set_tsc_ratio(&hw, 3ull << 31);
-	hw_prepare_guest_switch(&hw);
+	hw_put(&hw, false);
+	CHECK(hw_load(&hw, 0, false));
 	CHECK_EQ(*shim_msr(MSR_AMD64_TSC_RATIO), 3ull << 31);
 	end();
 	begin(NO_FEATURES);
 	*shim_msr(MSR_AMD64_TSC_RATIO) = 0;
 	hw_set_tsc_ratio(&hw, 3ull << 31);
-	hw_prepare_guest_switch(&hw);
+	hw_put(&hw, false);
+	hw_load(&hw, 0, false);
 	CHECK_EQ(*shim_msr(MSR_AMD64_TSC_RATIO), 0);
 	end();
 }

@@ -162,7 +162,7 @@ static struct vcpu_x86 *world_vcpu(u32 id)
 	CHECK_EQ(xa_err(xa_store(&W->vm.vcpus, vcpu->index, vcpu, GFP_KERNEL)), 0);
 	atomic_inc(&W->vm.nr_vcpus);
 	vcpu->task = current;
-	vcpu_load_cpu(vcpu, 0);
+	vcpu_load_cpu(vcpu, 0, SCHED_IOCTL);
 	return to_x86(vcpu);
 }
 
@@ -197,7 +197,7 @@ static void world_end(void)
 	unsigned long i;
 
 	vm_for_each_vcpu(i, vcpu, &W->vm)
-		vcpu_put_cpu(vcpu);
+		vcpu_put_cpu(vcpu, SCHED_IOCTL);
 	vm_x86_destroy(W);
 	irqchip_teardown();
 	core_teardown();
@@ -285,6 +285,12 @@ static void step(struct hw_exit exit)
 }
 
 #define EXIT(KIND, LEN, ...) ((struct hw_exit) { .kind = KIND, .insn_len = LEN, ##__VA_ARGS__ })
+
+static const struct vcpu_stats *stats(void)
+{
+	vcpu_update_stats(&V->vcpu);
+	return &V->vcpu.stats;
+}
 
 /* Run what was scripted. The script is empty afterwards. */
 static int run(void)

@@ -55,11 +55,12 @@ static char entry_stacks[NR_CPUS + 1], gdts[NR_CPUS];
 #define cpu_entry_stack(cpu)	(&entry_stacks[cpu])
 #define get_current_gdt_ro()	(&gdts[shim_cpu])
 static u16 host_ds, host_es, host_fs, host_gs;
-static unsigned long gs_loads, tss_invalidations;
+static unsigned long gs_loads, tss_reloads;
 #define savesegment(s, v)	((v) = host_##s)
 #define loadsegment(s, v)	(host_##s = (v))
 #define load_gs_index(v)	(host_gs = (v), gs_loads++)
-#define invalidate_tss_limit()	(tss_invalidations++)
+#define invalidate_tss_limit()	(tss_reloads++)
+static DEFINE_PER_CPU(bool, __tss_limit_invalid);
 #define native_load_gdt(d)	do { CHECK_EQ((d)->size, GDT_SIZE - 1); CHECK_EQ((d)->address, (unsigned long)&gdts[shim_cpu]); gdt_loads++; } while (0)
 #define GDT_SIZE		128
 #define rdfsbase()		(*shim_msr(MSR_FS_BASE))
@@ -394,7 +395,7 @@ static void begin(enum model model)
 	hw_load(&hw, 0, false);
 	hw_vcpu_reset(&hw, HW_RESET);
 	hw_set_tdp_root(&hw, 0x5000, 4);
-	hw_prepare_guest_switch(&hw);
+	hw_prepare_guest_switch(&hw, current->tif);
 	memset(&seen, 0, sizeof(seen));
 }
 
@@ -703,7 +704,7 @@ TEST(launch_state_and_migration)
 	*shim_msr(MSR_GS_BASE) = 0xffff888000002000;
 	invepts = invvpids = 0;
 	hw_load(&hw, 1, true);
-	hw_prepare_guest_switch(&hw);
+	hw_prepare_guest_switch(&hw, current->tif);
 	CHECK(hw.cpu == 1 && F(HOST_GS_BASE) == 0xffff888000002000 && F(HOST_GDTR_BASE) == (unsigned long)&gdts[1]);
 	CHECK_EQ(F(HOST_TR_BASE), (unsigned long)&entry_area[1].tss);
 	exit_with(EXIT_REASON_CPUID, 0);
@@ -1371,7 +1372,7 @@ TEST(msrs)
 		}
 		hw_put(&hw, false);
 		if (!loaded)
-			hw_prepare_guest_switch(&hw);
+			hw_prepare_guest_switch(&hw, current->tif);
 	}
 	CHECK_EQ(hw_get_msr(&hw, MSR_EFER, &val), -ENOENT);
 	CHECK_EQ(hw_set_msr(&hw, MSR_IA32_XSS, 0), -ENOENT);
@@ -1392,7 +1393,7 @@ TEST(host_msrs)
 	hw_set_msr(&hw, MSR_LSTAR, 0x2222);
 	hw_set_msr(&hw, MSR_STAR, 0x23001000000000);
 	*shim_msr(MSR_KERNEL_GS_BASE) = 0x88;
-	hw_prepare_guest_switch(&hw);
+	hw_prepare_guest_switch(&hw, current->tif);
 	/* Without SYSCALL the guest needs none of its MSRs; with it, those that are not the host's anyway. */
 	CHECK_EQ(*shim_msr(MSR_LSTAR), 0xffff1111);
 	hw_set_efer(&hw, EFER_SCE);
@@ -1409,7 +1410,7 @@ TEST(host_msrs)
 	CHECK(*shim_msr(MSR_LSTAR) == 0xffff1111 && *shim_msr(MSR_KERNEL_GS_BASE) == 0x88 && *shim_msr(MSR_SYSCALL_MASK) == 0);
 	hw_set_msr(&hw, MSR_LSTAR, 0x2222);
 	CHECK_EQ(*shim_msr(MSR_LSTAR), 0xffff1111);
-	hw_prepare_guest_switch(&hw);
+	hw_prepare_guest_switch(&hw, current->tif);
 	CHECK_EQ(*shim_msr(MSR_LSTAR), 0x2222);
 	CHECK_EQ(*shim_msr(MSR_STAR), 0x23001000000000);
 	CHECK_EQ(*shim_msr(MSR_KERNEL_GS_BASE), 0x77);
@@ -1452,15 +1453,21 @@ TEST(host_segments)
 	host_gs = 0x5b;
 	*shim_msr(MSR_FS_BASE) = 0x7000;
 	gs_loads = 0;
-	hw_prepare_guest_switch(&hw);
+	hw_prepare_guest_switch(&hw, current->tif);
 	CHECK_EQ(F(HOST_FS_BASE), 0x7000);
 	host_ds = host_es = host_fs = host_gs = 0;	/* a VM exit */
 	*shim_msr(MSR_FS_BASE) = 0;
-	tss_invalidations = 0;
+	__tss_limit_invalid[shim_cpu] = false;
 	hw_put(&hw, false);
-	CHECK(host_ds == 0x2b && host_es == 0x2b && host_fs == 0x53 && host_gs == 0x5b && gs_loads == 1 && tss_invalidations == 1);
+	CHECK(host_ds == 0x2b && host_es == 0x2b && host_fs == 0x53 && host_gs == 0x5b && gs_loads == 1 && __tss_limit_invalid[shim_cpu] && !tss_reloads);
 	CHECK_EQ(*shim_msr(MSR_FS_BASE), 0x7000);
 	host_ds = host_es = host_fs = host_gs = 0;
+	/* A thread with ports of its own needs TR's limit at once. */
+	hw_prepare_guest_switch(&hw, current->tif);
+	current->tif |= 1ul << TIF_IO_BITMAP;
+	hw_put(&hw, false);
+	CHECK_EQ(tss_reloads, 1);
+	current->tif = 0;
 	end();
 }
 
@@ -1515,16 +1522,16 @@ TEST(host_counters)
 	/* Nothing is counted, or on both sides alike. */
 	host_perf[0] = (struct perf_guest_switch_msr){ MSR_CORE_PERF_GLOBAL_CTRL, 0xf, 0xf };
 	host_perf_nr = 1;
-	hw_prepare_guest_switch(&hw);
+	hw_prepare_guest_switch(&hw, current->tif);
 	vmwrites = 0;
-	hw_prepare_guest_switch(&hw);
+	hw_prepare_guest_switch(&hw, current->tif);
 	CHECK(!vmwrites && !F(VM_ENTRY_MSR_LOAD_COUNT) && !F(VM_EXIT_MSR_LOAD_COUNT));
 	/* In the host alone, and precisely. */
 	host_perf[0].guest = 0x3;
 	host_perf[1] = (struct perf_guest_switch_msr){ MSR_IA32_PEBS_ENABLE, 0x4, 0 };
 	host_perf_nr = 2;
 	*shim_msr(MSR_IA32_PEBS_ENABLE) = 0x4;
-	hw_prepare_guest_switch(&hw);
+	hw_prepare_guest_switch(&hw, current->tif);
 	CHECK(F(VM_ENTRY_MSR_LOAD_COUNT) == 2 && F(VM_EXIT_MSR_LOAD_COUNT) == 2);
 	CHECK(!hw.perf_msrs->entry[1].value && hw.perf_msrs->exit[1].index == MSR_IA32_PEBS_ENABLE && hw.perf_msrs->exit[1].value == 0x4);
 	CHECK(hw.perf_msrs->entry[0].index == MSR_CORE_PERF_GLOBAL_CTRL && hw.perf_msrs->entry[0].value == 0x3 && hw.perf_msrs->exit[0].value == 0xf);
@@ -1545,7 +1552,7 @@ TEST(host_counters)
 	/* And no more. */
 	host_perf[0].guest = 0xf;
 	host_perf[1].host = 0;
-	hw_prepare_guest_switch(&hw);
+	hw_prepare_guest_switch(&hw, current->tif);
 	CHECK(!F(VM_ENTRY_MSR_LOAD_COUNT) && !F(VM_EXIT_MSR_LOAD_COUNT) && !(hw.work & WORK_PEBS));
 	end();
 	host_perf_nr = 0;
@@ -1855,7 +1862,7 @@ TEST(l1tf)
 		/* An interrupt, or more than a fast handler, ran since. */
 		irq_l1d_dirty = 1;
 		CHECK_EQ(L1D_FLUSHES(exit_with(EXIT_REASON_CPUID, 0)), rows[i].first);
-		hw_prepare_guest_switch(&hw);
+		hw_prepare_guest_switch(&hw, current->tif);
 		CHECK_EQ(L1D_FLUSHES(exit_with(EXIT_REASON_CPUID, 0)), rows[i].first);
 		host_bugs = 0;
 		shim_cpu_caps[word] &= ~bit;

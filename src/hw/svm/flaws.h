@@ -106,10 +106,10 @@ static __always_inline void flaws_before_entry(struct hw_vcpu *hw)
  * a thread changes its own TIF_SSBD while it runs (for another one it takes effect when that is
  * next switched in), and the guest's VIRT_SPEC_CTRL changes outside the inner loop.
  */
-static __always_inline void flaws_before_turn(struct hw_vcpu *hw)
+static __always_inline void flaws_before_turn(struct hw_vcpu *hw, unsigned long thread_flags)
 {
 	if (static_cpu_has(X86_FEATURE_LS_CFG_SSBD) || static_cpu_has(X86_FEATURE_VIRT_SSBD)) {
-		if (unlikely(hw->virt_spec_ctrl || test_thread_flag(TIF_SSBD) ||
+		if (unlikely(hw->virt_spec_ctrl || (thread_flags & _TIF_SSBD) ||
 			     static_cpu_has(X86_FEATURE_SPEC_STORE_BYPASS_DISABLE)))
 			hw->work |= WORK_VIRT_SSBD;
 		else

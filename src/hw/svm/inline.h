@@ -169,11 +169,9 @@ static inline u8 hw_tpr(struct hw_vcpu *hw)
 
 static inline void hw_set_tpr(struct hw_vcpu *hw, u8 cr8)
 {
-	u32 int_ctl = (hw->vmcb->control.int_ctl & ~V_TPR_MASK) | (cr8 & V_TPR_MASK);
-
-	if (hw->vmcb->control.int_ctl == int_ctl)
+	if (hw_tpr(hw) == cr8)
 		return;
-	hw->vmcb->control.int_ctl = int_ctl;
+	hw->vmcb->control.int_ctl = (hw->vmcb->control.int_ctl & ~V_TPR_MASK) | (cr8 & V_TPR_MASK);
 	vmcb_changed(hw, CLEAN_INTR);
 }
 
@@ -199,21 +197,22 @@ static inline u64 hw_tsc_aux(const struct hw_vcpu *hw)
 
 /* run.c */
 void svm_load_elsewhere(struct hw_vcpu *hw, struct svm_cpu *c, int cpu);
-void svm_load_tsc_ratio(struct hw_vcpu *hw);
 
 /*
  * Where this vCPU was loaded last on this CPU, and was last loaded here, all is as it was, but for
  * one thing: between two ioctls the thread may have changed its segments. During a context switch
  * it can't have.
  */
-static __always_inline void hw_load(struct hw_vcpu *hw, int cpu, bool scheduled_out)
+static __always_inline bool hw_load(struct hw_vcpu *hw, int cpu, bool scheduled_out)
 {
 	struct svm_cpu *c = this_cpu_ptr(&svm_cpus);
+	bool elsewhere = hw->last_cpu != cpu || c->last_vcpu != hw->id;
 
-	if (unlikely(hw->last_cpu != cpu || c->last_vcpu != hw->id))
+	if (unlikely(elsewhere))
 		svm_load_elsewhere(hw, c, cpu);
 	if (!scheduled_out)
 		hw->save_host = true;
+	return elsewhere;
 }
 
 /*
@@ -240,12 +239,10 @@ static __always_inline bool svm_host_has_ldt(void)
 #endif
 }
 
-static __always_inline void hw_prepare_guest_switch(struct hw_vcpu *hw)
+static __always_inline void hw_prepare_guest_switch(struct hw_vcpu *hw, unsigned long thread_flags)
 {
-	flaws_before_turn(hw);
-	if (unlikely(hw->cpu->tsc_ratio != hw->tsc_ratio))
-		svm_load_tsc_ratio(hw);
-	if (hw->save_host || unlikely(svm_host_has_ldt())) {
+	flaws_before_turn(hw, thread_flags);
+	if (likely(hw->save_host) || unlikely(svm_host_has_ldt())) {
 		svm_vmsave(hw->cpu->host_save);
 		hw->save_host = false;
 	}
@@ -348,18 +345,21 @@ static __always_inline void hw_enter_guest(struct hw_vcpu *hw, struct hw_exit *e
 	code = vmcb->control.exit_code;
 	kind = svm_exit_kind(code);
 	exit->kind = kind & EXIT_KIND;
-	exit->insn_len = svm_insn_len(vmcb);
 	exit->vectoring.kind = EVENT_NONE;
 	exit->insn_bytes_len = 0;
 	exit->hw_reason = code;
 	exit->qual = vmcb->control.exit_info_2;
-	if (!(kind & EXIT_INSN)) {
+	if (kind & EXIT_INSN) {
+		exit->insn_len = svm_insn_len(vmcb);
+	} else if (kind == EXIT_IO &&
+		   likely(!(vmcb->control.exit_int_info & SVM_EXITINTINFO_VALID))) {
+		svm_decode_io(vmcb, exit);
+	} else {
+		exit->insn_len = svm_insn_len(vmcb);
 		if (unlikely(vmcb->control.exit_int_info & SVM_EXITINTINFO_VALID))
 			svm_decode(hw, exit);
 		else if (kind == EXIT_MSR_READ)
 			exit->kind = vmcb->control.exit_info_1 ? EXIT_MSR_WRITE : EXIT_MSR_READ;
-		else if (kind == EXIT_IO)
-			svm_decode_io(vmcb, exit);
 		else if (!(kind & EXIT_PLAIN))
 			svm_decode(hw, exit);
 	}

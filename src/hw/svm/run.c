@@ -8,6 +8,14 @@
 #include "hw/hw.h"
 #include "hw/svm/ops.h"
 
+static void load_tsc_ratio(struct svm_cpu *c, u64 ratio)
+{
+	if (c->tsc_ratio == ratio)
+		return;
+	c->tsc_ratio = ratio;
+	wrmsrl(MSR_AMD64_TSC_RATIO, ratio);
+}
+
 /**
  * svm_load_elsewhere() - the vCPU comes to another CPU than last time, or another one was here in
  * between. Preemption off.
@@ -25,14 +33,9 @@ void svm_load_elsewhere(struct hw_vcpu *hw, struct svm_cpu *c, int cpu)
 		hw->vmcb->control.clean = 0;
 	}
 	flaws_switch_vcpu(c, hw);
+	load_tsc_ratio(c, hw->tsc_ratio);
 	/* host_save is another vCPU's, or this one's from an earlier ioctl, of another thread. */
 	hw->save_host = true;
-}
-
-void svm_load_tsc_ratio(struct hw_vcpu *hw)
-{
-	hw->cpu->tsc_ratio = hw->tsc_ratio;
-	wrmsrl(MSR_AMD64_TSC_RATIO, hw->tsc_ratio);
 }
 
 /**

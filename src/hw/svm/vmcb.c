@@ -564,9 +564,11 @@ void hw_set_tsc_offset(struct hw_vcpu *hw, u64 offset)
 
 void hw_set_tsc_ratio(struct hw_vcpu *hw, u64 ratio)
 {
-	/* The MSR follows in hw_prepare_guest_switch(). */
-	if (hw_caps.tsc_scaling)
-		hw->tsc_ratio = ratio;
+	if (!hw_caps.tsc_scaling || hw->tsc_ratio == ratio)
+		return;
+	hw->tsc_ratio = ratio;
+	/* The MSR follows at the next hw_load(): only ioctls change it, and KVM_RUN is another. */
+	hw->last_cpu = -1;
 }
 
 void hw_use_preemption_timer(struct hw_vcpu *hw, bool use)

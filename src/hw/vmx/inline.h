@@ -249,21 +249,27 @@ void vmx_host_restore(struct hw_vcpu *hw);
  */
 static __always_inline void vmx_host_debugctl_read(struct hw_vcpu *hw)
 {
-	hw->host.debugctl = __rdmsr(MSR_IA32_DEBUGCTLMSR);
-	if (unlikely(hw->host.debugctl))
+	u64 debugctl = __rdmsr(MSR_IA32_DEBUGCTLMSR);
+
+	if (likely(debugctl == hw->host.debugctl))
+		return;
+	hw->host.debugctl = debugctl;
+	if (debugctl)
 		hw->work |= WORK_DEBUGCTL;
 	else
 		hw->work &= ~WORK_DEBUGCTL;
 }
 
 /* Where its VMCS is still current, no other vCPU was loaded in between. */
-static __always_inline void hw_load(struct hw_vcpu *hw, int cpu, bool scheduled_out)
+static __always_inline bool hw_load(struct hw_vcpu *hw, int cpu, bool scheduled_out)
 {
 	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpus);
+	bool elsewhere = c->current_vmcs != hw;
 
-	if (unlikely(c->current_vmcs != hw))
+	if (unlikely(elsewhere))
 		vmx_load_elsewhere(hw, c, cpu);
 	vmx_host_debugctl_read(hw);
+	return elsewhere;
 }
 
 static __always_inline void hw_put(struct hw_vcpu *hw, bool scheduled_out)
@@ -272,7 +278,7 @@ static __always_inline void hw_put(struct hw_vcpu *hw, bool scheduled_out)
 		vmx_host_restore(hw);
 }
 
-static __always_inline void hw_prepare_guest_switch(struct hw_vcpu *hw)
+static __always_inline void hw_prepare_guest_switch(struct hw_vcpu *hw, unsigned long thread_flags)
 {
 	hw->l1d_dirty = true;
 	if (!hw->host_saved)

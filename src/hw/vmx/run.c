@@ -249,6 +249,15 @@ static noinline void segments_restore(struct hw_vcpu *hw)
 	}
 }
 
+/*
+ * A VM exit sets TR's limit, which is too short for an I/O bitmap then (SDM 3C, 28.5.2). Its reload
+ * has a descriptor on the stack, and so a frame that most need not have.
+ */
+static noinline void tss_limit_restore(void)
+{
+	invalidate_tss_limit();
+}
+
 /** vmx_host_restore() - hw_put() of a vCPU that was entered. Preemption off. */
 void vmx_host_restore(struct hw_vcpu *hw)
 {
@@ -261,11 +270,12 @@ void vmx_host_restore(struct hw_vcpu *hw)
 	ldt_restore();
 	if (unlikely(hw->host.ds_sel | hw->host.es_sel | hw->host.fs_sel | hw->host.gs_sel))
 		segments_restore(hw);
-	/*
-	 * ... and the limit of TR too short for an I/O bitmap, that of GDTR too long (SDM 3C,
-	 * 28.5.2 and 28.5.3).
-	 */
-	invalidate_tss_limit();
+	if (unlikely(test_thread_flag(TIF_IO_BITMAP)))
+		tss_limit_restore();
+	else
+		/* what invalidate_tss_limit() does without one */
+		this_cpu_write(__tss_limit_invalid, true);
+	/* ... and the limit of GDTR too long (SDM 3C, 28.5.3). */
 	native_load_gdt(&hw->host.gdt);
 }
 

@@ -133,6 +133,8 @@ struct pvclock_shim { char c; };
 #define TIF_SIGPENDING		2
 #define TIF_NEED_RESCHED	3
 #define TIF_SSBD		5
+#define _TIF_SSBD		(1ul << TIF_SSBD)
+#define TIF_IO_BITMAP		22
 #define TIF_NEED_FPU_LOAD	14
 #define _TIF_NOTIFY_RESUME	(1ul << TIF_NOTIFY_RESUME)
 #define _TIF_SIGPENDING		(1ul << TIF_SIGPENDING)
