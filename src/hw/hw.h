@@ -370,8 +370,8 @@ static inline u64 hw_cr3(struct hw_vcpu *hw);
  */
 void hw_set_pdptrs(struct hw_vcpu *hw, const u64 pdptrs[4]);
 u64 hw_cr4(struct hw_vcpu *hw);
-/** hw_la57() - CR4.LA57; it doesn't change without an exit, so the processor isn't asked. */
-static inline bool hw_la57(const struct hw_vcpu *hw);
+/** hw_la57() - CR4 & X86_CR4_LA57, which doesn't change without an exit: the processor isn't asked. */
+static inline u64 hw_la57(const struct hw_vcpu *hw);
 u64 hw_efer(struct hw_vcpu *hw);
 /*
  * The caller has checked validity by the manuals' rules (vcpu/cr.c); these only make it so. LMA is

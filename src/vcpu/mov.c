@@ -358,26 +358,29 @@ noinline bool fast_mov(struct vcpu_x86 *v, const struct hw_exit *exit, const str
 	const struct mov_site *s;
 	const struct emu_mov *m;
 	struct ioeventfd *bell;
+	struct iodevs *devs;
 
 	if (unlikely(is_lapic_page(v, exit->npf.gpa)))
 		return fast_mov_lapic(v, exit);
-	if (memo && !memo->len && io_memo_devs(bus, memo)) {
+	if (!memo)
+		return (exit->npf.access & ACCESS_WRITE) && fast_mov_search(v, exit);
+	if (!memo->len && io_memo_devs(bus, memo)) {
 		fast_mov_user(v, exit);
 		return false;
 	}
 	if (!(exit->npf.access & ACCESS_WRITE))
 		return false;
-	if (!memo)
-		return fast_mov_search(v, exit);
 	hw_expect_mov(&v->hw);
 	s = mov_site(v, hw_rip(&v->hw));
 	if (!mov_site_is(v, s, exit))
 		return false;
 	m = &s->mov;
-	bell = io_memo_bell(bus, memo, m->size);
-	/* The value is looked at only where a bell wants to know. */
-	if (unlikely(!bell ||
-		     !(bell->wildcard || bell->datamatch == (mov_value(v, m) & emu_mask(m->size)))))
+	devs = io_memo_devs(bus, memo);
+	if (unlikely(!devs || memo->len != m->size))
+		return fast_mov_search(v, exit);
+	/* As io_memo_bell(); but the value is looked at only where a bell wants to know. */
+	bell = devs->dev[memo->index].dev;
+	if (unlikely(!bell->wildcard && bell->datamatch != (mov_value(v, m) & emu_mask(m->size))))
 		return fast_mov_search(v, exit);
 	/* Last, so that no register must be kept for what comes after it. */
 	fast_mov_end(v, m);

@@ -24,7 +24,7 @@ struct mov_site {
 	u64 __user *code;
 	u64 bytes[2], mask[2];
 	struct emu_mov mov;
-	bool la57;		/* a walk of five levels */
+	u64 la57;		/* X86_CR4_LA57: a walk of five levels */
 	u32 access;		/* ACCESS_WRITE or ACCESS_READ */
 };
 

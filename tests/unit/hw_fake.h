@@ -158,7 +158,7 @@ static inline u64 hw_cr3(struct hw_vcpu *hw)
 	return hw->cr3;
 }
 
-static inline bool hw_la57(const struct hw_vcpu *hw)
+static inline u64 hw_la57(const struct hw_vcpu *hw)
 {
 	return hw->cr4 & X86_CR4_LA57;
 }

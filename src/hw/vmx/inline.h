@@ -110,7 +110,7 @@ static __always_inline u64 hw_cr3(struct hw_vcpu *hw)
 }
 
 /* The bit is the host's (vmcs.c), so our copy is right. */
-static inline bool hw_la57(const struct hw_vcpu *hw)
+static inline u64 hw_la57(const struct hw_vcpu *hw)
 {
 	return hw->cr4 & X86_CR4_LA57;
 }
@@ -440,10 +440,10 @@ static __always_inline void hw_enter_guest(struct hw_vcpu *hw, struct hw_exit *e
 	} else {
 		hw->known = 0;
 		exit->insn_len = 0;
-		if (kind == EXIT_IO)
-			vmx_decode_io(hw, exit);
-		else if (kind == EXIT_NPF)
+		if (kind == EXIT_NPF)
 			vmx_decode_npf(hw, exit);
+		else if (kind == EXIT_IO)
+			vmx_decode_io(hw, exit);
 		else if (!(kind & EXIT_PLAIN))
 			vmx_decode(hw, exit);
 	}
