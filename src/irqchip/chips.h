@@ -47,6 +47,26 @@ u64 lapic_timer_deadline(struct lapic *apic);
 /** lapic_timer_lvt_changed() - LVTT has been written. */
 void lapic_timer_lvt_changed(struct lapic *apic);
 
+/* ------------------------------------------------------------------ who drives a pin */
+
+/* A bit per enum irq_source. Who lowers the pin may be who held it before the state was set. */
+static inline void sources_drive(u8 *sources, enum irq_source source, int level)
+{
+	if (level)
+		*sources |= BIT(source);
+	else
+		*sources &= ~(BIT(source) | BIT(IRQ_SOURCE_RESTORED));
+}
+
+/* KVM_SET_IRQCHIP says whether the pin is driven, not by whom: by those who do, if anybody does. */
+static inline void sources_restore(u8 *sources, bool driven)
+{
+	if (!driven)
+		*sources = 0;
+	else if (!*sources)
+		*sources = BIT(IRQ_SOURCE_RESTORED);
+}
+
 /* ------------------------------------------------------------------ 8259 pair */
 
 /* Each 8259's registers are kept in the form in which the ABI reads and writes them. */

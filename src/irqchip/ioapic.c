@@ -69,7 +69,7 @@ static struct apic_msg redir_msg(u64 entry)
  */
 static bool pin_wants_ack(const struct ioapic *ioapic, u32 pin)
 {
-	return ioapic->sources[pin] & ~BIT(IRQ_SOURCE_USER);
+	return ioapic->sources[pin] & ~(BIT(IRQ_SOURCE_USER) | BIT(IRQ_SOURCE_RESTORED));
 }
 
 /* Send what the pin's entry says. As irqchip_set_gsi(). ioapic->lock held. */
@@ -124,13 +124,12 @@ static int pin_drive(struct ioapic *ioapic, u32 pin, bool level)
 
 int ioapic_set_pin(struct ioapic *ioapic, u32 pin, enum irq_source source, int level)
 {
-	u8 *sources = &ioapic->sources[pin];
 	unsigned long flags;
 	int ret;
 
 	spin_lock_irqsave(&ioapic->lock, flags);
-	*sources = level ? *sources | BIT(source) : *sources & ~BIT(source);
-	ret = pin_drive(ioapic, pin, *sources);
+	sources_drive(&ioapic->sources[pin], source, level);
+	ret = pin_drive(ioapic, pin, ioapic->sources[pin]);
 	spin_unlock_irqrestore(&ioapic->lock, flags);
 	return ret;
 }
@@ -358,7 +357,7 @@ void ioapic_set_state(struct ioapic *ioapic, const struct kvm_ioapic_state *stat
 	ioapic->delivered = 0;
 	for (pin = 0; pin < IOAPIC_NUM_PINS; pin++) {
 		ioapic->redir[pin] = state->redirtbl[pin].bits;
-		ioapic->sources[pin] = ioapic->line & BIT(pin) ? BIT(IRQ_SOURCE_USER) : 0;
+		sources_restore(&ioapic->sources[pin], ioapic->line & BIT(pin));
 	}
 	for (pin = 0; pin < IOAPIC_NUM_PINS; pin++)
 		if (ioapic->line & BIT(pin))

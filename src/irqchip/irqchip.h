@@ -86,7 +86,13 @@ void irqchip_destroy(struct irqchip *chip);
  * is the OR of its sources). Any context but NMI; takes irqchip locks. Returns <0: no route or
  * masked; 0: coalesced; >0: delivered (to how many).
  */
-enum irq_source { IRQ_SOURCE_USER, IRQ_SOURCE_PIT, IRQ_SOURCE_IRQFD_RESAMPLE, NR_IRQ_SOURCES };
+enum irq_source {
+	IRQ_SOURCE_USER,
+	IRQ_SOURCE_PIT,
+	IRQ_SOURCE_IRQFD_RESAMPLE,
+	IRQ_SOURCE_RESTORED,	/* KVM_SET_IRQCHIP: whoever it was, the next that is lowered was it */
+	NR_IRQ_SOURCES
+};
 int irqchip_set_gsi(struct irqchip *chip, u32 gsi, enum irq_source source, int level);
 /**
  * irqchip_pulse_gsi() - up and down again: an edge. Same context; returns what the rising edge did.

@@ -150,8 +150,7 @@ int pic_set_pin(struct pic *pic, u32 pin, enum irq_source source, int level)
 	int ret = -1;
 
 	spin_lock_irqsave(&pic->lock, flags);
-	pic->sources[pin] =
-		level ? pic->sources[pin] | BIT(source) : pic->sources[pin] & ~BIT(source);
+	sources_drive(&pic->sources[pin], source, level);
 	/* The cascade is wired to the slave. */
 	if (pin != CASCADE_IR) {
 		ret = half_set_pin(&pic->half[pin / 8], 1 << pin % 8, pic->sources[pin]);
@@ -479,7 +478,7 @@ void pic_set_state(struct pic *pic, u32 half, const struct kvm_pic_state *state)
 	spin_lock_irqsave(&pic->lock, flags);
 	pic->half[half] = half_sanitized(state, half);
 	for (i = 0; i < 8; i++)
-		pic->sources[half * 8 + i] = state->last_irr & 1 << i ? BIT(IRQ_SOURCE_USER) : 0;
+		sources_restore(&pic->sources[half * 8 + i], state->last_irr & 1 << i);
 	/* A tick that was in flight in the old state will not end in the new one. */
 	if (half == MASTER)
 		pic->irq0_unmasked = true;

@@ -355,6 +355,48 @@ TEST(state)
 	drop_irqchip();
 }
 
+/* A line in the state belongs to who holds it; or, where nobody does, to who lowers it first. */
+TEST(restored_lines)
+{
+	struct kvm_irqchip s = { .chip_id = KVM_IRQCHIP_IOAPIC };
+	struct lapic *a = &apics[0];
+
+	make_ioapic(1);
+	set_entry(10, LEVEL | 0x3a, 0);
+	/* The same VM: each source goes on as before. */
+	drive(10, 1);
+	ioapic_set_pin(ioapic, 10, IRQ_SOURCE_IRQFD_RESAMPLE, 1);
+	CHECK_EQ(irqchip_get_state(&chip, &s), 0);
+	CHECK_EQ(irqchip_set_state(&chip, &s), 0);
+	CHECK_EQ(take(a), 0x3a);
+	ioapic_set_pin(ioapic, 10, IRQ_SOURCE_IRQFD_RESAMPLE, 0);
+	eoi(a);
+	CHECK_EQ(take(a), 0x3a);
+	drive(10, 0);
+	eoi(a);
+	CHECK_EQ(take(a), -1);
+	/* A new one: up until somebody lowers it, or somebody else after that. */
+	CHECK_EQ(irqchip_set_state(&chip, &s), 0);
+	ioapic_eoi(ioapic, 0x3a);
+	CHECK_EQ(take(a), 0x3a);
+	eoi(a);
+	CHECK_EQ(take(a), 0x3a);
+	drive(10, 1);
+	ioapic_set_pin(ioapic, 10, IRQ_SOURCE_IRQFD_RESAMPLE, 0);
+	eoi(a);
+	CHECK_EQ(take(a), 0x3a);
+	drive(10, 0);
+	eoi(a);
+	CHECK_EQ(take(a), -1);
+	CHECK_EQ(irqchip_set_state(&chip, &s), 0);
+	ioapic_eoi(ioapic, 0x3a);
+	CHECK_EQ(take(a), 0x3a);
+	ioapic_set_pin(ioapic, 10, IRQ_SOURCE_IRQFD_RESAMPLE, 0);
+	eoi(a);
+	CHECK_EQ(take(a), -1);
+	drop_irqchip();
+}
+
 TEST(no_irqchip)
 {
 	struct kvm_irqchip s = { .chip_id = KVM_IRQCHIP_IOAPIC };

@@ -320,6 +320,12 @@ TEST(state)
 	CHECK(intr());
 	lower_pin(7);					/* who drove it goes on driving it */
 	CHECK(!intr());
+	/* Nobody drives it now: whoever lowers it did. */
+	CHECK_EQ(irqchip_set_state(&chip, &one), 0);
+	pic_write(pic, 0x20, 0x20);
+	CHECK(intr());
+	pic_set_pin(pic, 7, IRQ_SOURCE_IRQFD_RESAMPLE, 0);
+	CHECK(!intr());
 	/* Values that no 8259 has. */
 	one.chip_id = KVM_IRQCHIP_PIC_SLAVE;
 	memset(&one.chip.pic, 0xff, sizeof(one.chip.pic));
