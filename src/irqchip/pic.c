@@ -89,8 +89,14 @@ static void pic_update(struct pic *pic)
 		master->irr &= ~(1 << CASCADE_IR);
 	output = half_next(pic, MASTER) >= 0;
 	WRITE_ONCE(pic->chip->intr, output);
-	if (output && !was)
+	if (output && !was) {
+		/*
+		 * INTR is up before it is looked who listens. A LAPIC that begins to listen makes
+		 * its request, which is a full barrier, before it looks at INTR.
+		 */
+		smp_mb();
 		pic_interrupt(pic);
+	}
 }
 
 /*

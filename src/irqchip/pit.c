@@ -61,6 +61,8 @@ static void pit_inject(struct pit *pit)
 void pit_acked(struct pit *pit)
 {
 	atomic_set(&pit->acked, 1);
+	/* Pairs with the atomic_add() in pit_tick(): one of both sees what the other did. */
+	smp_mb();
 	if (READ_ONCE(pit->reinject))
 		pit_inject(pit);
 }
