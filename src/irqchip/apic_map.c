@@ -193,8 +193,13 @@ static bool map_find(struct apic_map *map, const struct apic_msg *msg, struct ap
 		return false;
 	if (msg->logical)
 		return map_find_logical(map, msg->dest, to);
-	if (!map->unique || msg->dest >= map->nr)
+	if (!map->unique)
 		return false;
+	/* All have an id of their own below .nr: it is nobody's, and nobody need be asked. */
+	if (msg->dest >= map->nr) {
+		*to = (struct apic_targets){ map->by_address, 0 };
+		return true;
+	}
 	*to = (struct apic_targets){ &map->by_address[array_index_nospec(msg->dest, map->nr)], 1 };
 	return true;
 }

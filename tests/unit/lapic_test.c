@@ -270,10 +270,15 @@ TEST(physical)
 	static const struct dest_case c[] = { { 0, 0, 1 }, { 2, 0, 4 }, { 9, 0, 0 }, { 0xff, 0, 0xf }, { 0xfffffff0, 0, 0 }, { 300, 0, 0 } };
 	static const struct dest_case moved[] = { { 2, 0, 0 }, { 0x77, 0, 4 } };
 	static const struct dest_case same[] = { { 1, 0, 0xa }, { 3, 0, 0 } };
+	struct apic_msg nobody = { .dest = 300 };
+	struct apic_targets to = { .bits = 1 };
 
 	make_irqchip(IRQCHIP_KERNEL, 4);
 	enable_all();
 	check_both_ways(c, ARRAY_SIZE(c));
+	/* Nobody has it: found without asking each. */
+	CHECK(map_find(rcu_access_pointer(chip.apic_map), &nobody, &to));
+	CHECK_EQ(to.bits, 0);
 	apic_write(&apics[2], APIC_ID, 0x77000000);
 	check_both_ways(moved, ARRAY_SIZE(moved));
 	apic_write(&apics[3], APIC_ID, 1 << 24);		/* two have the same */
