@@ -69,6 +69,12 @@ static noinline long vcpu_ioctl_run_masked(struct vcpu *vcpu, unsigned long arg)
 	err = vcpu_ioctl_run(vcpu, arg);
 	sigprocmask(SIG_SETMASK, &current->real_blocked, NULL);
 	sigemptyset(&current->real_blocked);
+	/*
+	 * A change of the mask clears TIF_SIGPENDING when no signal waits. Without it nobody on the
+	 * way to user mode would look at the restart that is asked for (host_work() in vcpu/run.c).
+	 */
+	if (err == -ERESTARTNOHAND)
+		set_thread_flag(TIF_SIGPENDING);
 	return err;
 }
 

@@ -611,10 +611,12 @@ static void vcpu_start_at(struct vcpu_x86 *v, u8 vector)
 /**
  * vcpu_accept_init_sipi() - act on INIT and SIPI that arrived (SDM 3A, 8.4; APM 2, 14.1.2 and
  * 16.5). vCPU thread, loaded. An INIT that came with a SIPI is older than it: senders drop a SIPI
- * that finds no INIT and the state of a fresh INIT clears one.
+ * that finds no INIT and the state of a fresh INIT clears one. EOIs are older than both, and the
+ * LAPIC's reset would forget them.
  */
 void vcpu_accept_init_sipi(struct vcpu_x86 *v)
 {
+	vcpu_level_eoi(v);
 	if (test_and_clear_bit(LAPIC_PENDING_INIT, &v->apic.pending_init_sipi)) {
 		vcpu_reset(v, HW_INIT);
 		v->mp_state = vcpu_is_bsp(v) ? KVM_MP_STATE_RUNNABLE : KVM_MP_STATE_INIT_RECEIVED;

@@ -303,6 +303,20 @@ noinline int sync_regs_begin(struct vcpu_x86 *v, u64 valid, u64 dirty)
 	return vcpu_sync_regs_in(v);
 }
 
+/*
+ * A fast exit leaves an EOI queued for the next turn, and there may be none. The VMM, which may save
+ * the state now, finds it passed on; its own IOAPIC's it is told of, before a signal, which stays
+ * pending.
+ */
+noinline int pass_on_eois(struct vcpu_x86 *v, int r)
+{
+	vcpu_level_eoi(v);
+	if ((r == -EINTR || r == -ERESTARTNOHAND) &&
+	    vcpu_check_request(&v->vcpu, REQ_IOAPIC_EOI_EXIT))
+		return request_eoi_exit(v);
+	return r;
+}
+
 /* All but a MOV needs more of the guest's memory, or may. */
 noinline int complete_slowly(struct vcpu_x86 *v)
 {

@@ -331,6 +331,131 @@ TEST(delivery_into_mmio_is_an_internal_error)
 	world_end();
 }
 
+/* ------------------------------------------------------------------ an EOI that a fast exit left */
+
+enum { LEVEL_VECTOR = 0x44 };
+
+/* LEVEL_VECTOR is in service. Its pin of the IOAPIC, 20, has the line of GSI 20, still up. */
+static void world_level(enum irqchip_mode mode)
+{
+	static const u32 select_low = 0x10 + 2 * 20, low = 0x8000 | LEVEL_VECTOR;
+	struct kvm_irq_routing_entry e = {
+		.gsi = 20, .type = KVM_IRQ_ROUTING_MSI,
+		.u.msi = { .address_lo = 0xfee00000, .data = 0xc000 | LEVEL_VECTOR }
+	};
+
+	world_make(mode);
+	V->apic.x2apic_allowed = true;
+	CHECK_EQ(lapic_set_base(&V->apic, V->apic.base | X2APIC_ENABLE, true), 0);
+	CHECK_EQ(lapic_msr_write(&V->apic, MSR_X2APIC(APIC_SPIV), 0x1ff), 0);
+	if (mode == IRQCHIP_KERNEL) {
+		ioapic_write(W->irqchip.ioapic, 0, 4, &select_low);
+		ioapic_write(W->irqchip.ioapic, 0x10, 4, &low);
+	} else {
+		CHECK_EQ(irqchip_set_routing(&W->irqchip, &e, 1, 0), 0);
+	}
+	CHECK_EQ(irqchip_set_gsi(&W->irqchip, 20, IRQ_SOURCE_USER, 1), 1);
+	CHECK_EQ(lapic_highest_pending(&V->apic), LEVEL_VECTOR);
+	lapic_accept(&V->apic, LEVEL_VECTOR);
+	irqchip_set_gsi(&W->irqchip, 20, IRQ_SOURCE_USER, 0);
+}
+
+static void guest_ends_level(struct hw_vcpu *hw, const struct hw_event *ev)
+{
+	hw->regs[REG_RCX] = MSR_X2APIC(APIC_EOI);
+	hw->regs[REG_RAX] = 0;
+	hw->regs[REG_RDX] = 0;
+}
+
+static void guest_ends_level_and_signal(struct hw_vcpu *hw, const struct hw_event *ev)
+{
+	guest_ends_level(hw, ev);
+	claim_signal();
+}
+
+static void guest_ends_level_and_init(struct hw_vcpu *hw, const struct hw_event *ev)
+{
+	guest_ends_level(hw, ev);
+	set_bit(LAPIC_PENDING_INIT, &V->apic.pending_init_sipi);
+}
+
+static bool pin_in_service(void)
+{
+	struct kvm_irqchip s = { .chip_id = KVM_IRQCHIP_IOAPIC };
+
+	CHECK_EQ(irqchip_get_state(&W->irqchip, &s), 0);
+	return s.chip.ioapic.redirtbl[20].fields.remote_irr;
+}
+
+/* What the VMM saves after KVM_RUN says the same of LAPIC and IOAPIC. */
+TEST(signal_at_a_level_eoi)
+{
+	world_level(IRQCHIP_KERNEL);
+	step_before(EXIT(EXIT_MSR_WRITE, 2), guest_ends_level_and_signal);
+	CHECK(pin_in_service());
+	CHECK_EQ(run(), -EINTR);
+	vcpu_update_stats(&V->vcpu);
+	CHECK_EQ(V->vcpu.stats.fast_exits, 1);
+	CHECK_EQ(lapic_highest_isr(&V->apic), -1);
+	CHECK(!pin_in_service());
+	world_end();
+}
+
+/* Its own IOAPIC's end is told first, then the signal. */
+TEST(signal_at_a_level_eoi_of_the_vmm)
+{
+	world_level(IRQCHIP_SPLIT);
+	step_before(EXIT(EXIT_MSR_WRITE, 2), guest_ends_level_and_signal);
+	CHECK_EQ(run(), 0);
+	CHECK_EQ(R->exit_reason, KVM_EXIT_IOAPIC_EOI);
+	CHECK_EQ(R->eoi.vector, LEVEL_VECTOR);
+	claim_signal();
+	CHECK_EQ(run(), -EINTR);
+	CHECK_EQ(R->exit_reason, KVM_EXIT_INTR);
+	/* One that was asked for already, and not told of. */
+	V->eoi_exit_vector = 0x55;
+	vcpu_request(&V->vcpu, REQ_IOAPIC_EOI_EXIT);
+	R->immediate_exit = 1;
+	CHECK_EQ(run(), 0);
+	CHECK_EQ(R->exit_reason, KVM_EXIT_IOAPIC_EOI);
+	CHECK_EQ(R->eoi.vector, 0x55);
+	CHECK_EQ(run(), -EINTR);
+	world_end();
+}
+
+TEST(dead_vm_at_a_level_eoi)
+{
+	world_level(IRQCHIP_KERNEL);
+	guest_ends_level(&V->hw, NULL);
+	lapic_write_eoi(&V->apic);
+	vcpu_request(&V->vcpu, REQ_TRIPLE_FAULT);
+	CHECK_EQ(run(), 0);
+	CHECK_EQ(R->exit_reason, KVM_EXIT_SHUTDOWN);
+	CHECK(!pin_in_service());
+	world_end();
+}
+
+/* The EOI was first: the reset of the LAPIC doesn't take it away. */
+TEST(init_at_a_level_eoi)
+{
+	struct kvm_mp_state mp;
+
+	world_level(IRQCHIP_KERNEL);
+	step_before(EXIT(EXIT_MSR_WRITE, 2), guest_ends_level_and_init);
+	CHECK_RAN(1);
+	vcpu_update_stats(&V->vcpu);
+	CHECK_EQ(V->vcpu.stats.fast_exits, 1);
+	CHECK(!pin_in_service());
+	world_end();
+
+	world_level(IRQCHIP_KERNEL);
+	lapic_write_eoi(&V->apic);
+	set_bit(LAPIC_PENDING_INIT, &V->apic.pending_init_sipi);
+	CHECK_EQ(vcpu_get_mp_state(V, &mp), 0);
+	CHECK(!pin_in_service());
+	world_end();
+}
+
 /* ------------------------------------------------------------------ halting */
 
 TEST(hlt_is_the_vmms_without_a_lapic)
