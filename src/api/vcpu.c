@@ -563,6 +563,7 @@ static long vcpu_locked_ioctl(struct vcpu_x86 *v, unsigned int ioctl, unsigned l
 	case KVM_SET_SIGNAL_MASK:
 		return vcpu_ioctl_set_signal_mask(&v->vcpu, (void __user *)arg);
 	default:
+		WRITE_ONCE(v->vcpu.wants_to_run, false);
 		vcpu_load(&v->vcpu);
 		vcpu_settle(v);
 		err = vcpu_state_ioctl(v, ioctl, arg);

@@ -80,7 +80,7 @@ struct vcpu {
 	bool preempted;	/* switched out, and the task was still runnable */
 	bool ready;			/* runnable and worth a directed yield */
 	bool in_kernel;			/* guest CPL 0 when it was switched out */
-	bool wants_to_run;	/* inside KVM_RUN, and immediate_exit was clear at its start */
+	bool wants_to_run;	/* loaded by KVM_RUN, and immediate_exit was clear at its start */
 	struct task_struct *task;	/* who is inside KVM_RUN; read under RCU; NULL outside */
 
 	struct mutex mutex;		/* vCPU ioctls, one at a time */

@@ -14,6 +14,8 @@
  * give too; so an access that begins in the page before is left to the emulator.
  */
 #include <linux/uaccess.h>
+#include <asm/debugreg.h>
+#include <asm/trapnr.h>
 #include "vcpu/fast_inline.h"
 #include "vcpu/io_inline.h"
 
@@ -416,7 +418,10 @@ int mov_complete(struct vcpu_x86 *v)
 		return NEXT_GUEST;
 	if (!v->mov.store)
 		mov_load_answer(v, &v->mov);
-	vcpu_advance_rip(v, v->mov.insn_len);
+	/* Who asked for it may have asked for steps since. */
+	vcpu_skip(v, v->mov.insn_len);
+	if (unlikely(v->guest_debug & KVM_GUESTDBG_SINGLESTEP))
+		return vcpu_exit_debug(v, X86_TRAP_DB, DR_STEP);
 	return NEXT_GUEST;
 }
 

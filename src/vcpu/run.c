@@ -64,8 +64,11 @@ noinline int handle_requests(struct vcpu_x86 *v)
 	if (likely(!(READ_ONCE(vcpu->requests) & ~BIT(REQ_EVENT))))
 		return NEXT_GUEST;
 	request_clocks(v);
-	if (vcpu_check_request(vcpu, REQ_VM_DEAD))
+	vcpu_level_eoi(v);
+	if (vcpu_check_request(vcpu, REQ_VM_DEAD)) {
+		vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
 		return -EIO;
+	}
 	if (vcpu_check_request(vcpu, REQ_MMU_RELOAD))
 		request_tdp_root(v);
 	if (vcpu_check_request(vcpu, REQ_TLB_FLUSH)) {
@@ -91,8 +94,21 @@ noinline int handle_requests(struct vcpu_x86 *v)
 
 /* ------------------ the host's claims on this thread */
 
+/*
+ * A fast exit leaves an EOI queued for the next turn, and there may be none. The VMM, which may save
+ * the state now, finds it passed on; its own IOAPIC's it is told of (true), before a signal, which
+ * stays pending.
+ */
+static bool vmm_must_hear_of_eoi(struct vcpu_x86 *v)
+{
+	vcpu_level_eoi(v);
+	return vcpu_check_request(&v->vcpu, REQ_IOAPIC_EOI_EXIT);
+}
+
 int exit_for_signal(struct vcpu_x86 *v)
 {
+	if (vmm_must_hear_of_eoi(v))
+		return request_eoi_exit(v);
 	v->vcpu.run->exit_reason = KVM_EXIT_INTR;
 	v->vcpu.stats.signal_exits++;
 	return -EINTR;
@@ -113,6 +129,8 @@ noinline int host_work(struct vcpu_x86 *v)
 		schedule();
 	if (!test_thread_flag(TIF_NOTIFY_RESUME) || !resume_work_urgent())
 		return NEXT_GUEST;
+	if (vmm_must_hear_of_eoi(v))
+		return request_eoi_exit(v);
 	v->vcpu.run->exit_reason = KVM_EXIT_INTR;
 	set_thread_flag(TIF_SIGPENDING);
 	return -ERESTARTNOHAND;
@@ -234,12 +252,23 @@ noinline bool entry_must_wait(struct vcpu_x86 *v, unsigned long flags)
 	return false;
 }
 
+/*
+ * What fails without saying why, here and below, has KVM_EXIT_UNKNOWN in kvm_run; what the fast path
+ * sends to the VMM always says it.
+ */
+static void no_reason_yet(struct vcpu_x86 *v)
+{
+	v->vcpu.run->exit_reason = KVM_EXIT_UNKNOWN;
+}
+
 noinline int slow_exit_locked(struct vcpu_x86 *v, const struct hw_exit *exit)
 {
 	struct vm *vm = v->vcpu.vm;
 	int idx = srcu_read_lock(&vm->srcu);
-	int r = slow_exit(v, exit);
+	int r;
 
+	no_reason_yet(v);
+	r = slow_exit(v, exit);
 	srcu_read_unlock(&vm->srcu, idx);
 	return r;
 }
@@ -286,6 +315,7 @@ noinline int prepare_events(struct vcpu_x86 *v)
 		return NEXT_GUEST;
 	if (v->has_apic)
 		vcpu_level_eoi(v);
+	no_reason_yet(v);
 	v->vcpu.stats.req_event++;
 	return vcpu_inject_pending(v);
 }
@@ -303,26 +333,13 @@ noinline int sync_regs_begin(struct vcpu_x86 *v, u64 valid, u64 dirty)
 	return vcpu_sync_regs_in(v);
 }
 
-/*
- * A fast exit leaves an EOI queued for the next turn, and there may be none. The VMM, which may save
- * the state now, finds it passed on; its own IOAPIC's it is told of, before a signal, which stays
- * pending.
- */
-noinline int pass_on_eois(struct vcpu_x86 *v, int r)
-{
-	vcpu_level_eoi(v);
-	if ((r == -EINTR || r == -ERESTARTNOHAND) &&
-	    vcpu_check_request(&v->vcpu, REQ_IOAPIC_EOI_EXIT))
-		return request_eoi_exit(v);
-	return r;
-}
-
 /* All but a MOV needs more of the guest's memory, or may. */
 noinline int complete_slowly(struct vcpu_x86 *v)
 {
 	struct vm *vm = v->vcpu.vm;
 	int idx, r;
 
+	no_reason_yet(v);
 	if (v->completion == COMPLETE_MOV)
 		return complete_user_exit(v);
 	idx = srcu_read_lock(&vm->srcu);

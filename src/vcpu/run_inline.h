@@ -35,7 +35,6 @@ int host_work(struct vcpu_x86 *v);
 int exit_for_signal(struct vcpu_x86 *v);
 int slow_exit_locked(struct vcpu_x86 *v, const struct hw_exit *exit);
 int complete_slowly(struct vcpu_x86 *v);
-int pass_on_eois(struct vcpu_x86 *v, int r);
 int sync_regs_begin(struct vcpu_x86 *v, u64 valid, u64 dirty);
 
 /* IRQs off. */
@@ -424,15 +423,11 @@ static __always_inline int vcpu_run(struct vcpu_x86 *v)
 	if (unlikely(r))
 		return r;
 	WRITE_ONCE(v->vcpu.wants_to_run, !(wishes & WISH_IMMEDIATE_EXIT));
-	run->exit_reason = KVM_EXIT_UNKNOWN;
 	fpu_load_guest(v);
 	r = run_inside(v, wishes);
 	OPTIMIZER_HIDE_VAR(v);
-	if (unlikely(r < 0 || v->apic.eois_queued))
-		r = pass_on_eois(v, r);
 	fpu_put_guest(v);
 	run_end(v);
-	WRITE_ONCE(v->vcpu.wants_to_run, false);
 	return r < 0 ? r : 0;
 }
 

@@ -300,6 +300,37 @@ TEST(stepped_by_the_emulator)
 	world_end();
 }
 
+/* The VMM begins to debug, or the guest's TF comes, while it has the access: its end is a step. */
+TEST(stepped_when_the_vmm_has_it)
+{
+	struct kvm_guest_debug dbg = { .control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP };
+
+	begin();
+	CODE(0x89, 0x07);
+	once(ACCESS_WRITE, 0);
+	V->hw.rip = 0x8000;
+	step(NPF(MMIO_GPA, ACCESS_WRITE));
+	CHECK_EQ(run(), 0);
+	vcpu_settle(V);
+	CHECK_EQ(V->completion, COMPLETE_MOV);
+	CHECK_EQ(vcpu_set_guest_debug(V, &dbg), 0);
+	CHECK_EQ(run(), 0);
+	CHECK_EQ(R->exit_reason, KVM_EXIT_DEBUG);
+	CHECK_EQ(R->debug.arch.pc, 0x8002);
+	dbg.control = 0;
+	CHECK_EQ(vcpu_set_guest_debug(V, &dbg), 0);
+	V->hw.rip = 0x8000;
+	step(NPF(MMIO_GPA, ACCESS_WRITE));
+	CHECK_EQ(run(), 0);
+	CHECK_EQ(R->exit_reason, KVM_EXIT_MMIO);
+	vcpu_settle(V);
+	V->hw.rflags |= X86_EFLAGS_TF;
+	CHECK_RAN(0);
+	CHECK_EQ(V->hw.rip, 0x8002);
+	CHECK(V->hw.dr6 & BIT(14));
+	world_end();
+}
+
 TEST(forgotten_by_a_reset)
 {
 	begin();
