@@ -54,7 +54,11 @@ check-branches:
 check-floors check-abi check-spdx lines:
 	@tools/$@
 
-exits bench bench-host bench-record bench-trace:
+exits bench-record bench-trace:
+	@tools/setup
+	@tools/$@
+
+bench bench-host:
 	$(python)
 	@tools/$@
 
