@@ -58,7 +58,7 @@ enum exit_kind {
 	EXIT_CPUID, EXIT_HLT, EXIT_PAUSE, EXIT_INVD, EXIT_WBINVD, EXIT_RDTSC, EXIT_RDTSCP,
 	EXIT_RDPMC, EXIT_MONITOR, EXIT_MWAIT, EXIT_XSETBV, EXIT_HYPERCALL, EXIT_INVLPG,
 	EXIT_INVPCID, EXIT_RSM,
-	EXIT_VIRT_INSN,		/* an instruction of SVM or VMX itself: #UD until nested/ exists */
+	EXIT_VIRT_INSN,		/* an instruction of SVM or VMX itself: #UD, as there are no nested guests */
 	EXIT_CR_READ, EXIT_CR_WRITE,	/* .cr */
 	EXIT_CLTS, EXIT_LMSW,	/* .cr.value is LMSW's operand when .cr.operand_known */
 	EXIT_DR_READ, EXIT_DR_WRITE,	/* .dr */
