@@ -131,15 +131,17 @@ static int handle_io(struct vcpu_x86 *v, const struct hw_exit *exit)
  * stepped, or the VMM may have moved RIP in between (a reset, a migration), and it is none of ours
  * any more.
  */
-static int complete_pio(struct vcpu_x86 *v)
+static int complete_access(struct vcpu_x86 *v)
 {
-	bool in = v->completion == COMPLETE_PIO_IN;
+	enum user_completion what = v->completion;
 
 	v->completion = COMPLETE_NOTHING;
 	if (vcpu_linear_rip(v) != v->pio.linear_rip)
 		return NEXT_GUEST;
-	if (in)
+	if (what == COMPLETE_PIO_IN)
 		pio_to_rax(v, v->pio.size, pio_data_read(v->pio.data, v->pio.size));
+	else if (what == COMPLETE_MOV && !v->mov.store)
+		mov_take_answer(v, &v->mov);
 	return io_done(v, v->pio.insn_len);
 }
 
@@ -707,11 +709,10 @@ int complete_user_exit(struct vcpu_x86 *v)
 	switch (v->completion) {
 	case COMPLETE_PIO_IN:
 	case COMPLETE_PIO_OUT:
-		return complete_pio(v);
+	case COMPLETE_MOV:
+		return complete_access(v);
 	case COMPLETE_EMULATION:
 		return vcpu_emulate_continue(v);
-	case COMPLETE_MOV:
-		return mov_complete(v);
 	case COMPLETE_MSR_READ:
 		return complete_msr(v, true);
 	case COMPLETE_MSR_WRITE:

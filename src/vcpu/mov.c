@@ -14,8 +14,6 @@
  * give too; so an access that begins in the page before is left to the emulator.
  */
 #include <linux/uaccess.h>
-#include <asm/debugreg.h>
-#include <asm/trapnr.h>
 #include "vcpu/fast_inline.h"
 #include "vcpu/io_inline.h"
 
@@ -178,7 +176,9 @@ static __always_inline bool mov_made_exit(struct vcpu_x86 *v, const struct mov_s
 
 /*
  * Is @s the site of the MOV that made @exit, an EXIT_NPF? Not when it is being stepped, which has
- * consequences. RF says nothing of the guest here (mov_ends()). Preemption or page faults off.
+ * consequences. RF says nothing of the guest here: Intel's processors save it as 1 whenever an
+ * instruction has to be executed again, as after an EPT violation (SDM 3C, 28.3.3). Preemption or
+ * page faults off.
  */
 static __always_inline bool mov_site_is(struct vcpu_x86 *v, const struct mov_site *s,
 					const struct hw_exit *exit)
@@ -229,18 +229,6 @@ static void mov_load(struct vcpu_x86 *v, const struct emu_mov *m, u64 val)
 			   (hw_reg(&v->hw, m->reg) & ~(mask << shift)) | (val & mask) << shift);
 }
 
-/*
- * RF ends with the instruction. Intel's processors save it as 1 whenever one has to be executed
- * again, as after an EPT violation or APIC access (SDM 3C, 28.3.3).
- */
-static __always_inline void mov_ends(struct vcpu_x86 *v)
-{
-	u64 rflags = hw_rflags(&v->hw);
-
-	if (unlikely(rflags & X86_EFLAGS_RF))
-		hw_set_rflags(&v->hw, rflags & ~(u64)X86_EFLAGS_RF);
-}
-
 /* ------------------------------------------------------------------ IRQs off */
 
 /* All of the LAPIC but what an EOI must tell others, which waits until IRQs are on. */
@@ -269,6 +257,7 @@ static void mov_lapic(struct vcpu_x86 *v, const struct emu_mov *m, gpa_t gpa)
 static void mov_await(struct vcpu_x86 *v, const struct emu_mov *m, gpa_t gpa, u64 val)
 {
 	struct kvm_run *run = v->vcpu.run;
+	u64 rflags;
 
 	run->exit_reason = KVM_EXIT_MMIO;
 	run->mmio.phys_addr = gpa;
@@ -280,7 +269,10 @@ static void mov_await(struct vcpu_x86 *v, const struct emu_mov *m, gpa_t gpa, u6
 	v->pio.insn_len = m->insn_len;
 	v->awaited_mov = m;
 	v->awaited = m->store ? AWAIT_STORE : AWAIT_LOAD;
-	mov_ends(v);
+	/* It ends with the instruction, which needs only RIP moved now. */
+	rflags = hw_rflags(&v->hw);
+	if (unlikely(rflags & X86_EFLAGS_RF))
+		hw_set_rflags(&v->hw, rflags & ~(u64)X86_EFLAGS_RF);
 }
 
 /* It is known that nobody else wants the access. */
@@ -311,8 +303,7 @@ static bool note_no_memory(struct vcpu_x86 *v, struct io_memo *memo, gpa_t gpa)
 static __always_inline void fast_mov_end(struct vcpu_x86 *v, const struct emu_mov *m)
 {
 	v->vcpu.stats.pf_mmio_emulate++;
-	vcpu_advance_rip(v, m->insn_len);
-	mov_ends(v);
+	vcpu_skip(v, m->insn_len);
 }
 
 static noinline bool fast_mov_lapic(struct vcpu_x86 *v, const struct hw_exit *exit)
@@ -392,37 +383,13 @@ noinline bool fast_mov(struct vcpu_x86 *v, const struct hw_exit *exit, const str
 
 /* ------------------------------------------------------------------ IRQs on */
 
-static void mov_load_answer(struct vcpu_x86 *v, const struct emu_mov *m)
+/** mov_take_answer() - the VMM's value, of the load @m. Any context. */
+void mov_take_answer(struct vcpu_x86 *v, const struct emu_mov *m)
 {
 	u64 val;
 
 	memcpy(&val, v->vcpu.run->mmio.data, sizeof(val));
 	mov_load(v, m, val);
-}
-
-/** mov_take_answer() - the value of AWAIT_LOAD. Any context. */
-void mov_take_answer(struct vcpu_x86 *v)
-{
-	mov_load_answer(v, v->awaited_mov);
-}
-
-/** mov_complete() - the VMM has answered. NEXT_GUEST. */
-int mov_complete(struct vcpu_x86 *v)
-{
-	v->completion = COMPLETE_NOTHING;
-	/*
-	 * The VMM has moved the vCPU elsewhere (a reset, say): what is left of the instruction is
-	 * forgotten.
-	 */
-	if (vcpu_linear_rip(v) != v->pio.linear_rip)
-		return NEXT_GUEST;
-	if (!v->mov.store)
-		mov_load_answer(v, &v->mov);
-	/* Who asked for it may have asked for steps since. */
-	vcpu_skip(v, v->mov.insn_len);
-	if (unlikely(v->guest_debug & KVM_GUESTDBG_SINGLESTEP))
-		return vcpu_exit_debug(v, X86_TRAP_DB, DR_STEP);
-	return NEXT_GUEST;
 }
 
 /*
@@ -492,8 +459,7 @@ bool vcpu_mov(struct vcpu_x86 *v, const struct hw_exit *exit, int *next)
 	}
 	if (!m->store)
 		mov_load(v, m, val);
-	vcpu_advance_rip(v, m->insn_len);
-	mov_ends(v);
+	vcpu_skip(v, m->insn_len);
 	*next = NEXT_GUEST;
 	return true;
 }

@@ -31,7 +31,6 @@ struct mov_site {
 void mov_learn(struct vcpu_x86 *v, u64 rip);
 bool fast_mov(struct vcpu_x86 *v, const struct hw_exit *exit, const struct io_memo *memo);
 bool vcpu_mov(struct vcpu_x86 *v, const struct hw_exit *exit, int *next);
-int mov_complete(struct vcpu_x86 *v);
-void mov_take_answer(struct vcpu_x86 *v);
+void mov_take_answer(struct vcpu_x86 *v, const struct emu_mov *m);
 
 #endif

@@ -11,6 +11,15 @@
 
 /* ------------------ what must be done before the guest runs on */
 
+/*
+ * What fails without saying why has KVM_EXIT_UNKNOWN in kvm_run; what the fast path sends to the
+ * VMM always says it.
+ */
+static void no_reason_yet(struct vcpu_x86 *v)
+{
+	v->vcpu.run->exit_reason = KVM_EXIT_UNKNOWN;
+}
+
 static int request_triple_fault(struct vcpu_x86 *v)
 {
 	v->vcpu.run->exit_reason = KVM_EXIT_SHUTDOWN;
@@ -65,10 +74,9 @@ noinline int handle_requests(struct vcpu_x86 *v)
 		return NEXT_GUEST;
 	request_clocks(v);
 	vcpu_level_eoi(v);
-	if (vcpu_check_request(vcpu, REQ_VM_DEAD)) {
-		vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
+	no_reason_yet(v);
+	if (vcpu_check_request(vcpu, REQ_VM_DEAD))
 		return -EIO;
-	}
 	if (vcpu_check_request(vcpu, REQ_MMU_RELOAD))
 		request_tdp_root(v);
 	if (vcpu_check_request(vcpu, REQ_TLB_FLUSH)) {
@@ -250,15 +258,6 @@ noinline bool entry_must_wait(struct vcpu_x86 *v, unsigned long flags)
 	if (flags & _TIF_NEED_FPU_LOAD)
 		switch_fpu_return();
 	return false;
-}
-
-/*
- * What fails without saying why, here and below, has KVM_EXIT_UNKNOWN in kvm_run; what the fast path
- * sends to the VMM always says it.
- */
-static void no_reason_yet(struct vcpu_x86 *v)
-{
-	v->vcpu.run->exit_reason = KVM_EXIT_UNKNOWN;
 }
 
 noinline int slow_exit_locked(struct vcpu_x86 *v, const struct hw_exit *exit)

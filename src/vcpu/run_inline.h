@@ -365,7 +365,7 @@ static __always_inline void end_awaited(struct vcpu_x86 *v)
 	if (awaited == AWAIT_IN)
 		pio_to_rax(v, v->pio.size, pio_data_read(v->pio.data, v->pio.size));
 	else if (awaited == AWAIT_LOAD)
-		mov_take_answer(v);
+		mov_take_answer(v, v->awaited_mov);
 	vcpu_advance_rip(v, v->pio.insn_len);
 }
 

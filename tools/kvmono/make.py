@@ -10,6 +10,12 @@ from . import paths
 _OUTER = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "GNUMAKEFLAGS", "KVER", "OUT", "T")
 
 
+def set_up():
+    """Packages and kernels are there; else tools/setup has said why not, and this program ends."""
+    if subprocess.run([paths.TOP / "tools/setup"]).returncode:
+        raise SystemExit(1)
+
+
 def make(*arguments):
     """Runs make in the checkout; gives back its output. Raises CalledProcessError, with the output, when it fails."""
     env = {k: v for k, v in os.environ.items() if k not in _OUTER}
