@@ -2,6 +2,7 @@
 /*
  * From a message to the LAPICs that it addresses (SDM 3A, 11.6.2; APM 2, 16.6).
  */
+#include <linux/nospec.h>
 #include "core/compat.h"
 #include "irqchip/chips.h"
 #include "irqchip/lapic_inline.h"
@@ -247,21 +248,89 @@ static int deliver_by_scan(struct irqchip *chip, struct lapic *source, const str
 	return ret;
 }
 
-int lapic_deliver(struct irqchip *chip, struct lapic *source, const struct apic_msg *msg)
+/* RCU held. */
+static __always_inline int deliver(struct irqchip *chip, struct apic_map *map,
+				   struct lapic *source, const struct apic_msg *msg)
 {
 	struct apic_targets to;
-	struct apic_map *map;
+
+	if (map && map_find(map, msg, &to))
+		return deliver_to_targets(&to, source, msg,
+					  msg->logical && map->model == MODEL_X2APIC);
+	return deliver_by_scan(chip, source, msg);
+}
+
+int lapic_deliver(struct irqchip *chip, struct lapic *source, const struct apic_msg *msg)
+{
 	int ret;
 
 	if (msg->shorthand == SHORTHAND_SELF)
 		return source ? lapic_receive(source, source, msg) : -1;
 	rcu_read_lock();
+	ret = deliver(chip, rcu_dereference(chip->apic_map), source, msg);
+	rcu_read_unlock();
+	return ret;
+}
+
+/* ------------------------------------------------------------------ many at once */
+
+static bool ids_have(const struct apic_ids *ids, u32 id)
+{
+	u32 n = id - ids->first;
+
+	return n < APIC_IDS_MAX && test_bit(array_index_nospec(n, APIC_IDS_MAX), ids->bits);
+}
+
+static bool is_among(const struct lapic *apic, const struct lapic *source,
+		     const struct apic_ids *ids)
+{
+	const struct apic_msg everybody = { .dest = 0xff };
+
+	if (lapic_mode(apic) == APIC_DISABLED)
+		return false;
+	return ids_have(ids, lapic_address(apic)) ||
+	       (ids_have(ids, everybody.dest) && is_broadcast(apic, source, &everybody));
+}
+
+static int deliver_to_each(struct irqchip *chip, struct apic_map *map, struct lapic *source,
+			   struct apic_msg msg, const struct apic_ids *ids)
+{
+	int ret = 0;
+	u32 i;
+
+	for_each_set_bit(i, ids->bits, APIC_IDS_MAX) {
+		msg.dest = ids->first + i;
+		if (msg.dest != ~0u)
+			ret += max(deliver(chip, map, source, &msg), 0);
+	}
+	return ret;
+}
+
+static int deliver_to_ids_by_scan(struct irqchip *chip, struct lapic *source,
+				  const struct apic_msg *msg, const struct apic_ids *ids)
+{
+	struct lapic *apic;
+	int ret = 0;
+
+	list_for_each_entry_rcu(apic, &chip->lapics, node)
+		if (is_among(apic, source, ids))
+			ret += lapic_receive(apic, source, msg);
+	return ret;
+}
+
+int lapic_deliver_to_ids(struct irqchip *chip, struct lapic *source, const struct apic_msg *msg,
+			 const struct apic_ids *ids)
+{
+	struct apic_map *map;
+	int ret;
+
+	rcu_read_lock();
 	map = rcu_dereference(chip->apic_map);
-	if (map && map_find(map, msg, &to))
-		ret = deliver_to_targets(&to, source, msg,
-					 msg->logical && map->model == MODEL_X2APIC);
+	/* A table of unique ids can tell of each but 0xff. */
+	if (map && map->unique)
+		ret = deliver_to_each(chip, map, source, *msg, ids);
 	else
-		ret = deliver_by_scan(chip, source, msg);
+		ret = deliver_to_ids_by_scan(chip, source, msg, ids);
 	rcu_read_unlock();
 	return ret;
 }

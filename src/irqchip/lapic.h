@@ -45,6 +45,13 @@ struct apic_msg {
 	bool msi_redir_hint;
 };
 
+#define APIC_IDS_MAX	128
+/* A physical id, @first + n in 32 bits, for each bit n. ~0 is nobody's, nor everybody's. */
+struct apic_ids {
+	DECLARE_BITMAP(bits, APIC_IDS_MAX);
+	u32 first;
+};
+
 /* Timer tick as the LAPIC sees time; the floor above keeps it up to date. */
 struct apic_tsc {
 	u64 offset, ratio;	/* guest = host * ratio + offset; ratio 0: none */
@@ -116,6 +123,13 @@ void lapic_reset(struct lapic *apic, enum lapic_reset how);
  * refused, -1: nobody has this address.
  */
 int lapic_deliver(struct irqchip *chip, struct lapic *source, const struct apic_msg *msg);
+/**
+ * lapic_deliver_to_ids() - the same to each of @ids; @msg has no shorthand, and its destination
+ * doesn't count. Asks each LAPIC once at most, however many ids there are. Returns how many
+ * accepted.
+ */
+int lapic_deliver_to_ids(struct irqchip *chip, struct lapic *source, const struct apic_msg *msg,
+			 const struct apic_ids *ids);
 
 /* ---- the guest's accesses. vCPU thread; may be called with IRQs off (fast exits). */
 

@@ -209,32 +209,23 @@ int pv_get_msr(struct vcpu_x86 *v, u32 msr, u64 *val, bool host)
 
 /* ------------------ hypercalls (x86/hypercalls.rst) */
 
-/* KVM_HC_SEND_IPI: a bitmap of APIC ids from @min on. */
-static s64 send_ipi(struct vcpu_x86 *v, const u64 bitmap[2], u32 min, u32 icr,
-		    unsigned int bits_per_word)
+/* KVM_HC_SEND_IPI: two registers of a bitmap, the id of its bit 0, and ICR. */
+static s64 send_ipi(struct vcpu_x86 *v, u64 mask)
 {
+	struct hw_vcpu *hw = &v->hw;
+	u64 low = hw_reg(hw, REG_RBX) & mask, high = hw_reg(hw, REG_RCX) & mask;
+	u32 icr = hw_reg(hw, REG_RSI);
 	struct apic_msg msg = { .vector = icr & APIC_VECTOR_MASK,
 				.delivery = (icr >> 8) & 7,
 				.assert = true };
-	unsigned int word, bit;
-	s64 count = 0;
-	int n;
+	struct apic_ids ids = { .first = hw_reg(hw, REG_RDX) };
 
 	/* physical ids and no shorthand: both are in the bitmap */
 	if (icr & (APIC_DEST_LOGICAL | APIC_DEST_ALLBUT))
 		return -KVM_EINVAL;
-	for (word = 0; word < 2; word++)
-		for (bit = 0; bit < bits_per_word; bit++) {
-			if (!(bitmap[word] & BIT_ULL(bit)))
-				continue;
-			/* Ids end before the one that means everybody. */
-			if ((u64)min + word * bits_per_word + bit >= U32_MAX)
-				return count;
-			msg.dest = min + word * bits_per_word + bit;
-			n = lapic_deliver(&v_vm(v)->irqchip, &v->apic, &msg);
-			count += n > 0 ? n : 0;
-		}
-	return count;
+	ids.bits[0] = mask == U32_MAX ? low | high << 32 : low;
+	ids.bits[1] = mask == U32_MAX ? 0 : high;
+	return lapic_deliver_to_ids(&v_vm(v)->irqchip, &v->apic, &msg, &ids);
 }
 
 static s64 kick_cpu(struct vcpu_x86 *v, u32 apic_id)
@@ -269,11 +260,9 @@ static u64 hypercall_mask(struct vcpu_x86 *v)
 
 static noinline s64 hypercall_ipi(struct vcpu_x86 *v, u64 mask)
 {
-	u64 bitmap[2] = { hw_reg(&v->hw, REG_RBX) & mask, hw_reg(&v->hw, REG_RCX) & mask };
-
 	if (!feature(v, KVM_FEATURE_PV_SEND_IPI) || !v->has_apic)
 		return -KVM_ENOSYS;
-	return send_ipi(v, bitmap, hw_reg(&v->hw, REG_RDX), hw_reg(&v->hw, REG_RSI), fls64(mask));
+	return send_ipi(v, mask);
 }
 
 static s64 hypercall(struct vcpu_x86 *v, u64 nr, u64 mask)

@@ -267,6 +267,42 @@ TEST(hypercalls)
 	world_end();
 }
 
+/* The bitmap is two registers, of 64 or 32 bits; what they send goes to ids from RDX on. */
+TEST(hypercall_ipis)
+{
+	const u32 svr = 0x1ff;
+	struct vcpu_x86 *other;
+
+	world_make(IRQCHIP_KERNEL);
+	other = world_vcpu(40);
+	lapic_mmio_write(&V->apic, APIC_SPIV, 4, &svr);
+	lapic_mmio_write(&other->apic, APIC_SPIV, 4, &svr);
+	shim_run_works();
+	V->hw.regs[REG_RAX] = KVM_HC_SEND_IPI;
+	V->hw.regs[REG_RBX] = 1;
+	V->hw.regs[REG_RCX] = 1 << 8;		/* 32 + 8 */
+	V->hw.regs[REG_RDX] = 0;
+	V->hw.regs[REG_RSI] = 0x51;
+	CHECK(fast(EXIT(EXIT_HYPERCALL, 3)));
+	CHECK_EQ(V->hw.regs[REG_RAX], 2);
+	CHECK_EQ(lapic_highest_irr(&V->apic), 0x51);
+	CHECK_EQ(lapic_highest_irr(&other->apic), 0x51);
+	world_long_mode();
+	V->hw.regs[REG_RAX] = KVM_HC_SEND_IPI;
+	V->hw.regs[REG_RBX] = BIT_ULL(40);
+	V->hw.regs[REG_RCX] = BIT_ULL(8);	/* 64 + 8: nobody */
+	V->hw.regs[REG_RSI] = 0x61;
+	CHECK(fast(EXIT(EXIT_HYPERCALL, 3)));
+	CHECK_EQ(V->hw.regs[REG_RAX], 1);
+	CHECK_EQ(lapic_highest_irr(&V->apic), 0x51);
+	CHECK_EQ(lapic_highest_irr(&other->apic), 0x61);
+	V->hw.regs[REG_RAX] = KVM_HC_SEND_IPI;
+	V->hw.regs[REG_RSI] = 0x61 | APIC_DEST_LOGICAL;
+	CHECK(fast(EXIT(EXIT_HYPERCALL, 3)));
+	CHECK_EQ(V->hw.regs[REG_RAX], (u64)-KVM_EINVAL);
+	world_end();
+}
+
 TEST(stepping_is_slow)
 {
 	world_make(IRQCHIP_NONE);

@@ -383,6 +383,70 @@ TEST(modes_mixed)
 	drop_irqchip();
 }
 
+/* As KVM_HC_SEND_IPI asks: by the table, by asking each, and while two have the same id. */
+static u32 ids_reach(struct lapic *source, u32 first, u64 bits, u8 vector)
+{
+	struct apic_msg msg = { .vector = vector, .delivery = APIC_FIXED };
+	struct apic_ids ids = { .bits = { bits }, .first = first };
+	int ret = lapic_deliver_to_ids(&chip, source, &msg, &ids);
+	u32 who = who_got(vector);
+
+	CHECK_EQ(ret, hweight32(who));
+	return who;
+}
+
+static void check_ids(void)
+{
+	CHECK_EQ(ids_reach(&apics[0], 0, 0xb, 0x41), 0xb);
+	CHECK_EQ(ids_reach(&apics[0], 1, 0x3, 0x42), 0x6);
+	CHECK_EQ(ids_reach(&apics[0], 4, ~0ull, 0x43), 0);
+	CHECK_EQ(ids_reach(&apics[0], 0, 0, 0x44), 0);
+	CHECK_EQ(ids_reach(&apics[0], U32_MAX, 1, 0x45), 0);		/* not a broadcast */
+	CHECK_EQ(ids_reach(&apics[0], U32_MAX, 5, 0x46), 2);
+	CHECK_EQ(ids_reach(&apics[0], 0xf0, BIT_ULL(15), 0x47), 0xf);	/* 0xff, from an xAPIC */
+}
+
+TEST(many_ids)
+{
+	struct apic_map *map;
+
+	make_irqchip(IRQCHIP_KERNEL, 4);
+	enable_all();
+	shim_run_works();
+	map = rcu_access_pointer(chip.apic_map);
+	CHECK(map && map->unique);
+	check_ids();
+	rcu_assign_pointer(chip.apic_map, NULL);
+	check_ids();
+	rcu_assign_pointer(chip.apic_map, map);
+	apic_write(&apics[3], APIC_ID, 1 << 24);
+	CHECK(!rcu_access_pointer(chip.apic_map));
+	CHECK_EQ(ids_reach(&apics[0], 0, 0x3, 0x48), 0xb);
+	shim_run_works();
+	CHECK(!rcu_access_pointer(chip.apic_map)->unique);
+	CHECK_EQ(ids_reach(&apics[0], 0, 0x3, 0x49), 0xb);
+	go_x2apic(&apics[0]);
+	CHECK_EQ(ids_reach(&apics[0], 0xf0, BIT_ULL(15), 0x4a), 0);	/* 0xff, from an x2APIC: nobody's */
+	drop_irqchip();
+}
+
+/* Without a table each is asked once, for all ids: not once for each, with interrupts off. */
+TEST(many_ids_one_walk)
+{
+	struct apic_ids ids = { .bits = { BIT_ULL(2), BIT_ULL(63) }, .first = 0x80 };
+	struct apic_msg nmi = { .delivery = APIC_NMI };
+
+	make_irqchip(IRQCHIP_KERNEL, 4);
+	enable_all();
+	apic_write(&apics[2], APIC_ID, 0x82000000);
+	CHECK(!rcu_access_pointer(chip.apic_map));
+	/* 0x82 and everybody */
+	CHECK_EQ(lapic_deliver_to_ids(&chip, &apics[0], &nmi, &ids), 4);
+	CHECK_EQ(apics[2].nmi_pending, 1);
+	CHECK_EQ(apics[1].nmi_pending, 1);
+	drop_irqchip();
+}
+
 /* A map that was built from what has changed since is not published. */
 TEST(map_is_never_stale)
 {
