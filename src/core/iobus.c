@@ -46,27 +46,33 @@ static u32 iodev_index(const struct iodevs *devs, gpa_t addr)
 	return low;
 }
 
-struct iodev *iobus_find(const struct iobus *bus, struct iodevs *devs, gpa_t addr, u32 len,
-			 u32 *pos)
+struct iobus_search iobus_begin(const struct iobus *bus, struct iodevs *devs, gpa_t addr, u32 len)
 {
-	u32 i = *pos;
+	struct iobus_search s = { .devs = devs, .addr = addr, .len = len };
 
 	/* Most addresses are the VMM's, and end here. */
 	if (!devs || !(devs->filter & iobus_block(bus, addr)))
-		return NULL;
+		return s;
 	/*
 	 * Ranges overlap (doorbells with different data at one address), but none that holds addr
 	 * begins lower than this.
 	 */
-	if (!i)
-		i = iodev_index(devs, addr >= devs->max_len ? addr - devs->max_len + 1 : 0);
-	for (; i < devs->count && devs->dev[i].base <= addr; i++) {
-		if (iodev_holds(&devs->dev[i], addr, len)) {
-			*pos = i + 1;
-			return &devs->dev[i];
-		}
+	s.pos = iodev_index(devs, addr >= devs->max_len ? addr - devs->max_len + 1 : 0);
+	s.end = devs->count;
+	return s;
+}
+
+struct iodev *iobus_next(struct iobus_search *s)
+{
+	while (s->pos < s->end) {
+		struct iodev *dev = &s->devs->dev[s->pos++];
+
+		if (dev->base > s->addr)
+			break;
+		if (iodev_holds(dev, s->addr, s->len))
+			return dev;
 	}
-	*pos = devs->count;
+	s->end = 0;
 	return NULL;
 }
 

@@ -54,14 +54,30 @@ static inline struct iodevs *iobus_devs(const struct iobus *bus)
 {
 	return rcu_dereference_check(bus->devs, rcu_read_lock_any_held());
 }
-/**
- * iobus_find() - the first device of @devs at or after index *@pos whose range holds [addr,
- * addr+len), or NULL. @devs: of this bus, and still held. *@pos starts at 0, and is moved behind
- * the device found, so that the caller can go on when that device doesn't want the access
- * (ioeventfd datamatch).
+/*
+ * A search for an access: its devices in the order of their ranges. The caller goes on when one
+ * doesn't want the access (ioeventfd datamatch).
  */
-struct iodev *iobus_find(const struct iobus *bus, struct iodevs *devs, gpa_t addr, u32 len,
-			 u32 *pos);
+struct iobus_search {
+	struct iodevs *devs;
+	gpa_t addr;
+	u32 len;
+	u32 pos, end;	/* what of .devs is still to be looked at; from .pos - 1 is the last found */
+};
+/*
+ * So many ranges are looked at with IRQs off: each is in a cache line of its own, and the VMM may
+ * have made a thousand times as many for one address.
+ */
+#define IOBUS_QUICK	64
+/** iobus_begin() - for [addr, addr+len) in @devs, which are of @bus, and held until its end. */
+struct iobus_search iobus_begin(const struct iobus *bus, struct iodevs *devs, gpa_t addr, u32 len);
+/** iobus_hurry() - after iobus_begin(): give up after the first few. */
+static inline void iobus_hurry(struct iobus_search *s)
+{
+	s->end = min(s->end, s->pos + IOBUS_QUICK);
+}
+/** iobus_next() - the next device whose range holds the access, or NULL. */
+struct iodev *iobus_next(struct iobus_search *s);
 /**
  * iobus_add() - slots_lock held; may sleep. -ENOSPC, -ENOMEM, -EEXIST (only for two of our own
  * fixed devices).

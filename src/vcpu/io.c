@@ -93,14 +93,13 @@ static bool iodev_read(const struct iodev *d, gpa_t addr, u32 len, void *val)
 
 static bool iobus_write(struct vm *vm, struct iobus *bus, gpa_t addr, u32 len, const void *val)
 {
-	struct iodevs *devs;
+	struct iobus_search s;
 	struct iodev *d;
-	u32 pos = 0;
 	bool done = false;
 
 	rcu_read_lock();
-	devs = iobus_devs(bus);
-	while (!done && (d = iobus_find(bus, devs, addr, len, &pos)))
+	s = iobus_begin(bus, iobus_devs(bus), addr, len);
+	while (!done && (d = iobus_next(&s)))
 		done = iodev_write(vm, d, addr, len, val);
 	rcu_read_unlock();
 	return done;
@@ -108,14 +107,13 @@ static bool iobus_write(struct vm *vm, struct iobus *bus, gpa_t addr, u32 len, c
 
 static bool iobus_read(struct iobus *bus, gpa_t addr, u32 len, void *val)
 {
-	struct iodevs *devs;
+	struct iobus_search s;
 	struct iodev *d;
-	u32 pos = 0;
 	bool done = false;
 
 	rcu_read_lock();
-	devs = iobus_devs(bus);
-	while (!done && (d = iobus_find(bus, devs, addr, len, &pos)))
+	s = iobus_begin(bus, iobus_devs(bus), addr, len);
+	while (!done && (d = iobus_next(&s)))
 		done = iodev_read(d, addr, len, val);
 	rcu_read_unlock();
 	return done;
@@ -133,24 +131,25 @@ bool io_read(struct vcpu_x86 *v, u16 port, u32 len, void *val)
 
 /**
  * ring_doorbell() - signal the eventfd that waits for this write, and note in @memo which it was.
- * false: there is none, or another device comes first. RCU held, or IRQs off: where an eventfd's
- * lock may sleep (PREEMPT_RT), it is left to iobus_write().
+ * false: there is none, or another device comes first, or many do. RCU held, or IRQs off: where an
+ * eventfd's lock may sleep (PREEMPT_RT), it is left to iobus_write().
  */
 bool ring_doorbell(struct iobus *bus, struct io_memo *memo, gpa_t addr, u32 len, u64 val)
 {
-	struct iodevs *devs = iobus_devs(bus);
+	struct iobus_search s;
 	struct iodev *d;
-	u32 pos = 0;
 
 	if (IS_ENABLED(CONFIG_PREEMPT_RT))
 		return false;
-	while ((d = iobus_find(bus, devs, addr, len, &pos))) {
+	s = iobus_begin(bus, iobus_devs(bus), addr, len);
+	iobus_hurry(&s);
+	while ((d = iobus_next(&s))) {
 		if (d->kind != IODEV_IOEVENTFD)
 			return false;
 		if (!ioeventfd_matches(d->dev, addr, len, val))
 			continue;
-		memo->devs = devs->generation;
-		memo->index = pos - 1;
+		memo->devs = s.devs->generation;
+		memo->index = s.pos - 1;
 		memo->len = len;
 		ioeventfd_ring(d->dev);
 		return true;

@@ -401,9 +401,9 @@ static bool mov_is_for_user(struct vcpu_x86 *v, gpa_t gpa)
 	struct iobus *bus = &v->vcpu.vm->mmio;
 	struct io_memo *memo = io_memo(v, gpa);
 	bool known = io_memo_no_memory(v, memo, gpa);
+	struct iobus_search s;
 	struct iodevs *devs;
 	bool yes = false;
-	u32 pos = 0;
 
 	if (is_lapic_page(v, gpa))
 		return false;
@@ -412,7 +412,8 @@ static bool mov_is_for_user(struct vcpu_x86 *v, gpa_t gpa)
 	if (devs && known && memo->devs == devs->generation) {
 		yes = !memo->len;
 	} else if (devs && (known || note_no_memory(v, memo, gpa))) {
-		yes = !iobus_find(bus, devs, gpa, 1, &pos);
+		s = iobus_begin(bus, devs, gpa, 1);
+		yes = !iobus_next(&s);
 		memo->len = yes ? 0 : IO_MEMO_DEVICE;
 		memo->devs = devs->generation;
 	}

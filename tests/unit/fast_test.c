@@ -667,3 +667,32 @@ TEST(doorbell)
 	shim_eventfd_close(args.fd);
 	world_end();
 }
+
+/* Many at one port, each for its value: those that are found in a few steps ring with IRQs off, the others in the slow way. */
+TEST(many_doorbells_at_a_port)
+{
+	struct kvm_ioeventfd args = { .addr = 0xc050, .len = 2, .flags = KVM_IOEVENTFD_FLAG_PIO | KVM_IOEVENTFD_FLAG_DATAMATCH };
+	const u32 n = IOBUS_QUICK + 2;
+	u32 i, quick = 0;
+
+	world_make(IRQCHIP_NONE);
+	args.fd = shim_eventfd();
+	for (i = 0; i < n; i++) {
+		args.datamatch = i;
+		CHECK_EQ(ioeventfd_assign(&W->vm, &args), 0);
+	}
+	for (i = 0; i < n; i++) {
+		V->hw.regs[REG_RAX] = i;
+		quick += fast(EXIT(EXIT_IO, 1, .io = { .port = 0xc050, .size = 2, .out = true }));
+	}
+	CHECK_EQ(quick, IOBUS_QUICK);
+	CHECK_EQ(shim_eventfd_of(args.fd)->count, quick);
+	for (i = 0; i < n; i++) {
+		V->hw.regs[REG_RAX] = i;
+		step(EXIT(EXIT_IO, 1, .io = { .port = 0xc050, .size = 2, .out = true }));
+		CHECK_RAN(1);
+	}
+	CHECK_EQ(shim_eventfd_of(args.fd)->count, quick + n);
+	shim_eventfd_close(args.fd);
+	world_end();
+}

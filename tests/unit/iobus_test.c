@@ -58,7 +58,6 @@ TEST(filter_hides_no_device)
 	};
 	unsigned int i;
 	u64 off;
-	u32 pos;
 
 	begin();
 	CHECK_EQ(met(0x5000, 4), 0);		/* nothing at all yet */
@@ -66,11 +65,12 @@ TEST(filter_hides_no_device)
 		CHECK_EQ(add(IODEV_COALESCED, t[i].base, t[i].len, i + 1), 0);
 	for (i = 0; i < ARRAY_SIZE(t); i++) {
 		for (off = 0; off < max(t[i].len, 1u); off += t[i].len > 0x1000 ? 0x333 : 1) {
+			struct iobus_search s;
 			struct iodev *d;
 
-			pos = 0;
 			rcu_read_lock();
-			d = iobus_find(&vm.mmio, iobus_devs(&vm.mmio), t[i].base + off, t[i].len ? 1 : 4, &pos);
+			s = iobus_begin(&vm.mmio, iobus_devs(&vm.mmio), t[i].base + off, t[i].len ? 1 : 4);
+			d = iobus_next(&s);
 			rcu_read_unlock();
 			CHECK(d && d->dev == &devs[i + 1]);
 		}
@@ -85,14 +85,15 @@ TEST(filter_hides_no_device)
 static u64 met(gpa_t addr, u32 len)
 {
 	u64 found = 0;
-	u32 pos = 0;
+	struct iobus_search s;
 	struct iodev *dev;
 
 	rcu_read_lock();
-	while ((dev = iobus_find(&vm.mmio, iobus_devs(&vm.mmio), addr, len, &pos)))
+	s = iobus_begin(&vm.mmio, iobus_devs(&vm.mmio), addr, len);
+	while ((dev = iobus_next(&s)))
 		found = found * 10 + ((char *)dev->dev - devs);
 	/* And again: the end stays the end. */
-	if (iobus_find(&vm.mmio, iobus_devs(&vm.mmio), addr, len, &pos))
+	if (iobus_next(&s))
 		found = 999;
 	rcu_read_unlock();
 	return found;
@@ -211,6 +212,44 @@ TEST(no_memory)
 	end();
 }
 
+/* With IRQs off the search ends after so many, whether they hold the access or only begin near it. */
+TEST(hurry)
+{
+	struct iobus_search s;
+	int i, n;
+
+	begin();
+	CHECK_EQ(add(IODEV_COALESCED, 0x100000, 0x10000, 0), 0);
+	for (i = 1; i < 100; i++)
+		CHECK_EQ(add(IODEV_IOEVENTFD, i < 50 ? 0x1000 : 0x101000, 4, i), 0);
+	rcu_read_lock();
+	s = iobus_begin(&vm.mmio, iobus_devs(&vm.mmio), 0x1000, 4);
+	iobus_hurry(&s);
+	for (n = 0; iobus_next(&s); n++)
+		;
+	CHECK_EQ(n, 49);
+	s = iobus_begin(&vm.mmio, iobus_devs(&vm.mmio), 0x101000, 4);
+	for (n = 0; iobus_next(&s); n++)
+		;
+	CHECK_EQ(n, 51);
+	rcu_read_unlock();
+	for (; i < 200; i++)
+		CHECK_EQ(add(IODEV_IOEVENTFD, 0x101000, 4, i), 0);
+	CHECK_EQ(add(IODEV_IOEVENTFD, 0x101010, 4, i), 0);
+	rcu_read_lock();
+	s = iobus_begin(&vm.mmio, iobus_devs(&vm.mmio), 0x101000, 4);
+	iobus_hurry(&s);
+	for (n = 0; iobus_next(&s); n++)
+		;
+	CHECK_EQ(n, IOBUS_QUICK);
+	s = iobus_begin(&vm.mmio, iobus_devs(&vm.mmio), 0x101010, 4);
+	iobus_hurry(&s);
+	CHECK(iobus_next(&s)->dev == &devs[0]);		/* the zone */
+	CHECK(!iobus_next(&s));
+	rcu_read_unlock();
+	end();
+}
+
 /* A random set against the plain way of looking. */
 TEST(against_linear_search)
 {
@@ -221,7 +260,8 @@ TEST(against_linear_search)
 	for (int step = 0; step < 2000; step++) {
 		u32 i = (seed = seed * 1103515245 + 12345) / 65536 % 60;
 		gpa_t addr = (seed = seed * 1103515245 + 12345) / 65536 % 512;
-		u32 len = (seed = seed * 1103515245 + 12345) / 65536 % 40, want = 0, got = 0, pos = 0;
+		u32 len = (seed = seed * 1103515245 + 12345) / 65536 % 40, want = 0, got = 0;
+		struct iobus_search s;
 		struct iodev *dev;
 
 		if (model[i].there) {
@@ -240,7 +280,8 @@ TEST(against_linear_search)
 					       addr == model[i].base))
 				want++;
 		rcu_read_lock();
-		while ((dev = iobus_find(&vm.mmio, iobus_devs(&vm.mmio), addr, len, &pos))) {
+		s = iobus_begin(&vm.mmio, iobus_devs(&vm.mmio), addr, len);
+		while ((dev = iobus_next(&s))) {
 			CHECK(model[(char *)dev->dev - devs].there);
 			got++;
 		}

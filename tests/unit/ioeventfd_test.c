@@ -46,12 +46,13 @@ static int deassign(int fd, u64 addr, u32 len, u32 flags, u64 match)
 /* What vcpu/io.c does with a write: ring all that want it. */
 static int ring(struct iobus *bus, gpa_t addr, u32 len, u64 val)
 {
+	struct iobus_search s;
 	struct iodev *dev;
-	u32 pos = 0;
 	int rung = 0;
 
 	rcu_read_lock();
-	while ((dev = iobus_find(bus, iobus_devs(bus), addr, len, &pos))) {
+	s = iobus_begin(bus, iobus_devs(bus), addr, len);
+	while ((dev = iobus_next(&s))) {
 		if (dev->kind == IODEV_IOEVENTFD && ioeventfd_matches(dev->dev, addr, len, val)) {
 			ioeventfd_ring(dev->dev);
 			rung++;
@@ -192,11 +193,12 @@ static int zone(int (*what)(struct vm *, const struct kvm_coalesced_mmio_zone *)
 
 static void *zone_at(struct iobus *bus, gpa_t addr)
 {
+	struct iobus_search s;
 	struct iodev *dev;
-	u32 pos = 0;
 
 	rcu_read_lock();
-	dev = iobus_find(bus, iobus_devs(bus), addr, 1, &pos);
+	s = iobus_begin(bus, iobus_devs(bus), addr, 1);
+	dev = iobus_next(&s);
 	rcu_read_unlock();
 	return dev ? dev->dev : NULL;
 }
