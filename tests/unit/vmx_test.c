@@ -1710,6 +1710,76 @@ TEST(tsc)
 	end();
 }
 
+static u32 timer_of(u64 host_tsc)
+{
+	CHECK_EQ(hw_set_preemption_timer(&hw, host_tsc), 0);
+	CHECK_EQ(exit_with(EXIT_REASON_PREEMPTION_TIMER, 0).kind, EXIT_PREEMPTION_TIMER);
+	CHECK(seen.pin & PIN_BASED_VMX_PREEMPTION_TIMER);
+	return seen.timer;
+}
+
+/* Bit 5 of the TSC counts it down. */
+TEST(preemption_timer)
+{
+	begin(NEW);
+	CHECK_EQ(hw_set_preemption_timer(&hw, 1), -EOPNOTSUPP);
+	hw_use_preemption_timer(&hw, true);
+	shim_tsc = 0x10000;
+	CHECK_EQ(timer_of(0x10000 + 32), 1);
+	CHECK_EQ(timer_of(0x10000 + 33), 2);
+	shim_tsc = 0x1001f;				/* the first change is near */
+	CHECK_EQ(timer_of(0x1001f + 32), 2);
+	CHECK_EQ(timer_of(0x10000), 0);
+	/* An exit that came too early: the rest is counted from where we are. */
+	CHECK_EQ(timer_of(0x20000), 0x800);
+	shim_tsc = 0x18000;
+	exit_with(EXIT_REASON_PREEMPTION_TIMER, 0);
+	CHECK_EQ(seen.timer, 0x400);
+	shim_tsc = 0x20000;
+	exit_with(EXIT_REASON_PREEMPTION_TIMER, 0);
+	CHECK_EQ(seen.timer, 0);
+	CHECK_EQ(hw_set_preemption_timer(&hw, ~0ull), 0);
+	exit_with(EXIT_REASON_CPUID, 0);
+	CHECK(!(seen.pin & PIN_BASED_VMX_PREEMPTION_TIMER));
+	CHECK_EQ(timer_of(shim_tsc + BIT_ULL(36)), BIT(31));
+	CHECK_EQ(hw_set_preemption_timer(&hw, shim_tsc + BIT_ULL(38)), -ERANGE);
+	exit_with(EXIT_REASON_CPUID, 0);
+	CHECK(!(seen.pin & PIN_BASED_VMX_PREEMPTION_TIMER));
+	end();
+}
+
+/* CPUs whose timer is known to be wrong: not used, or only as far as it counts. */
+TEST(preemption_timer_flaws)
+{
+	static const struct { u32 denominator, numerator, max; } t[] = {
+		{ 0, 0, ~0u }, { 2, 0, ~0u }, { 0, 200, ~0u },
+		{ 2, 176, (88u << 25) - 1 }, { 1, 128, ~0u }, { 1, 300, ~0u }, { 2, 1, (1u << 24) - 1 },
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(t); i++) {
+		begin(NEW);
+		shim_cpuid[1] = (struct shim_cpuid){ .leaf = 0x15, .eax = t[i].denominator, .ebx = t[i].numerator };
+		vmx_timer_max = timer_max();
+		CHECK_EQ(vmx_timer_max, t[i].max);
+		boot_cpu_data.cpuid_level = 0x14;
+		CHECK_EQ(timer_max(), ~0u);
+		hw_use_preemption_timer(&hw, true);
+		shim_tsc = 0;
+		CHECK_EQ(timer_of((1ull << 37) - 32), t[i].max);
+		end();
+	}
+	for (u32 model = 0; model < 0x100; model++) {
+		host_cpu(NEW);
+		boot_cpu_data.x86 = 6;
+		boot_cpu_data.x86_model = model;
+		CHECK_EQ(hw_setup(), 0);
+		CHECK_EQ(hw_caps.preemption_timer, model != 0x25);
+		CHECK_EQ(vmx_timer_max, ~0u);
+		hw_teardown();
+	}
+	boot_cpu_data.x86 = boot_cpu_data.x86_model = 0;
+}
+
 TEST(cut_guest_time)
 {
 	begin(NEW);

@@ -17,6 +17,7 @@
 
 struct hw_caps hw_caps;
 struct vmx_config vmx_config;	/* constant after hw_setup() */
+u32 vmx_timer_max;		/* this, too */
 
 DEFINE_PER_CPU(struct vmx_cpu, vmx_cpus);
 
@@ -224,6 +225,32 @@ bool hw_cpu_compatible(void)
 
 /* ------------------------------------------------------------------ set-up and teardown */
 
+/*
+ * The first CPUs with a preemption timer count it down at another rate than they say (Intel's
+ * specification updates, "VMX-Preemption Timer Does Not Count Down at the Rate Specified", AAT59
+ * and AAU65 among others). Of their models only 06_25H (SDM 4, table 2-1) has unrestricted guest.
+ */
+static bool timer_rate_is_wrong(void)
+{
+	return boot_cpu_data.x86 == 6 && boot_cpu_data.x86_model == 0x25;
+}
+
+/*
+ * Many later ones end it early when the value is not below 2^25 TSC ticks per tick of the crystal
+ * (EMR158). That does no harm but exits: who is too early is armed again.
+ */
+static u32 timer_max(void)
+{
+	u32 denominator, numerator, crystal, unused;
+
+	if (boot_cpu_data.cpuid_level < 0x15)
+		return U32_MAX;
+	cpuid(0x15, &denominator, &numerator, &crystal, &unused);
+	if (!denominator || !numerator)
+		return U32_MAX;
+	return min_t(u64, U32_MAX, ((u64)numerator << 25) / denominator - 1);
+}
+
 static void vmx_fill_caps(const struct vmx_config *c)
 {
 	/* Four levels translate 48 bits. */
@@ -241,7 +268,9 @@ static void vmx_fill_caps(const struct vmx_config *c)
 	hw_caps.max_tsc_scaling_ratio = U64_MAX;
 	hw_caps.xsaves = (c->controls.proc2 & SECONDARY_EXEC_ENABLE_XSAVES) &&
 			 boot_cpu_has(X86_FEATURE_XSAVES);
-	hw_caps.preemption_timer = c->options.pin & PIN_BASED_VMX_PREEMPTION_TIMER;
+	hw_caps.preemption_timer = (c->options.pin & PIN_BASED_VMX_PREEMPTION_TIMER) &&
+				   !timer_rate_is_wrong();
+	vmx_timer_max = timer_max();
 	hw_caps.mtf = c->options.proc & CPU_BASED_MONITOR_TRAP_FLAG;
 	hw_caps.pause_filter = c->options.proc2 & SECONDARY_EXEC_PAUSE_LOOP_EXITING;
 	/* What is logged is that a dirty bit was set. */

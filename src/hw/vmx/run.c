@@ -283,7 +283,8 @@ void vmx_host_restore(struct hw_vcpu *hw)
 
 /*
  * The timer counts down by one each time that bit 'shift' of the TSC changes; 0 exits before the
- * first instruction, after injection.
+ * first instruction, after injection. A deadline that is further away than it counts takes more than
+ * one exit.
  */
 static void preemption_timer_arm(struct hw_vcpu *hw)
 {
@@ -296,7 +297,7 @@ static void preemption_timer_arm(struct hw_vcpu *hw)
 	if (!(hw->work & WORK_CUT) && hw->deadline > now)
 		ticks = ((hw->deadline - 1) >> shift) + 1 - (now >> shift);
 	vmx_set_pin(hw, PIN_BASED_VMX_PREEMPTION_TIMER, true);
-	vmcs_write32(VMX_PREEMPTION_TIMER_VALUE, min_t(u64, ticks, U32_MAX));
+	vmcs_write32(VMX_PREEMPTION_TIMER_VALUE, min_t(u64, ticks, vmx_timer_max));
 }
 
 void vmx_entry_work(struct hw_vcpu *hw)

@@ -176,6 +176,7 @@ extern struct vmx_config {
 	u32 revision;
 	u32 timer_shift;
 } vmx_config;
+extern u32 vmx_timer_max;	/* of a preemption-timer value that the CPU counts down right */
 DECLARE_PER_CPU(struct vmx_cpu, vmx_cpus);
 struct vmx_cpu *vmx_cpu(int cpu);
 /**
