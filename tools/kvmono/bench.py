@@ -7,7 +7,7 @@ import shlex
 import subprocess
 
 from . import bochs, initramfs, l1, l2, paths
-from .make import make, module
+from .make import make, module, set_up
 
 PROGRAM = paths.BUILD / "bench/bench"
 GUEST_INITRD, GUEST_TIMER = PROGRAM.parent / "boot.cpio", PROGRAM.parent / "boot-time.so"
@@ -69,6 +69,7 @@ class Boot:
 
 def build():
     """All that the hosts share."""
+    set_up()
     make("-s", "-C", paths.TOP / "tests/bench", f"OUT={PROGRAM.parent}")
     module()
     guest_initrd()

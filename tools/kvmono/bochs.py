@@ -189,7 +189,7 @@ class Boot(emulated.Host):
         self.saved = False
 
     def save(self, state):
-        print(f"      booting {self.model}, once", file=sys.stderr, flush=True)
+        print(f"            booting {self.model}, once: a minute or two", file=sys.stderr, flush=True)
         disc, new = self.folder / "disc", state.with_name(f"{state.name}.new")
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir()

@@ -8,6 +8,7 @@ import itertools
 import os
 import pathlib
 import re
+import select
 import selectors
 import shlex
 import signal
@@ -16,7 +17,6 @@ import time
 
 from . import paths
 
-LANES = 2  # emulators at a time; each keeps one core busy
 NOT_LOADED, TIMEOUT, BROKEN = 123, 124, 125
 
 # Memory for the kernel that comes after a crash of L1's; that one itself has less than 512 MB, and reserves none.
@@ -85,6 +85,7 @@ class Host:
         self.sets = []          # further sets of MODULES
         self.tty = None         # stty words when a person sits at it
         self.silence = None     # seconds without a byte after which it counts as hung
+        self.own_words = None   # bytes of its log; what comes behind them we asked for
         self.on_data = to_stdout            # what the job writes
         self.on_bulk = to_stdout            # what anyone in L1 writes to /dev/hvc1
         self.on_record = lambda text: None
@@ -96,10 +97,10 @@ class Host:
 
     def judge(self, ended, seconds, status):
         """The status of the script counts only when L1 lived to tell it and its kernel had nothing to complain of."""
-        log = self.log.read_bytes()
+        log = self.log.read_bytes()[:self.own_words]
         complaints = [line.decode(errors="replace").strip() for line in log.splitlines() if COMPLAINT.search(line)]
         if ended == "timeout":
-            return Result(TIMEOUT, seconds, self.log, complaints + [f"hung: ended after {seconds:.0f} s"])
+            return Result(TIMEOUT, seconds, self.log, complaints + [f"had not ended after {seconds:.0f} s"])
         if status is None:
             return Result(BROKEN, seconds, self.log, complaints + self.emulators_words() + ["L1 ended without a status"])
         return Result(BROKEN if complaints and not status else status, seconds, self.log, complaints)
@@ -128,6 +129,14 @@ class Stream:
             self.on_data(data)
 
 
+def terminal_watch():
+    """Tells when this program's terminal has been closed. The signal for that goes to the session's leader only; as such, make waits for us."""
+    watch = select.poll()
+    if sys.stdin.isatty():
+        watch.register(sys.stdin, 0)
+    return watch
+
+
 class Watch:
     """Carries bytes between the job and the caller, and looks at L1's log while it grows."""
 
@@ -137,6 +146,7 @@ class Watch:
         self.log = host.log.open("rb")
         self.fatal_at = None
         self.last_byte = time.monotonic()
+        self.terminal = terminal_watch()
 
     def until_end(self, deadline, enough=lambda: False):
         """Returns "exit", "fatal", "timeout", or "enough" as soon as that is true."""
@@ -153,6 +163,8 @@ class Watch:
                     return "exit"
                 if self._fatal():
                     return "fatal"
+                if self.terminal.poll(0):
+                    sys.exit(128 + signal.SIGHUP)
                 if enough():
                     return "enough"
         return "timeout"
@@ -177,9 +189,3 @@ class Watch:
         if HOPELESS.search(self.log.read()):
             self.fatal_at = self.fatal_at or time.monotonic()
         return self.fatal_at and time.monotonic() > self.fatal_at + 2
-
-
-def end_on_signals():
-    """SIGTERM and Ctrl-C end the emulator and reset the terminal like any other way out."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, _: sys.exit(128 + number))

@@ -78,9 +78,11 @@ class Host(emulated.Host):
             lines = {qemu.stdout.fileno(): emulated.Stream(self.on_data, self.on_record).feed, bulk: self._bulk}
             watch = emulated.Watch(self, lines, keys=qemu.stdin.fileno())
             ended = watch.until_end(started + self.timeout)
+            seconds = time.monotonic() - started
             if ended == "exit":
                 qemu.wait(10)
             if ended == "timeout":
+                self.own_words = self.log.stat().st_size
                 ask_where(monitor)
         finally:
             qemu.kill()
@@ -90,7 +92,7 @@ class Host(emulated.Host):
             os.close(self._lock)
             monitor.close()
         told = re.findall(rb"^kvmono: status (\d+)", self.log.read_bytes(), re.M)
-        return self.judge(ended, time.monotonic() - started, int(told[-1]) if told else None)
+        return self.judge(ended, seconds, int(told[-1]) if told else None)
 
     def _bulk(self, data):
         if data:

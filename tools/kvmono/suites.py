@@ -2,7 +2,7 @@
 """The parts of `make test`. Each has names() and run(names, add): it runs those tests and calls add with each Result."""
 
 import collections
-import concurrent.futures
+import functools
 import hashlib
 import os
 import pathlib
@@ -13,9 +13,9 @@ import tempfile
 import threading
 import time
 
-from . import bench, bochs, emulated, l1, l2, paths
+from . import bench, bochs, emulated, l1, l2, paths, processes, words
 from .make import make
-from .emulated import LANES
+from .processes import LANES, in_lanes
 from .results import FAIL, PASS, SKIP, Frames, Result, Run
 
 SILENCE = 200  # seconds; each runner in L1 kills a program sooner than that
@@ -45,8 +45,7 @@ def execute(part, name, command, timeout, note=None):
     all those that match."""
     started = time.monotonic()
     try:
-        done = subprocess.run(command, cwd=paths.TOP, timeout=timeout, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+        done = processes.run(command, timeout, cwd=paths.TOP)
         run = Run(name, done.returncode, 0, "", done.stdout)
     except subprocess.TimeoutExpired as late:
         run = Run(name, emulated.TIMEOUT, 0, "", f"{(late.stdout or b'').decode(errors='replace')}\nno end after {timeout} s")
@@ -72,10 +71,8 @@ class Unit:
     def run(self, names, add):
         if not build("unit", add, "-s", "-C", self.folder, f"OUT={self.out}", self.out / "libbase.a"):
             return
-        with concurrent.futures.ThreadPoolExecutor(LANES) as pool:
-            jobs = [pool.submit(self._one, name) for name in names if name != "coverage"]
-            for job in concurrent.futures.as_completed(jobs):
-                add(job.result())
+        for result in in_lanes(functools.partial(self._one, name) for name in names if name != "coverage"):
+            add(result)
         if "coverage" in names:
             add(execute("unit", "coverage", self._make("coverage"), 600, note=r"(not )?ok .*"))
 
@@ -99,6 +96,7 @@ class Static:
         "floors": ["tools/check-floors"],
         "abi": ["tools/check-abi"],
         "spdx": ["tools/check-spdx"],
+        "tools": ["tools/check-tools"],
         "kernel-6.12": ["tools/check-kernels", "6.12"],
         "kernel-6.1": ["tools/check-kernels", "6.1"],
         "branches-selftest": ["tools/check-branches", "--selftest"],
@@ -123,7 +121,7 @@ class InL1:
 
     def __init__(self, part, script, kvm=None, smp=1, sets=(), cpu="", series=paths.HOST, append=""):
         self.part, self.script, self.cpu, self.series, self.append = part, script, cpu, series, append
-        self.kvm = kvm or os.environ.get("KVM") or "kvmono"
+        self.kvm = kvm or words.kvm()
         self.smp, self.sets = smp, list(sets)
 
     def run(self, names, on_run):
@@ -213,11 +211,9 @@ class Api:
         if not build("api", add, "-s", "-j2", "-C", self.folder, f"OUT={self.out}"):
             return
         reference, ours = {}, {}
-        with concurrent.futures.ThreadPoolExecutor(LANES) as pool:
-            oracle = pool.submit(self.oracle, names, reference)
-            lanes = [pool.submit(self._in_l1().run, lane, lambda run: ours.__setitem__(run.name, run)) for lane in by_host(names)]
-            complaints, logs = zip(*(lane.result() for lane in lanes))
-            oracle.result()
+        oracle = functools.partial(self.oracle, names, reference)
+        lanes = [functools.partial(self._in_l1().run, lane, lambda run: ours.__setitem__(run.name, run)) for lane in by_host(names)]
+        complaints, logs = zip(*filter(None, in_lanes([oracle, *lanes])))
         for name in names:
             add(self._judge(reference[name], ours[name]))
         add(kernel_log("api", sum(complaints, []), " ".join(map(str, logs))))
@@ -317,9 +313,7 @@ class Boot:
             with lock:
                 add(run.result("boot"))
 
-        with concurrent.futures.ThreadPoolExecutor(LANES) as pool:
-            lanes = [pool.submit(host.run, lane, took) for host, lane in self._lanes(names)]
-        complaints, logs = zip(*(lane.result() for lane in lanes))
+        complaints, logs = zip(*in_lanes(functools.partial(host.run, lane, took) for host, lane in self._lanes(names)))
         add(kernel_log("boot", sum(complaints, []), " ".join(map(str, logs))))
 
     def _lanes(self, names):
@@ -417,15 +411,11 @@ class Intel:
             return
         runs = {}       # (machine, kvm, name): Run
         complaints = []
-        with concurrent.futures.ThreadPoolExecutor(LANES) as pool:
-            lanes = [pool.submit(self._lane, *lane, runs) for lane in self._lanes(names, runs)]
-            single = [pool.submit(self._refused, name) for name in names if name in self.refused]
-            single += [pool.submit(self._guest, name) for name in names if name in self.guests]
-            for lane in lanes:
-                found, log = lane.result()
-                complaints += found and [*found, f"log in {log}"]
-            for one in single:
-                add(one.result())
+        jobs = [functools.partial(self._lane, *lane, runs, complaints) for lane in self._lanes(names, runs)]
+        jobs += [functools.partial(self._refused, name) for name in names if name in self.refused]
+        jobs += [functools.partial(self._guest, name) for name in names if name in self.guests]
+        for result in filter(None, in_lanes(jobs)):
+            add(result)
         self._answers_of_qemu(names, runs)
         for name in names:
             if name not in self.refused and name not in self.guests:
@@ -443,7 +433,7 @@ class Intel:
             if name in self.refused or name in self.guests:
                 continue
             program, machine = self._where(name)
-            ours = os.environ.get("KVM") or "kvmono"
+            ours = words.kvm()
             wanted[machine, ours].append(program)
             kept = self._kept(program, machine)
             if self._misled(program, machine):
@@ -468,14 +458,15 @@ class Intel:
         PARTS["api"].oracle(programs, answers)
         runs.update(((self.machines["ryzen"], "linux", program), answers[program]) for program in programs)
 
-    def _lane(self, machine, kvm, programs, runs):
+    def _lane(self, machine, kvm, programs, runs, complaints):
         def took(run):
             runs[machine, kvm, run.name] = run
             if kvm == "linux":
                 self._kept(run.name, machine).write_text(f"{run.status}\n{run.out}")
 
-        complaints, log = InBochs(machine, kvm).run(programs, took)
-        return [] if kvm == "linux" else complaints, log
+        found, log = InBochs(machine, kvm).run(programs, took)
+        if found and kvm != "linux":
+            complaints += [*found, f"log in {log}"]
 
     def _kept(self, program, machine):
         """What Linux answered, also when it failed: that doesn't change either, nor does it with our parameters."""
@@ -489,7 +480,7 @@ class Intel:
 
     def _judge(self, name, runs):
         program, machine = self._where(name)
-        ours = runs[machine, os.environ.get("KVM") or "kvmono", program]
+        ours = runs[machine, words.kvm(), program]
         result = ours.result("intel")
         result.name = f"intel/{name}"
         reference = runs.get((machine._replace(params=""), "linux", program))

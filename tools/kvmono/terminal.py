@@ -17,4 +17,5 @@ def raw():
     try:
         yield f"sane rows {lines or 24} cols {columns or 80}"
     finally:
-        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+        with contextlib.suppress(termios.error):    # closed
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
