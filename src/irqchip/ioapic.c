@@ -125,11 +125,16 @@ static int pin_drive(struct ioapic *ioapic, u32 pin, bool level)
 int ioapic_set_pin(struct ioapic *ioapic, u32 pin, enum irq_source source, int level)
 {
 	unsigned long flags;
-	int ret;
+	int ret = 1;
 
 	spin_lock_irqsave(&ioapic->lock, flags);
 	sources_drive(&ioapic->sources[pin], source, level);
-	ret = pin_drive(ioapic, pin, ioapic->sources[pin]);
+	/*
+	 * Who lets go of a line that others hold makes it send nothing: an irqfd that resamples does
+	 * so at each end, before that is counted.
+	 */
+	if (level || !ioapic->sources[pin])
+		ret = pin_drive(ioapic, pin, level);
 	spin_unlock_irqrestore(&ioapic->lock, flags);
 	return ret;
 }

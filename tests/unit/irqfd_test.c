@@ -197,6 +197,30 @@ TEST(resample)
 	shim_eventfd_close(re2);
 }
 
+/* The VMM holds the line of a pin that resamples, and hears of nothing: a storm as any other, and it has its pause. */
+TEST(resample_in_a_storm)
+{
+	int fd = shim_eventfd(), re = shim_eventfd(), n;
+	struct lapic *a = &apics[0];
+
+	make(IRQCHIP_KERNEL);
+	set_entry(20, 0x8044);
+	CHECK_EQ(assign_resample(fd, 20, re), 0);
+	irqchip_set_gsi(&chip, 20, IRQ_SOURCE_USER, 1);
+	for (n = 1; n < STORM_ENDS; n++) {
+		SHIM_ASSERT(take(a) == 0x44);
+		SHIM_ASSERT(eoi(a) == 0x44);
+	}
+	CHECK_EQ(take(a), 0x44);
+	eoi(a);
+	CHECK_EQ(take(a), -1);
+	shim_run_works();
+	CHECK_EQ(take(a), 0x44);
+	drop_irqchip();
+	shim_eventfd_close(fd);
+	shim_eventfd_close(re);
+}
+
 /* The pin that a device holds up is taken from its GSI: nobody would lower it any more. */
 TEST(resample_rerouted)
 {
