@@ -189,6 +189,9 @@ void vcpu_level_eoi(struct vcpu_x86 *v)
 
 	if (likely(!v->apic.eois_queued))
 		return;
+	/* .eoi_exit_vector is still the last one's. */
+	if (test_bit(REQ_IOAPIC_EOI_EXIT, &v->vcpu.requests))
+		return;
 	while ((vector = lapic_take_level_eoi(&v->apic)) >= 0) {
 		if (irqchip_eoi(&v_vm(v)->irqchip, &v->vcpu, vector)) {
 			v->eoi_exit_vector = vector;

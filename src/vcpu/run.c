@@ -113,13 +113,28 @@ static bool vmm_must_hear_of_eoi(struct vcpu_x86 *v)
 	return vcpu_check_request(&v->vcpu, REQ_IOAPIC_EOI_EXIT);
 }
 
+static int interrupted(struct vcpu_x86 *v)
+{
+	v->vcpu.run->exit_reason = KVM_EXIT_INTR;
+	v->vcpu.stats.signal_exits++;
+	return -EINTR;
+}
+
 int exit_for_signal(struct vcpu_x86 *v)
 {
 	if (vmm_must_hear_of_eoi(v))
 		return request_eoi_exit(v);
-	v->vcpu.run->exit_reason = KVM_EXIT_INTR;
-	v->vcpu.stats.signal_exits++;
-	return -EINTR;
+	return interrupted(v);
+}
+
+/*
+ * KVM_RUN with immediate_exit returns -EINTR and nothing else (api.rst 5): the VMM hears of an EOI
+ * from the next.
+ */
+int exit_at_once(struct vcpu_x86 *v)
+{
+	vcpu_level_eoi(v);
+	return interrupted(v);
 }
 
 /*

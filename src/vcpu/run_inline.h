@@ -33,6 +33,7 @@ int prepare_events(struct vcpu_x86 *v);
 int prepare_user_window(struct vcpu_x86 *v);
 int host_work(struct vcpu_x86 *v);
 int exit_for_signal(struct vcpu_x86 *v);
+int exit_at_once(struct vcpu_x86 *v);
 int slow_exit_locked(struct vcpu_x86 *v, const struct hw_exit *exit);
 int complete_slowly(struct vcpu_x86 *v);
 int sync_regs_begin(struct vcpu_x86 *v, u64 valid, u64 dirty);
@@ -400,7 +401,7 @@ static __always_inline int run_inside(struct vcpu_x86 *v, u16 wishes)
 	}
 	if (unlikely(wishes)) {
 		if (!v->vcpu.wants_to_run)
-			return exit_for_signal(v);
+			return exit_at_once(v);
 		goes_on = false;
 	}
 	return run_loop(v, goes_on);

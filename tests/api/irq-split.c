@@ -8,6 +8,8 @@
 GUEST64(window, sti; nop; nop; nop; cli; DONE);
 GUEST64(ioapic_access, mov $0xfec00000, %ebx; movl $1, (%rbx); mov 0x10(%rbx), %eax; DONE);
 
+GUEST64(end_by_move, mov $0xfee000b0, %edi; mov $0xd0000000, %esi; movsl; DONE);
+
 static struct vm vm;
 static struct vcpu *v;
 
@@ -40,6 +42,24 @@ static void run(const char *what)
 	see_log(&vm);
 }
 
+/* The EOI is the end of what the VMM was asked for: KVM_RUN that only completes that says nothing of it, the next does. */
+static void immediate_exit(void)
+{
+	see("-- an EOI and immediate_exit");
+	vcpu_long(v, end_by_move);
+	set_lapic_reg(v, 0x130, 2);		/* ISR, TMR: 0x61 */
+	set_lapic_reg(v, 0x1b0, 2);
+	see_result("KVM_RUN", ioctl(v->fd, KVM_RUN, 0));
+	see_exit(v);
+	fill_read(v);
+	v->run->immediate_exit = 1;
+	see_result("immediate_exit", ioctl(v->fd, KVM_RUN, 0));
+	see_result("again", ioctl(v->fd, KVM_RUN, 0));
+	v->run->immediate_exit = 0;
+	check_eq(see_guest(v), KVM_EXIT_IOAPIC_EOI);
+	check_eq(see_guest(v), GO_DONE);
+}
+
 void test(void)
 {
 	struct kvm_enable_cap cap = { .cap = KVM_CAP_SPLIT_IRQCHIP, .args = { 24 } };
@@ -66,6 +86,7 @@ void test(void)
 	run("the vector of pin 5");
 	see_result("MSI, level-triggered", msi(&vm, 0xfee00000, 0xc063));
 	run("a vector of no pin");
+	immediate_exit();
 	see("-- the IOAPIC's registers are user space's");
 	vcpu_long(v, ioapic_access);
 	check_eq(see_exits(v), GO_DONE);

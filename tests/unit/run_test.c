@@ -412,14 +412,37 @@ TEST(signal_at_a_level_eoi_of_the_vmm)
 	claim_signal();
 	CHECK_EQ(run(), -EINTR);
 	CHECK_EQ(R->exit_reason, KVM_EXIT_INTR);
-	/* One that was asked for already, and not told of. */
-	V->eoi_exit_vector = 0x55;
-	vcpu_request(&V->vcpu, REQ_IOAPIC_EOI_EXIT);
-	R->immediate_exit = 1;
+	world_end();
+}
+
+static int told_of(u8 vector)
+{
 	CHECK_EQ(run(), 0);
 	CHECK_EQ(R->exit_reason, KVM_EXIT_IOAPIC_EOI);
-	CHECK_EQ(R->eoi.vector, 0x55);
+	return R->eoi.vector == vector;
+}
+
+/* It waits for a KVM_RUN that isn't to end at once; and another one waits behind it. */
+TEST(immediate_exit_at_a_level_eoi_of_the_vmm)
+{
+	struct kvm_irq_routing_entry e[] = {
+		{ .gsi = 20, .type = KVM_IRQ_ROUTING_MSI, .u.msi = { .address_lo = 0xfee00000, .data = 0xc000 | LEVEL_VECTOR } },
+		{ .gsi = 21, .type = KVM_IRQ_ROUTING_MSI, .u.msi = { .address_lo = 0xfee00000, .data = 0xc000 | 0x61 } },
+	};
+
+	world_level(IRQCHIP_SPLIT);
+	CHECK_EQ(irqchip_set_routing(&W->irqchip, e, 2, 0), 0);
+	lapic_write_eoi(&V->apic);
+	CHECK(V->apic.eois_queued);
+	R->immediate_exit = 1;
 	CHECK_EQ(run(), -EINTR);
+	CHECK_EQ(R->exit_reason, KVM_EXIT_INTR);
+	lapic_queue_eoi(&V->apic, 0x61);
+	CHECK_EQ(run(), -EINTR);
+	R->immediate_exit = 0;
+	CHECK(told_of(LEVEL_VECTOR));
+	CHECK(told_of(0x61));
+	CHECK_RAN(0);
 	world_end();
 }
 
