@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Guests that a processor runs and QEMU's TCG doesn't: what the rules in guest.c keep out. Each says what came of it; where
- * L1 dies instead, that is what came of it.
+ * Guests that a processor runs and QEMU's TCG doesn't: what the rules in guest.c keep out, and what the handlers of tests/api
+ * bear. Each says what came of it; where L1 dies instead, that is what came of it.
  *
- *	emulator lme | dr7
+ *	emulator lme | dr7 | shadow | twice
  */
+#include <sched.h>
 #include "fuzz.h"
 
 struct plain {
@@ -15,13 +16,15 @@ struct plain {
 };
 
 /* A little memory with code at @rip, real mode. */
-static struct plain plain_vm(const void *code, size_t n, u32 rip)
+static struct plain plain_vm(const void *code, size_t n, u32 rip, bool irqchip)
 {
 	struct kvm_userspace_memory_region r = { .memory_size = 16 * PAGE_SIZE };
 	struct kvm_regs regs = { .rip = rip, .rflags = 2, .rsp = 0x8000 };
 	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	struct plain p = { .vm = ioctl(kvm, KVM_CREATE_VM, 0) };
 
+	if (irqchip && ioctl(p.vm, KVM_CREATE_IRQCHIP, 0))
+		exit(2);
 	p.vcpu = ioctl(p.vm, KVM_CREATE_VCPU, 0);
 	p.run = mmap(NULL, PAGE_SIZE * RUN_PAGES, PROT_READ | PROT_WRITE, MAP_SHARED, p.vcpu, 0);
 	p.ram = mmap(NULL, r.memory_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -60,7 +63,7 @@ static void supported_cpuid(struct plain *p)
 /* EFER.LME set, CR4.PAE and CR0.PG clear is what every kernel has for a moment before it turns long mode on. */
 static void lme(void)
 {
-	struct plain p = plain_vm("\xf4", 1, 0x1000);
+	struct plain p = plain_vm("\xf4", 1, 0x1000, false);
 
 	supported_cpuid(&p);
 	p.s.efer = 1 << 8;
@@ -78,10 +81,86 @@ static void dr7(void)
 	static const u8 set[] = { 0x66, 0xb8, 0, 0x20, 0, 0, 0x0f, 0x21, 0xf9, 0x0f, 0x23, 0xc0, 0x66, 0xb8, 2, 4, 0, 0, 0x0f, 0x23, 0xf8, 0xf4 };
 	struct plain p, q;
 
-	p = plain_vm(set, sizeof(set), 0x1000);
-	q = plain_vm("\x90\x90\xf4", 3, 0x2000);
+	p = plain_vm(set, sizeof(set), 0x1000, false);
+	q = plain_vm("\x90\x90\xf4", 3, 0x2000, false);
 	run(&p, "a guest that sets a breakpoint");
 	run(&q, "another guest, without any");
+}
+
+static void set_flags(struct plain *p, u64 rflags)
+{
+	struct kvm_regs regs;
+
+	ioctl(p->vcpu, KVM_GET_REGS, &regs);
+	regs.rflags = rflags;
+	ioctl(p->vcpu, KVM_SET_REGS, &regs);
+}
+
+/* Entered in the shadow of STI: a window for interrupts is there when one instruction has been executed, at 1001. */
+static void shadow(void)
+{
+	struct kvm_vcpu_events ev = { .flags = KVM_VCPUEVENT_VALID_SHADOW, .interrupt.shadow = KVM_X86_SHADOW_INT_STI };
+	struct plain p = plain_vm("\x90\x90\xf4", 3, 0x1000, false);
+
+	set_flags(&p, 0x202);
+	ioctl(p.vcpu, KVM_SET_VCPU_EVENTS, &ev);
+	p.run->request_interrupt_window = 1;
+	run(&p, "a window behind STI");
+}
+
+static void pin(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+/* An edge on the PIC's input 1, whose interrupt ends by itself. */
+static void pic_init(struct plain *p)
+{
+	struct kvm_irqchip pic = { .chip_id = KVM_IRQCHIP_PIC_MASTER };
+
+	ioctl(p->vm, KVM_GET_IRQCHIP, &pic);
+	pic.chip.pic.irq_base = 0x20;
+	pic.chip.pic.imr = 0;
+	pic.chip.pic.auto_eoi = 1;
+	ioctl(p->vm, KVM_SET_IRQCHIP, &pic);
+}
+
+static int pic_line(struct plain *p, int level)
+{
+	struct kvm_irq_level l = { .irq = 1, .level = level };
+
+	return ioctl(p->vm, KVM_IRQ_LINE, &l);
+}
+
+/*
+ * Interrupts, counted by their handler; one for each time that the guest comes by an OUT. Somebody who sleeps and wakes on the
+ * host's other CPU takes TCG's attention off this one.
+ */
+static void twice(void)
+{
+	static const u8 loop[] = { 0xb9, 0, 0, 0xe2, 0xfe, 0xe6, 0x80, 0xeb, 0xf7 };	/* mov $0, %cx; 1: loop 1b; out %al, $0x80; jmp back */
+	static const u8 handler[] = { 0xff, 6, 0, 6, 0xcf };				/* incw 0x600; iret */
+	struct plain p = plain_vm(loop, sizeof(loop), 0x1000, true);
+	volatile u16 *count = (u16 *)(p.ram + 0x600);
+	int raised, sleeper = fork();
+
+	pin(sleeper == 0);
+	while (sleeper == 0)
+		usleep(100);
+	memcpy(p.ram + 0x1100, handler, sizeof(handler));
+	*(u32 *)(p.ram + 0x21 * 4) = 0x1100;
+	set_flags(&p, 0x202);
+	pic_init(&p);
+	for (raised = 0; raised < 10000; raised++) {
+		if (pic_line(&p, 1) || ioctl(p.vcpu, KVM_RUN, 0) || p.run->exit_reason != KVM_EXIT_IO || pic_line(&p, 0))
+			break;
+	}
+	printf("%d interrupts raised, %u taken\n", raised, *count);
+	kill(sleeper, SIGKILL);
 }
 
 int main(int argc, char **argv)
@@ -92,6 +171,10 @@ int main(int argc, char **argv)
 		lme();
 	else if (!strcmp(what, "dr7"))
 		dr7();
+	else if (!strcmp(what, "shadow"))
+		shadow();
+	else if (!strcmp(what, "twice"))
+		twice();
 	else
 		return 2;
 	return 0;

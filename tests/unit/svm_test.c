@@ -56,13 +56,13 @@ static struct vmcb_save_area *s;
 /* What #VMEXIT leaves, given before the entry. */
 static struct {
 	u64 code, info1, info2, next_rip, rip, rflags;
-	u32 intinfo, intinfo_err;
+	u32 intinfo, intinfo_err, int_state;
 	u64 dr6;
 } next;
 
 /* What VMRUN found. */
 static struct {
-	u32 event_inj, event_inj_err, clean, asid, entries;
+	u32 event_inj, event_inj_err, int_state, clean, asid, entries;
 	u8 tlb_ctl;
 	u64 rip, rflags, next_rip;
 } seen;
@@ -73,6 +73,7 @@ static void svm_enter(struct hw_vcpu *v, u64 host_save)
 
 	seen.event_inj = vmcb->control.event_inj;
 	seen.event_inj_err = vmcb->control.event_inj_err;
+	seen.int_state = vmcb->control.int_state;
 	seen.clean = vmcb->control.clean;
 	seen.asid = vmcb->control.asid;
 	seen.tlb_ctl = vmcb->control.tlb_ctl;
@@ -82,6 +83,7 @@ static void svm_enter(struct hw_vcpu *v, u64 host_save)
 	seen.entries++;
 
 	vmcb->control.event_inj = 0;
+	vmcb->control.int_state = next.int_state;
 	vmcb->control.exit_code = next.code;
 	vmcb->control.exit_code_hi = next.code >> 32;
 	vmcb->control.exit_info_1 = next.info1;
@@ -653,6 +655,24 @@ TEST(interrupt_window)
 }
 
 /* The IRET of the handler, seen, and stepped over on demand. */
+/* A host's interrupt behind STI: the guest goes on in its shadow, and the window waits for its end. */
+TEST(a_shadow_outlasts_an_exit)
+{
+	begin(NO_FEATURES);
+	memset(&next, 0, sizeof(next));
+	next.code = SVM_EXIT_INTR;
+	next.rip = s->rip;
+	next.rflags = X86_EFLAGS_FIXED | X86_EFLAGS_IF;
+	next.int_state = SVM_INTERRUPT_SHADOW_MASK;
+	enter();
+	CHECK(!hw_intr_allowed(&hw));
+	hw_request_intr_window(&hw);
+	CHECK_EQ(exit_with(SVM_EXIT_VINTR, 0, 0).kind, EXIT_INTR_WINDOW);
+	CHECK(seen.int_state & SVM_INTERRUPT_SHADOW_MASK);
+	CHECK(hw_intr_allowed(&hw));
+	end();
+}
+
 TEST(nmi_window)
 {
 	begin(NO_FEATURES);

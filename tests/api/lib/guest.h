@@ -46,6 +46,7 @@ struct guest_shared {
 	uint32_t nlog;			/* entries in the log */
 	uint32_t eoi;			/* EOI_*: what a handler of a vector from 32 up does */
 	uint64_t resume;		/* where an exception goes on; 0: it is unexpected */
+	uint32_t tcg;			/* the host is QEMU's TCG, with faults that the handlers make good */
 };
 #endif
 #endif

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A vCPU in real, protected or long mode, and short forms of the state ioctls. */
+#include <cpuid.h>
 #include "api.h"
 
+#define CPUID_HYPERVISOR	(1u << 31)	/* leaf 1, ECX */
 #define CR0_PE		0x1u
 #define CR0_MP		0x2u
 #define CR0_ET		0x10u
@@ -159,6 +161,18 @@ void idt_gate(struct vm *vm, int vector, const char *handler, u8 type_dpl)
 	gate[1] = a >> 32;
 }
 
+/* By the name that it has in CPUID. */
+static bool host_is_tcg(void)
+{
+	u32 eax, edx, name[3];
+
+	__cpuid(1, eax, name[0], name[1], edx);
+	if (!(name[1] & CPUID_HYPERVISOR))
+		return false;
+	__cpuid(0x40000000, eax, name[0], name[1], name[2]);
+	return memcmp(name, "TCGTCGTCGTCG", sizeof(name)) == 0;
+}
+
 static void gdt_idt(struct vm *vm)
 {
 	u64 *gdt = gpa_ptr(vm, GUEST_GDT);
@@ -173,6 +187,7 @@ static void gdt_idt(struct vm *vm)
 	for (int i = 0; i < 256; i++)
 		idt_gate(vm, i, guest_stubs + 16 * i, 0x8e);
 	idt_gate(vm, 3, guest_stubs + 16 * 3, 0xee);
+	shared(vm)->tcg = host_is_tcg();
 }
 
 void long_tables(struct vm *vm)
