@@ -100,7 +100,8 @@ class Host(emulated.Host):
 
     def _job(self, script):
         load, module = emulated.module_words(self.kvm, self.params)
-        env = {"EXPOSE": " ".join(str(p) for p in self.expose if covered(p)), "LOAD": " ".join(load + self.sets),
+        exposed = [str(p) for p in self.expose if covered(p) and not set(self.expose) & set(p.parents)]
+        env = {"EXPOSE": " ".join(exposed), "LOAD": " ".join(load + self.sets),
                "MODULE": module, "TTY": self.tty or ""}
         job = initramfs.Archive()
         job.file("job/env", "".join(f"{k}={shlex.quote(v)}\n" for k, v in env.items()))

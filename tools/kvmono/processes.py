@@ -4,6 +4,7 @@
 import atexit
 import os
 import queue
+import select
 import signal
 import subprocess
 import sys
@@ -17,15 +18,28 @@ _groups, _starting = set(), threading.Lock()
 
 
 def end_on_signals():
-    """SIGTERM, Ctrl-C and a closed terminal end this program like any other way out, so that emulators end and the terminal is reset."""
-    def end(number, _):
-        for other in ENDING:
-            signal.signal(other, signal.SIG_IGN)
-        sys.exit(128 + number)
-
+    """SIGTERM, Ctrl-C and a closed terminal end this program like any other way out, so that emulators end and the terminal is reset.
+    So does a stdout whose reader has seen enough."""
     for number in ENDING:
         if signal.getsignal(number) != signal.SIG_IGN:  # nohup
-            signal.signal(number, end)
+            signal.signal(number, _end)
+    sys.excepthook = _told
+
+
+def _end(number, _):
+    for other in ENDING:
+        signal.signal(other, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
+def _told(kind, error, trace):
+    """There is nobody to tell of an error when stdout isn't read any more. What Python wants to write there in the end must not be another."""
+    stdout = select.poll()
+    stdout.register(sys.stdout, 0)
+    if kind is BrokenPipeError and stdout.poll(0):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    else:
+        sys.__excepthook__(kind, error, trace)
 
 
 def run(command, timeout=None, **more):
