@@ -33,12 +33,12 @@ class Steps:
 
     def __init__(self):
         self.started = self.last = time.monotonic()
-        self.lock, self.waiting = threading.Lock(), False
+        self.lock, self.waiting, self.next = threading.Lock(), False, ""
 
-    def done(self, text):
+    def done(self, text, then=""):
         now = time.monotonic()
         self.say(f"{now - self.last:6.1f} s  {text}")
-        self.last = now
+        self.last, self.next = now, then
 
     def say(self, text):
         self._print(text, "\r\n" if sys.stderr.isatty() else "\n")
@@ -58,7 +58,7 @@ class Steps:
         pause, end = (1, "\r") if sys.stderr.isatty() else (5, "\n")
         while time.sleep(pause) or self.waiting:
             if (now := time.monotonic()) > self.last + pause:
-                self._print(f"{now - self.last:6.0f} s  …", end)
+                self._print(f"{now - self.last:6.0f} s  … {self.next}".rstrip(), end)
 
     def total(self):
         return time.monotonic() - self.started
@@ -100,11 +100,11 @@ class Guest:
 def prepare(guest, steps):
     """Packages, then the module."""
     set_up()
-    steps.done("packages and kernel are there")
+    steps.done("packages and kernel are there", "building the module")
     steps.wait()
     if guest.kvm == "kvmono":
         built(paths.HOST)
-        steps.done(f"kvm-{guest.vendor}.ko is built for {paths.kver()}")
+        steps.done(f"kvm-{guest.vendor}.ko is built for {paths.kver()}", "booting the host")
     steps.say(f"          {guest.processor()}, {'Linux' if guest.kvm == 'linux' else guest.kvm} KVM")
 
 
@@ -122,14 +122,15 @@ def vmm(guest, folder, tty):
     return l2.qemu(guest.machine, guest.smp, guest.mem, kernel, initrd, guest.append, more + guest.vmm_args)
 
 
-STEPS = {"host up": "the host is up", "module loaded": "KVM is loaded"}
+STEPS = {"host up": ("the host is up", "loading KVM"), "module loaded": ("KVM is loaded", "booting the guest")}
 
 
 def listen(guest, steps, console):
     """What to do with the bytes and the records that come out of L1."""
     def on_data(data):
         if guest.tty or not guest.default_initrd or (guest.output_on_serial and guest.status is None):
-            steps.end_wait()
+            if not guest.default_initrd:    # whose shell says when it is there
+                steps.end_wait()
             emulated.to_stdout(data)
         else:
             console.write(data)
@@ -147,7 +148,7 @@ def listen(guest, steps, console):
             guest.status = int(text.split()[-1])
             steps.done(f"the command has ended with status {guest.status}")
         else:
-            steps.done(STEPS.get(text, text))
+            steps.done(*STEPS.get(text, [text]))
     return on_data, on_record
 
 
@@ -181,10 +182,10 @@ def explain(guest, result):
         lines = log.read_text(errors="replace").strip().splitlines()[-15:]
         if lines:
             print(f"{words.PROGRAM}: the end of {log.relative_to(paths.TOP)}:", *lines, sep="\n    ", file=sys.stderr)
+    if late:
+        result.complaints[-1] += f"; TIMEOUT=<seconds> gives it longer; where the host was stands in {result.log.relative_to(paths.TOP)}"
     for line in result.complaints:
         print(f"{words.PROGRAM}: {line}", file=sys.stderr)
-    if late:
-        print(f"{words.PROGRAM}: TIMEOUT=<seconds> gives it longer; where the host was stands in {result.log.relative_to(paths.TOP)}", file=sys.stderr)
 
 
 def run(guest, script="exec {vmm}"):
