@@ -92,7 +92,6 @@ void mov_learn(struct vcpu_x86 *v, u64 rip)
  */
 static __always_inline bool user_differs(const u64 __user *at, u64 val, u64 mask)
 {
-#ifdef _ASM_EXTABLE_UA
 	asm goto("1:	mov %[at], %%rax\n"
 		 "	xor %[val], %%rax\n"
 		 "	test %[mask], %%rax\n"
@@ -102,12 +101,6 @@ static __always_inline bool user_differs(const u64 __user *at, u64 val, u64 mask
 		 : "rax", "cc"
 		 : differs);
 	return false;
-#else	/* the unit tests: an ordinary program */
-	u64 now;
-
-	unsafe_get_user(now, at, differs);
-	return (now ^ val) & mask;
-#endif
 differs:
 	return true;
 }

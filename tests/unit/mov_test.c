@@ -244,6 +244,26 @@ TEST(forgotten)
 	world_end();
 }
 
+/* Page tables or code whose host page isn't there just now: unknown, and known again when it is. */
+TEST(pages_of_the_host_that_are_not_there)
+{
+	static const u32 pages[] = { 0x1000, 0x2000, 0x8000 };
+	struct hw_exit exit = NPF(MMIO_GPA, ACCESS_READ);
+
+	begin();
+	CODE(0x8b, 0x07);
+	once(ACCESS_READ, 1);
+	V->hw.rip = 0x8000;
+	CHECK(known(exit));
+	for (int i = 0; i < ARRAY_SIZE(pages); i++) {
+		CHECK_EQ(mprotect(ram + pages[i], 4096, PROT_NONE), 0);
+		CHECK(!known(exit));
+		CHECK_EQ(mprotect(ram + pages[i], 4096, PROT_READ | PROT_WRITE), 0);
+		CHECK(known(exit));
+	}
+	world_end();
+}
+
 TEST(memslots_changed)
 {
 	struct kvm_userspace_memory_region mem = { .slot = 1, .guest_phys_addr = 0x40000000, .memory_size = 4096 };

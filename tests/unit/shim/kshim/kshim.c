@@ -506,6 +506,34 @@ int smp_call_function_single(int cpu, void (*f)(void *), void *arg, int wait)
 	return 0;
 }
 
+/* ---- instructions that may fault: _ASM_EXTABLE_UA() */
+
+struct shim_extable { u64 from, to; };
+extern const struct shim_extable __start_shim_extable[] __attribute__((weak)), __stop_shim_extable[] __attribute__((weak));
+static struct sigaction fault_default;
+
+static void shim_fault(int sig, siginfo_t *info, void *context)
+{
+	greg_t *rip = &((ucontext_t *)context)->uc_mcontext.gregs[16];		/* REG_RIP */
+	const struct shim_extable *e;
+
+	for (e = __start_shim_extable; e < __stop_shim_extable; e++) {
+		if (e->from == *rip) {
+			*rip = e->to;
+			return;
+		}
+	}
+	/* Nobody's: once more, for the sanitizer's report. */
+	sigaction(sig, &fault_default, NULL);
+}
+
+__attribute__((constructor)) static void shim_fault_handler(void)
+{
+	struct sigaction sa = { .sa_sigaction = shim_fault, .sa_flags = SA_SIGINFO };
+
+	sigaction(SIGSEGV, &sa, &fault_default);
+}
+
 /* ---- memory */
 
 long shim_fail_alloc, shim_live, shim_live_pages, shim_fail_uaccess;

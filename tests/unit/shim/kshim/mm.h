@@ -193,6 +193,11 @@ unsigned long shim_copy(void *to, const void *from, unsigned long user, unsigned
 #define user_write_access_end()	do { } while (0)
 #define unsafe_get_user(x, p, l) do { typeof(*(p)) _ug; if (shim_copy((void *)&_ug, p, (unsigned long)(p), sizeof(_ug), false)) goto l; (x) = _ug; } while (0)
 #define unsafe_put_user(x, p, l) do { typeof(*(p)) _up = (x); if (shim_copy(p, &_up, (unsigned long)(p), sizeof(_up), true)) goto l; } while (0)
+/*
+ * An instruction that may fault, and where it goes on then: kshim.c does what the kernel's fault handler does. It reads the program's
+ * memory as it is: shim_user_add() and shim_fail_uaccess are nothing to it, mprotect() is.
+ */
+#define _ASM_EXTABLE_UA(from, to)	".pushsection shim_extable, \"aw\"\n	.quad " #from ", " #to "\n	.popsection\n"
 /* 0 success, 1 another value was there, -EFAULT. */
 #define __try_cmpxchg_user(p, o, n, l) ({ int _tr = -EFAULT; if (shim_user_access((unsigned long)(p), sizeof(*(p))) == SHIM_USER_RW) _tr = !try_cmpxchg(p, o, n); _tr; })
 #define unsafe_try_cmpxchg_user	__try_cmpxchg_user
