@@ -221,7 +221,8 @@ static void vcpu_first_reset(struct vcpu_x86 *v)
 
 static void vcpu_set_defaults(struct vcpu_x86 *v)
 {
-	init_irq_work(&v->cut_work, cut_guest_time_ipi);
+	/* HARD: on PREEMPT_RT others wake a thread. */
+	v->cut_work = IRQ_WORK_INIT_HARD(cut_guest_time_ipi);
 	hw_use_preemption_timer(&v->hw, v->vcpu.vm->params.preemption_timer);
 	v->user_irq = -1;
 	v->user_apic_base = APIC_DEFAULT_PHYS_BASE | MSR_IA32_APICBASE_ENABLE |

@@ -50,7 +50,7 @@ void shim_advance(s64 ns);	/* move the clock, run due timers in order, as interr
 #define sched_info_on()	true
 /* Runs at once: an interrupt that this CPU sends to itself. */
 struct irq_work { void (*func)(struct irq_work *); };
-#define init_irq_work(w, f)	((w)->func = (f))
+#define IRQ_WORK_INIT_HARD(f)	((struct irq_work){ .func = (f) })
 #define DEFINE_IRQ_WORK(n, f)	struct irq_work n = { .func = (f) }
 #define irq_work_queue(w)	({ (w)->func(w); true; })
 #define irq_work_sync(w)	do { } while (0)
