@@ -24,6 +24,8 @@ extern struct workqueue_struct *irqchip_wq;
 void apic_map_invalidate(struct irqchip *chip);
 /** lapic_forget_arriving() - IRR is given another value as a whole. */
 void lapic_forget_arriving(struct lapic *apic);
+/** lapic_tell_ends() - lapic_ends_changed() says so, whatever the processor was told. */
+void lapic_tell_ends(struct lapic *apic);
 /** lapic_receive() - what one LAPIC does with a message that addresses it. 1: accepted (or merged
  * with one that waits), 0: refused. Any context. */
 int lapic_receive(struct lapic *apic, const struct lapic *source, const struct apic_msg *msg);

@@ -29,21 +29,21 @@ static void lapic_notify_nmi(struct lapic *apic, const struct lapic *source)
 		vcpu_kick(apic->vcpu);
 }
 
-static int lapic_receive_fixed(struct lapic *apic, const struct lapic *source,
-			       const struct apic_msg *msg)
+static __always_inline int lapic_receive_fixed(struct lapic *apic, const struct lapic *source,
+					       u8 vector, bool level)
 {
 	if (!lapic_enabled(apic))
 		return 0;
-	if (msg->vector < 16) {
+	if (vector < 16) {
 		lapic_error(apic, APIC_ESR_RECVILL);
 		return 0;
 	}
-	lapic_set_trigger(apic, msg->vector, msg->level);
+	lapic_set_trigger(apic, vector, level);
 	/*
 	 * Whoever finds it requested already leaves the notice to whoever did that: merged is
 	 * accepted.
 	 */
-	if (lapic_raise(apic, msg->vector))
+	if (lapic_raise(apic, vector))
 		lapic_notify_event(apic, source);
 	return 1;
 }
@@ -78,7 +78,7 @@ int lapic_receive(struct lapic *apic, const struct lapic *source, const struct a
 	switch (msg->delivery) {
 	case APIC_FIXED:
 	case APIC_LOWEST_PRIORITY:
-		return lapic_receive_fixed(apic, source, msg);
+		return lapic_receive_fixed(apic, source, msg->vector, msg->level);
 	case APIC_NMI:
 		xadd(&apic->nmi_pending, 1);
 		lapic_notify_nmi(apic, source);
@@ -333,6 +333,27 @@ int lapic_deliver_to_ids(struct irqchip *chip, struct lapic *source, const struc
 		ret = deliver_to_ids_by_scan(chip, source, msg, ids);
 	rcu_read_unlock();
 	return ret;
+}
+
+bool lapic_send_to_one(struct lapic *source, u64 icr)
+{
+	u32 low = icr, dest = icr >> 32;
+	const struct apic_map *map;
+	struct lapic *apic;
+
+	/* More than the vector and a bit that only INIT asks for: another mode, or several. */
+	if ((low & ~(APIC_VECTOR_MASK | APIC_INT_ASSERT)) || (u8)low < 16)
+		return false;
+	map = rcu_dereference_sched(source->chip->apic_map);
+	if (unlikely(!map || !map->unique || dest >= map->nr))
+		return false;
+	apic = map->by_address[array_index_nospec(dest, map->nr)];
+	if (unlikely(!apic))
+		return false;
+	lapic_set_reg(source, APIC_ICR, low);
+	lapic_set_reg(source, APIC_ICR2, dest);
+	lapic_receive_fixed(apic, source, low, false);
+	return true;
 }
 
 /* -------------------------------------------------- MSI (SDM 3A, 11.11; APM 2, 16.6) */

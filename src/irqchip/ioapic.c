@@ -88,8 +88,10 @@ static int pin_deliver(struct ioapic *ioapic, u32 pin)
 	 * set.
 	 */
 	if (!msg.level && pin_wants_ack(ioapic, pin) &&
-	    !test_bit(msg.vector, ioapic->chip->edge_acks))
+	    !test_bit(msg.vector, ioapic->chip->edge_acks)) {
 		set_bit(msg.vector, ioapic->chip->edge_acks);
+		atomic_inc(&ioapic->chip->ends_generation);
+	}
 	ret = max(lapic_deliver(ioapic->chip, NULL, &msg), 0);
 	if (!msg.level)
 		ioapic->delivered |= BIT(pin);

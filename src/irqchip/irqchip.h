@@ -36,6 +36,8 @@ struct irqchip {
 	struct work_struct retry_work;	/* irqchip_retry(), from where locks may not be taken */
 	/* edge-triggered vectors whose EOI somebody waits for (PIT, irqfd resample) */
 	DECLARE_BITMAP(edge_acks, 256);
+	/* counts changes of edge_acks and of any LAPIC's TMR: lapic_awaited_ends() */
+	atomic_t ends_generation;
 	bool x2apic_format, x2apic_broadcast_quirk_disabled;	/* KVM_CAP_X2APIC_API */
 	/* KVM_X86_QUIRK_LINT0_REENABLED: LINT0 of the BSP is masked at RESET */
 	bool lint0_quirk_disabled;

@@ -84,23 +84,21 @@ static u32 lapic_version(const struct lapic *apic)
 
 /*
  * Into IRR, which is this thread's alone while the guest doesn't run. The exchange is a full
- * barrier: TMR of what it finds is seen.
+ * barrier: TMR of what it finds is seen. Without virtual_intr nothing arrives.
  */
-static void lapic_collect(struct lapic *apic)
+noinline void lapic_take_arrived(struct lapic *apic)
 {
-	u32 i, reg;
+	unsigned long *word = apic->arriving, *end = word + ARRAY_SIZE(apic->arriving);
+	u32 *irr = apic->regs + APIC_IRR;
 
-	if (!apic->virtual_intr)
-		return;
-	for (i = 0; i < BITS_TO_LONGS(256); i++) {
+	for (; word != end; word++, irr += 0x20 / sizeof(*irr)) {
 		u64 bits;
 
-		if (!READ_ONCE(apic->arriving[i]))
+		if (!READ_ONCE(*word))
 			continue;
-		bits = xchg(&apic->arriving[i], 0);
-		reg = APIC_IRR + i * 0x20;
-		lapic_set_reg(apic, reg, lapic_reg(apic, reg) | (u32)bits);
-		lapic_set_reg(apic, reg + 0x10, lapic_reg(apic, reg + 0x10) | bits >> 32);
+		bits = xchg(word, 0);
+		WRITE_ONCE(irr[0], irr[0] | (u32)bits);
+		WRITE_ONCE(irr[4], irr[4] | bits >> 32);
 	}
 }
 
@@ -184,22 +182,24 @@ void lapic_let_hardware_deliver(struct lapic *apic, bool deliver)
 	lapic_set_reg(apic, APIC_LVR, lapic_version(apic));
 	apic->highest_isr_cache = lapic_highest_vector(apic, APIC_ISR);
 	apic->hw_delivers = deliver;
+	lapic_tell_ends(apic);
 }
 
-void lapic_for_hardware(struct lapic *apic, struct lapic_hw_state *out)
+void lapic_tell_ends(struct lapic *apic)
 {
-	u32 i, reg;
+	apic->ends_generation = atomic_read(&apic->chip->ends_generation) - 1;
+}
 
-	lapic_timer_take(apic);
-	lapic_collect(apic);
-	/* Disabled by software it keeps its vectors and delivers none (SDM 3A, 11.4.7.2). */
-	out->rvi = lapic_enabled(apic) ? lapic_highest_vector(apic, APIC_IRR) : -1;
-	out->svi = lapic_highest_vector(apic, APIC_ISR);
-	for (i = 0; i < 4; i++) {
-		reg = APIC_TMR + i * 0x20;
-		out->eoi_exits[i] = lapic_reg(apic, reg) | (u64)lapic_reg(apic, reg + 0x10) << 32 |
-				    READ_ONCE(apic->chip->edge_acks[i]);
-	}
+void lapic_awaited_ends(struct lapic *apic, u64 bitmap[4])
+{
+	u32 i, reg = APIC_TMR;
+
+	/* What changes from here on changes it again. */
+	apic->ends_generation = atomic_read(&apic->chip->ends_generation);
+	smp_rmb();	/* pairs with the atomics of who changes them */
+	for (i = 0; i < 4; i++, reg += 0x20)
+		bitmap[i] = lapic_reg(apic, reg) | (u64)lapic_reg(apic, reg + 0x10) << 32 |
+			    READ_ONCE(apic->chip->edge_acks[i]);
 }
 
 /* ------------------------------------------------------------------ ICR */

@@ -72,6 +72,7 @@ struct lapic {
 	bool virtual_intr;
 	/* just now the processor takes vectors from IRR to ISR and ends them by itself */
 	bool hw_delivers;
+	int ends_generation;		/* chip's, of what it has been told of ends */
 	/* atomic; lapic_collect() moves them to IRR, which may be the processor's */
 	DECLARE_BITMAP(arriving, 256);
 	bool eois_queued;		/* a bit is set in eois */
@@ -130,6 +131,12 @@ int lapic_deliver(struct irqchip *chip, struct lapic *source, const struct apic_
  */
 int lapic_deliver_to_ids(struct irqchip *chip, struct lapic *source, const struct apic_msg *msg,
 			 const struct apic_ids *ids);
+/**
+ * lapic_send_to_one() - x2APIC's ICR is written with @icr: a vector for the one LAPIC that has the
+ * id. vCPU thread, IRQs off. false: it is something else, or the table of ids is out of date;
+ * nothing was done, and lapic_msr_write() does it.
+ */
+bool lapic_send_to_one(struct lapic *source, u64 icr);
 
 /* ---- the guest's accesses. vCPU thread; may be called with IRQs off (fast exits). */
 
@@ -156,7 +163,7 @@ void lapic_set_cr8(struct lapic *apic, u8 cr8);
 void lapic_written(struct lapic *apic, u32 offset);
 /**
  * lapic_ended() - the processor has ended @vector by itself, and it is one of
- * lapic_for_hardware()'s eoi_exits. Queued as below.
+ * lapic_awaited_ends(). Queued as below.
  */
 void lapic_ended(struct lapic *apic, u8 vector);
 /*
@@ -194,15 +201,10 @@ void lapic_set_irr(struct lapic *apic, u8 vector);
  */
 void lapic_let_hardware_deliver(struct lapic *apic, bool deliver);
 /**
- * lapic_for_hardware() - what a processor that delivers must know before the next entry: the
- * highest vectors requested and in service (-1: none), and those whose end must exit because others
- * wait for it.
+ * lapic_awaited_ends() - the vectors whose end others wait for: a processor that delivers must exit
+ * then. lapic_ends_changed() says when to ask again.
  */
-struct lapic_hw_state {
-	int rvi, svi;
-	u64 eoi_exits[4];
-};
-void lapic_for_hardware(struct lapic *apic, struct lapic_hw_state *out);
+void lapic_awaited_ends(struct lapic *apic, u64 bitmap[4]);
 /** lapic_timer_latch() - turn timer.pending into IRR, re-arm a periodic one. */
 void lapic_timer_latch(struct lapic *apic);
 /** lapic_timer_set_deadline() - IA32_TSC_DEADLINE is written. */

@@ -25,6 +25,7 @@ static __always_inline void lapic_set_trigger(struct lapic *apic, u8 vector, boo
 		set_bit(vector & 31, word);
 	else
 		clear_bit(vector & 31, word);
+	atomic_inc(&apic->chip->ends_generation);
 }
 
 /**
@@ -52,6 +53,19 @@ static __always_inline void lapic_raise_own(struct lapic *apic, u8 vector)
 	lapic_set_trigger(apic, vector, false);
 	if (likely(lapic_raise(apic, vector)))
 		vcpu_event_due(apic->vcpu);
+}
+
+/* lapic.c */
+void lapic_take_arrived(struct lapic *apic);
+
+/** lapic_collect() - what has arrived goes into IRR. vCPU thread, or vcpu->mutex held. */
+static __always_inline void lapic_collect(struct lapic *apic)
+{
+	const unsigned long *a = apic->arriving;
+
+	BUILD_BUG_ON(ARRAY_SIZE(apic->arriving) != 4);
+	if (unlikely(data_race(a[0] | a[1] | a[2] | a[3])))
+		lapic_take_arrived(apic);
 }
 
 /* ------------------------------------------------------------------ priorities. vCPU thread */
@@ -95,6 +109,32 @@ static __always_inline void lapic_accept(struct lapic *apic, u8 vector)
 	__set_bit(vector & 31, lapic_vector_word(apic, APIC_ISR, vector));
 	if (vector > apic->highest_isr_cache)
 		apic->highest_isr_cache = vector;
+}
+
+/* ------------------ a processor that delivers by itself (SDM 3C, 30.1 and 30.2). vCPU thread */
+
+/** lapic_rvi() - what it must know before the next entry: the highest vector requested, or -1. */
+static __always_inline int lapic_rvi(struct lapic *apic)
+{
+	lapic_collect(apic);
+	/* Disabled by software it keeps its vectors and delivers none (SDM 3A, 11.4.7.2). */
+	return likely(lapic_enabled(apic)) ? lapic_highest_vector(apic, APIC_IRR) : -1;
+}
+
+/** lapic_svi() - and the highest in service, or -1. */
+static __always_inline int lapic_svi(const struct lapic *apic)
+{
+	return lapic_highest_vector(apic, APIC_ISR);
+}
+
+/**
+ * lapic_ends_changed() - are the vectors whose end must exit others than those that
+ * lapic_awaited_ends() gave out last? Who changes TMR does so before he sets IRR, so whoever has
+ * found that in IRR (lapic_rvi()) finds this.
+ */
+static __always_inline bool lapic_ends_changed(const struct lapic *apic)
+{
+	return unlikely(atomic_read(&apic->chip->ends_generation) != apic->ends_generation);
 }
 
 /* ------------------------------------------------------------------ EOI. vCPU thread */

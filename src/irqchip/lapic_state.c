@@ -316,6 +316,7 @@ int lapic_set_state(struct lapic *apic, const struct kvm_lapic_state *state)
 	apic->eois_queued = false;
 	lapic_timer_set_divide(apic, lapic_reg(apic, APIC_TDCR));
 	lapic_timer_restore(apic);
+	lapic_tell_ends(apic);
 	apic_map_invalidate(apic->chip);
 	vcpu_request(apic->vcpu, REQ_EVENT);
 	return 0;

@@ -328,17 +328,25 @@ void vcpu_update_virtual_apic(struct vcpu_x86 *v)
 	vcpu_request(&v->vcpu, REQ_EVENT);
 }
 
+static noinline void lapic_ends_to_hardware(struct vcpu_x86 *v)
+{
+	u64 ends[4];
+
+	lapic_awaited_ends(&v->apic, ends);
+	hw_set_eoi_exits(&v->hw, ends);
+}
+
 /*
  * Once per look at the events, so after every request for one: what is sent later makes another
  * request, which is seen before the entry or ends the guest's turn.
  */
-static void lapic_to_hardware(struct vcpu_x86 *v)
+static noinline void lapic_to_hardware(struct vcpu_x86 *v)
 {
-	struct lapic_hw_state state;
+	int rvi = lapic_rvi(&v->apic);
 
-	lapic_for_hardware(&v->apic, &state);
-	hw_set_rvi_svi(&v->hw, state.rvi, state.svi);
-	hw_set_eoi_exits(&v->hw, state.eoi_exits);
+	hw_set_rvi_svi(&v->hw, rvi, lapic_svi(&v->apic));
+	if (lapic_ends_changed(&v->apic))
+		lapic_ends_to_hardware(v);
 }
 
 /* ------------------------------------------------------------------ NMI */
@@ -436,13 +444,14 @@ static void inject_interrupt(struct vcpu_x86 *v, bool busy)
 }
 
 /*
- * Anything but an interrupt of the LAPIC's is rare. An INIT that comes after this has a request
- * that comes after the one which was taken.
+ * Anything but an interrupt of the LAPIC's is rare; so is a LAPIC whose interrupts are the
+ * processor's to deliver, only not now. An INIT that comes after this has a request that comes
+ * after the one which was taken.
  */
 static __always_inline bool only_lapic_interrupt(struct vcpu_x86 *v)
 {
-	return v->has_apic &&
-	       !(v->exception.pending | v->apic.virtual_intr | v->apic.eois_queued) &&
+	return v->has_apic && v->apic.virtual_intr == v->apic.hw_delivers &&
+	       !(v->exception.pending | v->apic.eois_queued) &&
 	       !(v->nmi_pending | v->apic.pending_init_sipi) && v->user_irq < 0 &&
 	       !irqchip_has_extint(&v_vm(v)->irqchip, &v->apic);
 }
@@ -477,7 +486,7 @@ static bool only_new_lapic_interrupt(struct vcpu_x86 *v)
 	       !v->guest_debug && !atomic_read(&v->apic.timer.pending) && only_lapic_interrupt(v);
 }
 
-static void inject_lapic_interrupt(struct vcpu_x86 *v)
+static noinline void inject_lapic_interrupt(struct vcpu_x86 *v)
 {
 	int vector = lapic_interrupt_take(v);
 
@@ -485,20 +494,11 @@ static void inject_lapic_interrupt(struct vcpu_x86 *v)
 		interrupt_inject_vector(v, vector);
 }
 
-/**
- * vcpu_inject_pending() - choose what the next entry delivers, open windows for the rest. IRQs on,
- * preemption on or off. 0.
- */
-int vcpu_inject_pending(struct vcpu_x86 *v)
+/* Whatever there is, in its order. */
+static noinline void inject_in_order(struct vcpu_x86 *v)
 {
-	bool busy;
+	bool busy = reinject(v) || exception_inject_pending(v);
 
-	v->cut_guest_time = false;
-	if (likely(only_new_lapic_interrupt(v))) {
-		inject_lapic_interrupt(v);
-		return 0;
-	}
-	busy = reinject(v) || exception_inject_pending(v);
 	if (likely(!(v->guest_debug & KVM_GUESTDBG_BLOCKIRQ))) {
 		busy = inject_nmi(v, busy);
 		inject_interrupt(v, busy);
@@ -507,13 +507,27 @@ int vcpu_inject_pending(struct vcpu_x86 *v)
 		lapic_to_hardware(v);
 	else
 		update_tpr_threshold(v);
-	return 0;
+}
+
+/**
+ * vcpu_inject_pending() - choose what the next entry delivers, open windows for the rest. IRQs on,
+ * preemption on or off.
+ */
+void vcpu_inject_pending(struct vcpu_x86 *v)
+{
+	v->cut_guest_time = false;
+	if (unlikely(!only_new_lapic_interrupt(v)))
+		inject_in_order(v);
+	else if (v->apic.hw_delivers)
+		lapic_to_hardware(v);
+	else
+		inject_lapic_interrupt(v);
 }
 
 /**
  * vcpu_inject_fast() - vcpu_inject_pending() inside of the inner loop, where REQ_EVENT is the only
  * request: the interrupt of the LAPIC's that is next, if there is one, is injected, or a window is
- * opened for it, and the guest is entered next. IRQs off. The last exit interrupted no delivery, so
+ * opened for it, or the processor that delivers it is told, and the guest is entered next. IRQs off. The last exit interrupted no delivery, so
  * what earlier entries injected has been delivered. false: nothing was done, the request stays.
  */
 bool vcpu_inject_fast(struct vcpu_x86 *v)
@@ -527,6 +541,10 @@ bool vcpu_inject_fast(struct vcpu_x86 *v)
 		return false;
 	}
 	v->vcpu.stats.req_event++;
+	if (v->apic.hw_delivers) {
+		lapic_to_hardware(v);
+		return true;
+	}
 	lapic_sync_tpr(v);
 	vector = lapic_interrupt_take(v);
 	if (vector >= 0) {
@@ -630,11 +648,12 @@ void vcpu_accept_init_sipi(struct vcpu_x86 *v)
 
 /* ------------------------------------------------------------------ questions */
 
-static bool vcpu_event_wakes(struct vcpu_x86 *v)
+/** vcpu_halt_is_over() - vcpu_runnable() of one that is halted. */
+bool vcpu_halt_is_over(struct vcpu_x86 *v)
 {
-	if (v->exception.pending || v->pv_unhalted || READ_ONCE(v->apic.pending_init_sipi))
+	if (v->exception.pending | v->pv_unhalted || READ_ONCE(v->apic.pending_init_sipi))
 		return true;
-	if ((v->nmi_pending || atomic_read(&v->nmi_queued) || READ_ONCE(v->apic.nmi_pending)) &&
+	if ((v->nmi_pending | atomic_read(&v->nmi_queued) | READ_ONCE(v->apic.nmi_pending)) &&
 	    hw_nmi_allowed(&v->hw))
 		return true;
 	return hw_intr_allowed(&v->hw) && !(v->guest_debug & KVM_GUESTDBG_BLOCKIRQ) &&
@@ -651,7 +670,7 @@ bool vcpu_runnable(struct vcpu_x86 *v)
 	case KVM_MP_STATE_RUNNABLE:
 		return true;
 	case KVM_MP_STATE_HALTED:
-		return vcpu_event_wakes(v);
+		return vcpu_halt_is_over(v);
 	default:
 		return READ_ONCE(v->apic.pending_init_sipi);
 	}

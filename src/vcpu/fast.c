@@ -186,7 +186,7 @@ static noinline bool fast_other_msr_write(struct vcpu_x86 *v, u32 msr, u64 val)
 	return true;
 }
 
-/* The two that a guest writes most, and their values that it writes. */
+/* The three that a guest writes most, and their values that it writes. */
 noinline bool fast_msr_write(struct vcpu_x86 *v)
 {
 	u32 msr = hw_reg(&v->hw, REG_RCX);
@@ -202,6 +202,9 @@ noinline bool fast_msr_write(struct vcpu_x86 *v)
 	} else if (apic->mode == APIC_X2APIC && msr == MSR_X2APIC(APIC_SELF_IPI) &&
 		   val - 16 < 256 - 16) {
 		lapic_raise_own(apic, val);
+	} else if (apic->mode == APIC_X2APIC && msr == MSR_X2APIC(APIC_ICR) &&
+		   lapic_send_to_one(apic, val)) {
+		/* sent: the form that guests use for most */
 	} else {
 		return fast_other_msr_write(v, msr, val);
 	}

@@ -3,13 +3,15 @@
  * Waiting: HLT, the sleep of a vCPU that has nothing to do (with polling before it), and directed
  * yield for one that spins.
  */
-#include <linux/ktime.h>
+#include <linux/math64.h>
 #include <linux/rcuwait.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/stat.h>
 #include <linux/sched/task.h>
+#include <asm/msr.h>
 #include <asm/processor.h>
+#include <asm/tsc.h>
 #include "vcpu/vcpu.h"
 
 /**
@@ -36,10 +38,25 @@ static bool block_is_over(struct vcpu_x86 *v)
 	return vcpu_request_pending(&v->vcpu) || vcpu_runnable(v) || signal_pending(current);
 }
 
-/* Spin for at most @ns, giving up early when someone else wants this CPU. */
-static bool halt_poll(struct vcpu_x86 *v, ktime_t start, u64 ns)
+/*
+ * Waits are measured by the TSC, the one clock that costs a single instruction: on a host where it
+ * isn't constant, or differs between CPUs, the learning and the statistics are as wrong.
+ */
+static u64 ns_since(u64 tsc)
 {
-	ktime_t stop = ktime_add_ns(start, ns);
+	s64 ticks = rdtsc() - tsc;
+	u64 ms, rest;
+
+	if (ticks < 0)
+		return 0;
+	ms = div64_u64_rem(ticks, tsc_khz, &rest);
+	return ms * NSEC_PER_MSEC + div64_u64(rest * NSEC_PER_MSEC, tsc_khz);
+}
+
+/* Spin for at most @ns from @start on, giving up early when someone else wants this CPU. */
+static bool halt_poll(struct vcpu_x86 *v, u64 start, u32 ns)
+{
+	u64 ticks = div64_u64((u64)ns * tsc_khz, NSEC_PER_MSEC);
 
 	v->vcpu.stats.halt_attempted_poll++;
 	do {
@@ -54,7 +71,7 @@ static bool halt_poll(struct vcpu_x86 *v, ktime_t start, u64 ns)
 			return true;
 		}
 		cpu_relax();
-	} while (single_task_running() && !need_resched() && ktime_before(ktime_get(), stop));
+	} while (single_task_running() && !need_resched() && rdtsc() - start < ticks);
 	return false;
 }
 
@@ -103,28 +120,27 @@ static void halt_sleep(struct vcpu_x86 *v)
 
 static void block(struct vcpu_x86 *v)
 {
-	ktime_t start = ktime_get(), polled = start;
 	u32 poll_ns = min(v->vcpu.halt_poll_ns, READ_ONCE(v->vcpu.vm->params.halt_poll_ns));
 	bool poll = poll_ns && v->mp_state == KVM_MP_STATE_HALTED;
+	u64 start = rdtsc(), polled_ns = 0, ns;
 
 	if (poll) {
 		bool hit = halt_poll(v, start, poll_ns);
 
-		polled = ktime_get();
+		polled_ns = ns_since(start);
 		if (hit) {
-			v->vcpu.stats.halt_poll_success_ns += ktime_to_ns(ktime_sub(polled, start));
+			v->vcpu.stats.halt_poll_success_ns += polled_ns;
 			return;
 		}
-		v->vcpu.stats.halt_poll_fail_ns += ktime_to_ns(ktime_sub(polled, start));
+		v->vcpu.stats.halt_poll_fail_ns += polled_ns;
 	}
 	if (block_is_over(v))
 		return;
 	halt_sleep(v);
 	if (v->mp_state == KVM_MP_STATE_HALTED) {
-		ktime_t end = ktime_get();
-
-		v->vcpu.stats.halt_wait_ns += ktime_to_ns(ktime_sub(end, polled));
-		halt_poll_adjust(v, ktime_to_ns(ktime_sub(end, start)), poll);
+		ns = max(ns_since(start), polled_ns);
+		v->vcpu.stats.halt_wait_ns += ns - polled_ns;
+		halt_poll_adjust(v, ns, poll);
 	}
 }
 
@@ -137,7 +153,8 @@ void vcpu_block(struct vcpu_x86 *v)
 	/* The processor's timer runs with the guest only. */
 	lapic_timer_to_host(&v->apic);
 	block(v);
-	lapic_timer_to_hw(&v->apic);
+	if (v->apic.timer.host)
+		lapic_timer_to_hw(&v->apic);
 }
 
 /* ------------------------------------------------------------------ PAUSE-loop exits */

@@ -57,6 +57,12 @@ static void request_clocks(struct vcpu_x86 *v)
 		pv_steal_update(v);
 }
 
+/* Interrupts are most of what is asked for. */
+static __always_inline bool only_event_requested(const struct vcpu *vcpu)
+{
+	return !(READ_ONCE(vcpu->requests) & ~BIT(REQ_EVENT));
+}
+
 /*
  * A context switch asks for the last two each time, so these come before the rest and alone end the
  * way quickly.
@@ -69,8 +75,8 @@ noinline int handle_requests(struct vcpu_x86 *v)
 		lapic_timer_latch(&v->apic);
 		vcpu_event_due(vcpu);
 	}
-	/* Interrupts are most of what is asked for, and run_loop()'s. */
-	if (likely(!(READ_ONCE(vcpu->requests) & ~BIT(REQ_EVENT))))
+	/* That is run_loop()'s. */
+	if (likely(only_event_requested(vcpu)))
 		return NEXT_GUEST;
 	request_clocks(v);
 	vcpu_level_eoi(v);
@@ -210,7 +216,7 @@ void vcpu_update_stats(struct vcpu *vcpu)
  */
 noinline bool served_in_loop(struct vcpu_x86 *v)
 {
-	return !(READ_ONCE(v->vcpu.requests) & ~BIT(REQ_EVENT)) && vcpu_inject_fast(v);
+	return only_event_requested(&v->vcpu) && vcpu_inject_fast(v);
 }
 
 /*
@@ -292,21 +298,22 @@ noinline int slow_exit_locked(struct vcpu_x86 *v, const struct hw_exit *exit)
 /* A vCPU that is not runnable: sleep until it is. NEXT_GUEST: look at requests again. */
 noinline int wait_for_work(struct vcpu_x86 *v)
 {
-	/* What it says is looked at just below; left standing it would keep the vCPU awake. */
-	vcpu_check_event(&v->vcpu);
-	if (v->has_apic && READ_ONCE(v->apic.pending_init_sipi))
-		vcpu_accept_init_sipi(v);
-	if (v->mp_state == KVM_MP_STATE_HALTED && vcpu_runnable(v))
-		v->mp_state = KVM_MP_STATE_RUNNABLE;
-	if (v->mp_state == KVM_MP_STATE_RUNNABLE) {
-		v->pv_unhalted = false;
-		vcpu_request(&v->vcpu, REQ_EVENT);
-		return NEXT_GUEST;
-	}
-	if (signal_pending(current))
-		return exit_for_signal(v);
-	vcpu_block(v);
-	return host_wants_thread() ? host_work(v) : NEXT_GUEST;
+	do {
+		/* What it says is looked at just below; left standing it would keep the vCPU awake. */
+		vcpu_check_event(&v->vcpu);
+		if (v->has_apic && READ_ONCE(v->apic.pending_init_sipi))
+			vcpu_accept_init_sipi(v);
+		if (v->mp_state == KVM_MP_STATE_HALTED && vcpu_halt_is_over(v))
+			v->mp_state = KVM_MP_STATE_RUNNABLE;
+		if (v->mp_state == KVM_MP_STATE_RUNNABLE) {
+			v->pv_unhalted = false;
+			return prepare_events(v);
+		}
+		if (host_wants_thread())
+			return host_work(v);
+		vcpu_block(v);
+	} while (only_event_requested(&v->vcpu));
+	return NEXT_GUEST;
 }
 
 noinline int prepare_user_window(struct vcpu_x86 *v)
@@ -331,7 +338,8 @@ noinline int prepare_events(struct vcpu_x86 *v)
 		vcpu_level_eoi(v);
 	no_reason_yet(v);
 	v->vcpu.stats.req_event++;
-	return vcpu_inject_pending(v);
+	vcpu_inject_pending(v);
+	return NEXT_GUEST;
 }
 
 /* ------------------------------------------------------------------ KVM_RUN */

@@ -338,7 +338,7 @@ bool vcpu_ready_for_user_interrupt(struct vcpu_x86 *v);
  * vcpu_inject_pending() - choose and inject the next event, open windows for the rest. Before
  * entry, preemption off or on, IRQs on.
  */
-int vcpu_inject_pending(struct vcpu_x86 *v);
+void vcpu_inject_pending(struct vcpu_x86 *v);
 bool vcpu_inject_fast(struct vcpu_x86 *v);
 void vcpu_cancel_injection(struct vcpu_x86 *v);
 bool vcpu_has_interrupt(struct vcpu_x86 *v);
@@ -348,6 +348,7 @@ void vcpu_latch_nmis(struct vcpu_x86 *v);
 void vcpu_accept_init_sipi(struct vcpu_x86 *v);
 void vcpu_queue_nmi(struct vcpu_x86 *v);	/* any thread */
 bool vcpu_runnable(struct vcpu_x86 *v);
+bool vcpu_halt_is_over(struct vcpu_x86 *v);
 void vcpu_update_virtual_apic(struct vcpu_x86 *v);	/* REQ_APIC_MODE: IRQs on, may sleep */
 
 /* halt.c */

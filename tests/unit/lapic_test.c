@@ -653,6 +653,63 @@ TEST(x2apic_ipis)
 	drop_irqchip();
 }
 
+/* What the short way of an IPI takes it does as the long way does; what it doesn't take it leaves alone. */
+static void check_short_way(u64 icr, bool takes)
+{
+	u32 esr = apics[0].esr_pending, low = lapic_reg(&apics[0], APIC_ICR), high = lapic_reg(&apics[0], APIC_ICR2), who;
+
+	local_irq_disable();
+	CHECK_EQ(lapic_send_to_one(&apics[0], icr), takes)
+	local_irq_enable();
+	who = who_got((u8)icr);
+	if (!takes) {
+		CHECK_EQ(who, 0);
+		CHECK_EQ(apics[0].esr_pending, esr);
+		CHECK_EQ(lapic_reg(&apics[0], APIC_ICR), low);
+		CHECK_EQ(lapic_reg(&apics[0], APIC_ICR2), high);
+		return;
+	}
+	CHECK_EQ(x2_read(&apics[0], APIC_ICR), icr);
+	CHECK_EQ(x2_write(&apics[0], APIC_ICR, icr), 0);
+	CHECK_EQ(who_got((u8)icr), who);
+	CHECK_EQ(x2_read(&apics[0], APIC_ICR), icr);
+}
+
+TEST(x2apic_ipi_to_one)
+{
+	static const u32 other_forms[] = {
+		15, APIC_DM_NMI | 0x41, APIC_DM_LOWEST | 0x41, APIC_DEST_LOGICAL | 0x41, APIC_DEST_SELF | 0x41, APIC_DEST_ALLINC | 0x41,
+		APIC_DEST_ALLBUT | 0x41, APIC_INT_LEVELTRIG | 0x41, APIC_ICR_BUSY | 0x41, BIT(13) | 0x41, BIT(16) | 0x41, BIT(31) | 0x41,
+	};
+	u32 i;
+
+	make_irqchip(IRQCHIP_KERNEL, 3);
+	add_apic(0xff);
+	add_apic(300);
+	for (i = 0; i < 5; i++)
+		go_x2apic(&apics[i]);
+	x2_write(&apics[0], APIC_SPIV, 0x1ff);
+	x2_write(&apics[2], APIC_SPIV, 0x1ff);
+	x2_write(&apics[3], APIC_SPIV, 0x1ff);
+	x2_write(&apics[4], APIC_SPIV, 0x1ff);
+	check_short_way(2ull << 32 | 0x41, false);		/* no table yet */
+	shim_run_works();
+	check_short_way(2ull << 32 | 0x41, true);
+	CHECK_EQ(kicks[2], 2);
+	check_short_way(2ull << 32 | APIC_INT_ASSERT | 16, true);
+	check_short_way(0ull << 32 | 0x42, true);
+	CHECK_EQ(kicks[0], 0);
+	check_short_way(1ull << 32 | 0x43, true);		/* takes none: disabled */
+	check_short_way(0xffull << 32 | 0x44, true);		/* an id, and no broadcast */
+	check_short_way(300ull << 32 | 0x45, true);
+	check_short_way(9ull << 32 | 0x46, false);		/* nobody's */
+	check_short_way(0x7fffffffull << 32 | 0x46, false);
+	check_short_way(~0u * BIT_ULL(32) | 0x47, false);
+	for (i = 0; i < ARRAY_SIZE(other_forms); i++)
+		check_short_way(2ull << 32 | other_forms[i], false);
+	drop_irqchip();
+}
+
 TEST(base_transitions)
 {
 	static const u64 off = 0xfee00000, x = 0xfee00800, x2 = 0xfee00c00, bad = 0xfee00400;

@@ -261,6 +261,11 @@ static struct hw_exit world_script(struct hw_vcpu *hw, const struct hw_event *de
 
 	/* What every entry relies on. */
 	CHECK(irqs_disabled());
+	/* Kicked since the turn began: the IPI is there, and ends the entry before the guest's first instruction. */
+	if (V->vcpu.mode == EXITING_GUEST_MODE) {
+		CHECK_EQ(delivered->kind, EVENT_NONE);
+		return (struct hw_exit) { .kind = EXIT_INTR };
+	}
 	CHECK_EQ(V->vcpu.mode, IN_GUEST_MODE);
 	world_delivered[world_at] = *delivered;
 	if (world_at >= world_nr_steps) {

@@ -131,6 +131,53 @@ TEST(sent_before_a_fast_exit)
 	end();
 }
 
+static int turns;
+
+static void count_turn(void)
+{
+	turns++;
+}
+
+/* The IRQ-off regions of a run: one per turn of the outer loop. */
+static void check_ran_in(int steps, int expected)
+{
+	turns = 0;
+	shim_before_irqs_off = count_turn;
+	CHECK_RAN(steps);
+	shim_before_irqs_off = NULL;
+	CHECK_EQ(turns, expected);
+}
+
+static void go_x2apic(void)
+{
+	V->apic.x2apic_allowed = true;
+	CHECK_EQ(lapic_set_base(&V->apic, V->apic.base | X2APIC_ENABLE, false), 0);
+	CHECK_RAN(0);
+	shim_run_works();
+}
+
+/* Its own, by a fast exit: the processor is told in the inner loop. (The last turn is the run's end.) */
+TEST(sent_to_oneself_by_a_fast_exit)
+{
+	make(IRQCHIP_KERNEL);
+	go_x2apic();
+	CHECK(V->hw.apic_delivers);
+	V->hw.regs[REG_RCX] = 0x830;
+	V->hw.regs[REG_RAX] = 0x51;
+	V->hw.regs[REG_RDX] = 0;
+	step(EXIT(EXIT_MSR_WRITE, 2));
+	step_before(EXIT(EXIT_INTR, 0), cpu_takes);
+	check_ran_in(2, 2);
+	CHECK_EQ(took, 0x51);
+	CHECK(!vcpu_request_pending(&V->vcpu));
+	end();
+}
+
+static void send_level(struct hw_vcpu *hw, const struct hw_event *ev)
+{
+	irqchip_set_gsi(&W->irqchip, 10, IRQ_SOURCE_USER, 1);
+}
+
 static int late;
 
 static void send_late(void)
@@ -283,6 +330,24 @@ TEST(end_of_a_level)
 	send(0x51);
 	CHECK_RAN(0);
 	CHECK(!end_exits(0x51));
+	end();
+}
+
+/* A vector that was an edge's comes as a level while the guest runs; the fast exit after it tells the processor both. */
+TEST(end_of_a_level_that_comes_later)
+{
+	make(IRQCHIP_KERNEL);
+	ioapic_entry(LEVEL | 0x51);
+	send(0x51);
+	step_before(EXIT(EXIT_INTR, 0), cpu_takes);
+	step_before(EXIT(EXIT_INTR, 0), cpu_ends);
+	CHECK_RAN(2);
+	CHECK(!end_exits(0x51));
+	step_before(EXIT(EXIT_CPUID, 2), send_level);
+	step_before(EXIT(EXIT_INTR, 0), cpu_takes);
+	CHECK_RAN(2);
+	CHECK_EQ(took, 0x51);
+	CHECK(end_exits(0x51));
 	end();
 }
 

@@ -159,6 +159,8 @@ static __always_inline void vmx_set_interruptibility(struct hw_vcpu *hw, u32 val
 	vmx_set_changed(hw, CACHED_SHADOW);
 }
 
+#define VMX_SHADOWS	(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)
+
 static inline u32 hw_shadow(struct hw_vcpu *hw)
 {
 	u32 val = vmx_interruptibility(hw);
@@ -170,7 +172,7 @@ static inline u32 hw_shadow(struct hw_vcpu *hw)
 /* Both at once is not a state that VM entry takes (SDM 3C, 27.3.1.5). */
 static __always_inline void hw_set_shadow(struct hw_vcpu *hw, u32 shadow)
 {
-	u32 val = vmx_interruptibility(hw) & ~(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS);
+	u32 val = vmx_interruptibility(hw) & ~VMX_SHADOWS;
 
 	if (shadow & SHADOW_MOV_SS)
 		val |= GUEST_INTR_STATE_MOV_SS;
@@ -181,7 +183,7 @@ static __always_inline void hw_set_shadow(struct hw_vcpu *hw, u32 shadow)
 
 static inline bool hw_intr_allowed(struct hw_vcpu *hw)
 {
-	return (hw_rflags(hw) & X86_EFLAGS_IF) && !hw_shadow(hw);
+	return (hw_rflags(hw) & X86_EFLAGS_IF) && !(vmx_interruptibility(hw) & VMX_SHADOWS);
 }
 
 /* CPL is the DPL of SS, in every mode (SDM 3C, 25.4.1). */
