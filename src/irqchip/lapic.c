@@ -88,17 +88,18 @@ static u32 lapic_version(const struct lapic *apic)
  */
 noinline void lapic_take_arrived(struct lapic *apic)
 {
-	unsigned long *word = apic->arriving, *end = word + ARRAY_SIZE(apic->arriving);
 	u32 *irr = apic->regs + APIC_IRR;
+	u32 i;
 
-	for (; word != end; word++, irr += 0x20 / sizeof(*irr)) {
+#pragma GCC unroll 4
+	for (i = 0; i < ARRAY_SIZE(apic->arriving); i++) {
 		u64 bits;
 
-		if (!READ_ONCE(*word))
+		if (!READ_ONCE(apic->arriving[i]))
 			continue;
-		bits = xchg(word, 0);
-		WRITE_ONCE(irr[0], irr[0] | (u32)bits);
-		WRITE_ONCE(irr[4], irr[4] | bits >> 32);
+		bits = xchg(&apic->arriving[i], 0);
+		WRITE_ONCE(irr[i * 8], irr[i * 8] | (u32)bits);
+		WRITE_ONCE(irr[i * 8 + 4], irr[i * 8 + 4] | bits >> 32);
 	}
 }
 

@@ -186,6 +186,15 @@ static noinline bool fast_other_msr_write(struct vcpu_x86 *v, u32 msr, u64 val)
 	return true;
 }
 
+/* Most IPIs are for one. */
+static noinline bool fast_icr_write(struct vcpu_x86 *v, u64 val)
+{
+	if (!lapic_send_to_one(&v->apic, val))
+		return fast_other_msr_write(v, MSR_X2APIC(APIC_ICR), val);
+	v->vcpu.stats.msr_exits++;
+	return true;
+}
+
 /* The three that a guest writes most, and their values that it writes. */
 noinline bool fast_msr_write(struct vcpu_x86 *v)
 {
@@ -202,9 +211,8 @@ noinline bool fast_msr_write(struct vcpu_x86 *v)
 	} else if (apic->mode == APIC_X2APIC && msr == MSR_X2APIC(APIC_SELF_IPI) &&
 		   val - 16 < 256 - 16) {
 		lapic_raise_own(apic, val);
-	} else if (apic->mode == APIC_X2APIC && msr == MSR_X2APIC(APIC_ICR) &&
-		   lapic_send_to_one(apic, val)) {
-		/* sent: the form that guests use for most */
+	} else if (apic->mode == APIC_X2APIC && msr == MSR_X2APIC(APIC_ICR)) {
+		return fast_icr_write(v, val);
 	} else {
 		return fast_other_msr_write(v, msr, val);
 	}
