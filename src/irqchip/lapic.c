@@ -297,11 +297,12 @@ static void lapic_write_svr(struct lapic *apic, u32 val)
 	if (enabled == apic->sw_enabled)
 		return;
 	WRITE_ONCE(apic->sw_enabled, enabled);
+	/* A processor that delivers by itself must be told of both: what waits waits on, or is next. */
+	vcpu_request(apic->vcpu, REQ_EVENT);
 	if (!enabled) {
 		lapic_mask_lvts(apic);
 		return;
 	}
-	vcpu_request(apic->vcpu, REQ_EVENT);
 	/* Not from here: the IOAPIC's lock may sleep on PREEMPT_RT, and IRQs may be off. */
 	queue_work(irqchip_wq, &apic->chip->retry_work);
 }

@@ -130,7 +130,9 @@ static __always_inline int lapic_svi(const struct lapic *apic)
 /**
  * lapic_ends_changed() - are the vectors whose end must exit others than those that
  * lapic_awaited_ends() gave out last? Who changes TMR does so before he sets IRR, so whoever has
- * found that in IRR (lapic_rvi()) finds this.
+ * found that in IRR (lapic_rvi()) finds this. Another sender of the same vector, who finds TMR
+ * changed and not counted yet, may be first: his end doesn't exit, but the one who changes TMR
+ * requests the vector next, and its end is told for both.
  */
 static __always_inline bool lapic_ends_changed(const struct lapic *apic)
 {

@@ -527,8 +527,9 @@ void vcpu_inject_pending(struct vcpu_x86 *v)
 /**
  * vcpu_inject_fast() - vcpu_inject_pending() inside of the inner loop, where REQ_EVENT is the only
  * request: the interrupt of the LAPIC's that is next, if there is one, is injected, or a window is
- * opened for it, or the processor that delivers it is told, and the guest is entered next. IRQs off. The last exit interrupted no delivery, so
- * what earlier entries injected has been delivered. false: nothing was done, the request stays.
+ * opened for it, or the processor that delivers it is told, and the guest is entered next. IRQs
+ * off. The last exit interrupted no delivery, so what earlier entries injected has been delivered.
+ * false: nothing was done, the request stays.
  */
 bool vcpu_inject_fast(struct vcpu_x86 *v)
 {

@@ -481,8 +481,6 @@ TEST(disabled_by_software)
 	CHECK_RAN(2);
 	CHECK(!V->apic.sw_enabled);
 	CHECK_EQ(lapic_highest_irr(&V->apic), 0x51);
-	vcpu_request(&V->vcpu, REQ_EVENT);
-	CHECK_RAN(0);
 	CHECK_EQ(V->hw.rvi, -1);
 	lapic_set_reg(&V->apic, APIC_SPIV, 0x1ff);
 	step(EXIT(EXIT_APIC_WRITE, 0, .apic.offset = APIC_SPIV));
