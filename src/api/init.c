@@ -60,7 +60,7 @@ static int __init kvmono_init(void)
 		static_branch_enable(&exit_ring_on);
 	cpuid_setup();
 	msr_setup();
-	err = clock_setup();
+	err = clock_setup(&why);
 	if (err)
 		goto teardown_hw;
 	err = virt_enable_all(&why);

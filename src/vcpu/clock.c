@@ -68,9 +68,16 @@ static int timekeeper_updated(struct notifier_block *nb, unsigned long unused, v
 
 static struct notifier_block timekeeper_notifier = { .notifier_call = timekeeper_updated };
 
-/** clock_setup() - at module load. May sleep. */
-int clock_setup(void)
+/**
+ * clock_setup() - at module load. May sleep. -EOPNOTSUPP, and @why: a kernel that could not measure
+ * the TSC has 0 for its frequency, by which guests' clocks, timers and waits are divided.
+ */
+int clock_setup(const char **why)
 {
+	if (!tsc_khz) {
+		*why = "the kernel doesn't know the frequency of the TSC";
+		return -EOPNOTSUPP;
+	}
 	return pvclock_gtod_register_notifier(&timekeeper_notifier);
 }
 

@@ -432,7 +432,7 @@ void user_return_msrs_cpu_down(void);	/* this CPU goes offline; IRQs off */
 void user_return_msrs_teardown(void);
 
 /* clock.c */
-int clock_setup(void);
+int clock_setup(const char **why);
 void clock_teardown(void);
 void clock_suspend(void);		/* last CPU, IRQs off, tasks frozen */
 void clock_resume(void);

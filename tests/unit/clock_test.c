@@ -113,6 +113,19 @@ static u64 guest_reads(int i, gpa_t gpa)
 	return p.system_time + pvclock_scale_ticks(vcpu_guest_tsc(&v[i], rdtsc()) - p.tsc_timestamp, &p);
 }
 
+/* Nothing could be divided by 0 kHz. */
+TEST(no_frequency)
+{
+	const char *why = NULL;
+
+	tsc_khz = 0;
+	CHECK_EQ(clock_setup(&why), -EOPNOTSUPP);
+	CHECK(why);
+	tsc_khz = shim_tsc_khz;
+	CHECK_EQ(clock_setup(&why), 0);
+	clock_teardown();
+}
+
 TEST(scale_of_every_frequency)
 {
 	u32 khz;
