@@ -248,26 +248,21 @@ static int deliver_by_scan(struct irqchip *chip, struct lapic *source, const str
 	return ret;
 }
 
-/* RCU held. */
-static __always_inline int deliver(struct irqchip *chip, struct apic_map *map,
-				   struct lapic *source, const struct apic_msg *msg)
-{
-	struct apic_targets to;
-
-	if (map && map_find(map, msg, &to))
-		return deliver_to_targets(&to, source, msg,
-					  msg->logical && map->model == MODEL_X2APIC);
-	return deliver_by_scan(chip, source, msg);
-}
-
 int lapic_deliver(struct irqchip *chip, struct lapic *source, const struct apic_msg *msg)
 {
+	struct apic_targets to;
+	struct apic_map *map;
 	int ret;
 
 	if (msg->shorthand == SHORTHAND_SELF)
 		return source ? lapic_receive(source, source, msg) : -1;
 	rcu_read_lock();
-	ret = deliver(chip, rcu_dereference(chip->apic_map), source, msg);
+	map = rcu_dereference(chip->apic_map);
+	if (map && map_find(map, msg, &to))
+		ret = deliver_to_targets(&to, source, msg,
+					 msg->logical && map->model == MODEL_X2APIC);
+	else
+		ret = deliver_by_scan(chip, source, msg);
 	rcu_read_unlock();
 	return ret;
 }
@@ -281,27 +276,30 @@ static bool ids_have(const struct apic_ids *ids, u32 id)
 	return n < APIC_IDS_MAX && test_bit(array_index_nospec(n, APIC_IDS_MAX), ids->bits);
 }
 
+/* What 0xff means depends on who hears it (is_broadcast()). */
+static const struct apic_msg perhaps_everybody = { .dest = 0xff };
+
 static bool is_among(const struct lapic *apic, const struct lapic *source,
 		     const struct apic_ids *ids)
 {
-	const struct apic_msg everybody = { .dest = 0xff };
-
 	if (lapic_mode(apic) == APIC_DISABLED)
 		return false;
 	return ids_have(ids, lapic_address(apic)) ||
-	       (ids_have(ids, everybody.dest) && is_broadcast(apic, source, &everybody));
+	       (ids_have(ids, 0xff) && is_broadcast(apic, source, &perhaps_everybody));
 }
 
-static int deliver_to_each(struct irqchip *chip, struct apic_map *map, struct lapic *source,
-			   struct apic_msg msg, const struct apic_ids *ids)
+static int deliver_to_each(const struct apic_map *map, struct lapic *source,
+			   const struct apic_msg *msg, const struct apic_ids *ids)
 {
+	struct lapic *apic;
 	int ret = 0;
-	u32 i;
+	u32 i, id;
 
 	for_each_set_bit(i, ids->bits, APIC_IDS_MAX) {
-		msg.dest = ids->first + i;
-		if (msg.dest != ~0u)
-			ret += max(deliver(chip, map, source, &msg), 0);
+		id = ids->first + i;
+		apic = id < map->nr ? map->by_address[array_index_nospec(id, map->nr)] : NULL;
+		if (apic)
+			ret += lapic_receive(apic, source, msg);
 	}
 	return ret;
 }
@@ -321,14 +319,13 @@ static int deliver_to_ids_by_scan(struct irqchip *chip, struct lapic *source,
 int lapic_deliver_to_ids(struct irqchip *chip, struct lapic *source, const struct apic_msg *msg,
 			 const struct apic_ids *ids)
 {
-	struct apic_map *map;
+	const struct apic_map *map;
 	int ret;
 
 	rcu_read_lock();
 	map = rcu_dereference(chip->apic_map);
-	/* A table of unique ids can tell of each but 0xff. */
-	if (map && map->unique)
-		ret = deliver_to_each(chip, map, source, *msg, ids);
+	if (map && map->unique && !ids_have(ids, 0xff))
+		ret = deliver_to_each(map, source, msg, ids);
 	else
 		ret = deliver_to_ids_by_scan(chip, source, msg, ids);
 	rcu_read_unlock();
