@@ -189,16 +189,14 @@ void vcpu_level_eoi(struct vcpu_x86 *v)
 
 	if (likely(!v->apic.eois_queued))
 		return;
-	/* .eoi_exit_vector is still the last one's. */
-	if (test_bit(REQ_IOAPIC_EOI_EXIT, &v->vcpu.requests))
-		return;
-	while ((vector = lapic_take_level_eoi(&v->apic)) >= 0) {
-		if (irqchip_eoi(&v_vm(v)->irqchip, &v->vcpu, vector)) {
-			v->eoi_exit_vector = vector;
-			vcpu_request(&v->vcpu, REQ_IOAPIC_EOI_EXIT);
-			vcpu_request(&v->vcpu, REQ_EVENT);
-			return;
-		}
+	/* Until then .eoi_exit_vector is the last one's. */
+	while (!test_bit(REQ_IOAPIC_EOI_EXIT, &v->vcpu.requests) &&
+	       (vector = lapic_take_level_eoi(&v->apic)) >= 0) {
+		if (!irqchip_eoi(&v_vm(v)->irqchip, &v->vcpu, vector))
+			continue;
+		v->eoi_exit_vector = vector;
+		vcpu_request(&v->vcpu, REQ_IOAPIC_EOI_EXIT);
+		vcpu_request(&v->vcpu, REQ_EVENT);
 	}
 }
 
