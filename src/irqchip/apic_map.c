@@ -154,6 +154,12 @@ void apic_map_invalidate(struct irqchip *chip)
 	queue_delayed_work(irqchip_wq, &chip->map_work, 1);
 }
 
+/* Who has the address @id in a table that is .unique? NULL: nobody. */
+static __always_inline struct lapic *map_at(const struct apic_map *map, u32 id)
+{
+	return id < map->nr ? map->by_address[array_index_nospec(id, map->nr)] : NULL;
+}
+
 static bool map_find_logical(struct apic_map *map, u32 dest, struct apic_targets *to)
 {
 	u32 cluster;

@@ -293,11 +293,10 @@ static int deliver_to_each(const struct apic_map *map, struct lapic *source,
 {
 	struct lapic *apic;
 	int ret = 0;
-	u32 i, id;
+	u32 i;
 
 	for_each_set_bit(i, ids->bits, APIC_IDS_MAX) {
-		id = ids->first + i;
-		apic = id < map->nr ? map->by_address[array_index_nospec(id, map->nr)] : NULL;
+		apic = map_at(map, ids->first + i);
 		if (apic)
 			ret += lapic_receive(apic, source, msg);
 	}
@@ -332,6 +331,8 @@ int lapic_deliver_to_ids(struct irqchip *chip, struct lapic *source, const struc
 	return ret;
 }
 
+/* ------------------------------------------------------------------ one, the short way */
+
 bool lapic_send_to_one(struct lapic *source, u64 icr)
 {
 	u32 low = icr, dest = icr >> 32;
@@ -342,9 +343,9 @@ bool lapic_send_to_one(struct lapic *source, u64 icr)
 	if ((low & ~(APIC_VECTOR_MASK | APIC_INT_ASSERT)) || (u8)low < 16)
 		return false;
 	map = rcu_dereference_sched(source->chip->apic_map);
-	if (unlikely(!map || !map->unique || dest >= map->nr))
+	if (unlikely(!map || !map->unique))
 		return false;
-	apic = map->by_address[array_index_nospec(dest, map->nr)];
+	apic = map_at(map, dest);
 	if (unlikely(!apic))
 		return false;
 	lapic_set_reg(source, APIC_ICR, low);
