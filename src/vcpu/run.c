@@ -75,7 +75,7 @@ noinline int handle_requests(struct vcpu_x86 *v)
 		lapic_timer_latch(&v->apic);
 		vcpu_event_due(vcpu);
 	}
-	/* That is run_loop()'s. */
+	/* An event is run_loop()'s. */
 	if (likely(only_event_requested(vcpu)))
 		return NEXT_GUEST;
 	request_clocks(v);
