@@ -71,6 +71,8 @@ static void load_next(const char *after, bool crash)
 
 	if (sysconf(_SC_NPROCESSORS_ONLN) < CPUS)
 		skip("no second CPU");
+	if (access("/sys/kernel/kexec_loaded", F_OK))
+		skip("no kexec in this kernel");
 	kernel_parameters(now, sizeof(now));
 	snprintf(then, sizeof(then), "%s " NEXT "%s", now, after);
 	kexec_prepare(named("NEXT_KERNEL"), named("NEXT_INITRD"), then, crash);
