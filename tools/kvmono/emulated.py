@@ -132,7 +132,7 @@ class Stream:
 def terminal_watch():
     """Tells when this program's terminal has been closed. The signal for that goes to the session's leader only; as such, make waits for us."""
     watch = select.poll()
-    if sys.stdin.isatty():
+    if sys.stdin and sys.stdin.isatty():    # None where it is closed
         watch.register(sys.stdin, 0)
     return watch
 
