@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Guests that a processor runs and QEMU's TCG doesn't: what the rules in guest.c keep out, and what the handlers of tests/api
- * bear. Each says what came of it; where L1 dies instead, that is what came of it.
+ * Guests that a processor runs and the host's emulator doesn't. QEMU's TCG: what the rules in guest.c keep out, and what the
+ * handlers of tests/api bear. Bochs: nested. Each says what came of it; where L1 dies instead, that is what came of it.
  *
- *	emulator lme | dr7 | shadow | twice
+ *	emulator lme | dr7 | shadow | twice | nested
  */
 #include <sched.h>
 #include "fuzz.h"
@@ -163,6 +163,38 @@ static void twice(void)
 	kill(sleeper, SIGKILL);
 }
 
+/*
+ * Vectors 0x56 and 0x45 in x2APIC mode, both sent while IF is 0. The handler of the first ends it, and keeps IF 0 for a while in
+ * which the host has interrupts of its own: the second must wait until it is over, at 0x81.
+ */
+static void nested(void)
+{
+	static const u8 code[] = {
+		0x66, 0x31, 0xd2,							/* xor %edx, %edx */
+		0x66, 0xb9, 0x0f, 8, 0, 0, 0x66, 0xb8, 0xff, 1, 0, 0, 0x0f, 0x30,	/* wrmsr: SVR = 0x1ff */
+		0x66, 0xb9, 0x3f, 8, 0, 0, 0x66, 0xb8, 0x45, 0, 0, 0, 0x0f, 0x30,	/* SELF_IPI = 0x45 */
+		0x66, 0xb9, 0x3f, 8, 0, 0, 0x66, 0xb8, 0x56, 0, 0, 0, 0x0f, 0x30,	/* SELF_IPI = 0x56 */
+		0xfb, 0x90, 0xf4,							/* sti; nop; hlt */
+	};
+	static const u8 first[] = {
+		0x66, 0x31, 0xc0, 0x66, 0xb9, 0x0b, 8, 0, 0, 0x0f, 0x30,		/* EOI */
+		0x66, 0xb9, 0, 0, 0x40, 0, 0x66, 0x49, 0x75, 0xfc,			/* mov $0x400000, %ecx; 1: dec %ecx; jnz 1b */
+		0xe6, 0x81, 0xcf,							/* out %al, $0x81; iret */
+	};
+	static const u8 second[] = { 0xe6, 0x80, 0xf4 };				/* out %al, $0x80; hlt */
+	struct plain p = plain_vm(code, sizeof(code), 0x1000, true);
+
+	supported_cpuid(&p);
+	memcpy(p.ram + 0x1100, second, sizeof(second));
+	memcpy(p.ram + 0x1200, first, sizeof(first));
+	*(u32 *)(p.ram + 0x45 * 4) = 0x1100;
+	*(u32 *)(p.ram + 0x56 * 4) = 0x1200;
+	p.s.apic_base |= 0xc00;
+	if (ioctl(p.vcpu, KVM_SET_SREGS, &p.s) || run(&p, "two interrupts"))
+		exit(2);
+	printf("the second one came %s\n", p.run->io.port == 0x81 ? "behind the first" : "while IF was 0");
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -175,6 +207,8 @@ int main(int argc, char **argv)
 		shadow();
 	else if (!strcmp(what, "twice"))
 		twice();
+	else if (!strcmp(what, "nested"))
+		nested();
 	else
 		return 2;
 	return 0;

@@ -54,6 +54,9 @@ APPEND_FOR = {"ryzen": "clearcpuid=mwaitx,xsavec"}
 # A CPU that was offline and waits with MWAIT isn't woken any more.
 APPEND_SMP = f"clearcpuid=monitor {emulated.CRASHKERNEL}"
 MEGABYTES = 1024
+# Our module's parameter for whole guests: virtual interrupts that Bochs delivers by itself come now and then while IF is 0, and the guest hangs
+# (tests/fuzz/README.md).
+FOR_GUESTS = "enable_apicv=0"
 
 CONFIGURATION = """\
 plugin_ctrl: biosdev=1, extfpuirq=1, serial=1, unmapped=1, iodebug=0, parallel=0, gameport=0, speaker=0, usb_uhci=0, voodoo=0

@@ -13,6 +13,23 @@ from . import bochs, emulated, l1, l2, paths, terminal, words
 from .make import built, set_up
 
 
+# Runs the VMM, and before this side loses patience it tells the host's log what the vCPUs do: by QEMU's monitor, and the module's counters.
+WATCHED = r"""
+late() {{
+	sleep {patience}
+	echo "the guest has not ended in {patience} s:"
+	for n in $(seq 0 {last_vcpu}); do printf 'cpu %s\ninfo registers\ninfo lapic %s\n' $n $n; done |
+		busybox nc -w 5 {monitor} | tr -d '\r' | grep -E 'CPU#|HLT=|RSP=|CR3=|LVTT\s|Timer|SPIV|PPR|ISR|IRR'
+	mount -t debugfs none /sys/kernel/debug
+	cat /sys/kernel/debug/kvm/*-*/exit_kinds
+}}
+busybox ifconfig lo up
+{{ late | while read -r line; do echo "<1>kvmono: $line" >/dev/kmsg; done; }} </dev/null >/dev/null 2>&1 &
+exec {vmm}
+"""
+MONITOR = ("127.0.0.1", "4444")
+
+
 @dataclasses.dataclass
 class Machine:
     """What the two kinds of emulated host differ in for a guest."""
@@ -22,10 +39,11 @@ class Machine:
     guest_mem: str
     bulk: str           # a fast line to here, for the guest's console
     errors: str         # where the VMM complains
+    pace: float         # its seconds in one of ours, about, while it is busy
 
 
-AMD = Machine(4096, 1024, "2", "512", "/dev/hvc1", "/dev/ttyS0")
-INTEL = Machine(bochs.MEGABYTES, 384, "1", "256", None, "/dev/kmsg")
+AMD = Machine(4096, 1024, "2", "512", "/dev/hvc1", "/dev/ttyS0", 0.6)
+INTEL = Machine(bochs.MEGABYTES, 384, "1", "256", None, "/dev/kmsg", 0.2)
 
 
 class Steps:
@@ -55,10 +73,17 @@ class Steps:
         self.waiting = False
 
     def _count(self):
-        pause, end = (1, "\r") if sys.stderr.isatty() else (5, "\n")
-        while time.sleep(pause) or self.waiting:
-            if (now := time.monotonic()) > self.last + pause:
-                self._print(f"{now - self.last:6.0f} s  … {self.next}".rstrip(), end)
+        """Each second on a terminal; in a log after 5 s, 10, 20 and so on."""
+        step = due = None
+        while time.sleep(1) or self.waiting:
+            if step != self.last:
+                step, due = self.last, 5
+            waited = time.monotonic() - step
+            if sys.stderr.isatty():
+                self._print(f"{waited:6.0f} s  … {self.next}", "\r")
+            elif waited >= due:
+                self._print(f"{waited:6.0f} s  … {self.next}", "\n")
+                due *= 2
 
     def total(self):
         return time.monotonic() - self.started
@@ -100,7 +125,7 @@ class Guest:
 def prepare(guest, steps):
     """Packages, then the module."""
     set_up()
-    steps.done("packages and kernel are there", "building the module")
+    steps.done("packages and kernel are there", "building the module" if guest.kvm == "kvmono" else "booting the host")
     steps.wait()
     if guest.kvm == "kvmono":
         built(paths.HOST)
@@ -115,6 +140,8 @@ def vmm(guest, folder, tty):
     more = ["-serial", "mon:stdio"] if guest.tty else ["-chardev", "stdio,id=tty,signal=off", "-serial", "chardev:tty"]
     if guest.default_initrd:
         more.append("-no-reboot")
+    if guest.command:
+        more += ["-monitor", f"tcp:{':'.join(MONITOR)},server=on,wait=off"]
     if guest.command and guest.host.bulk:
         more += l2.console(guest.machine, guest.host.bulk)
     if guest.disk:
@@ -161,25 +188,31 @@ def qemu_host(guest):
 
 
 def bochs_host(guest):
-    host = bochs.Host("run", guest.kvm, os.environ.get("PARAMS", ""), guest.model, timeout=guest.timeout)
+    params = [bochs.FOR_GUESTS] if bochs.MODELS[guest.model] == "intel" else []
+    # Of two that name the same parameter the user's, being the last, counts.
+    params.append(os.environ.get("PARAMS", ""))
+    host = bochs.Host("run", guest.kvm, " ".join(params), guest.model, timeout=guest.timeout)
     host.files = [*l2.FILES, guest.kernel or paths.vmlinuz(paths.GUEST), guest.initrd or host.folder / "initrd"]
     return host
 
 
-def boot(guest, steps, script="exec {vmm}"):
+def boot(guest, steps, script=None):
     """Runs the script in the host, with the VMM in its place."""
+    script = script or (WATCHED if guest.command else "exec {vmm}")
     host = (qemu_host if guest.host is AMD else bochs_host)(guest)
     with (host.folder / "guest").open("wb", buffering=0) as console, terminal.raw() if guest.tty else contextlib.nullcontext() as host.tty:
         host.on_data, host.on_record = listen(guest, steps, console)
         stdin = "" if guest.tty else "</dev/null "
-        return host.run(script.format(vmm=f"{vmm(guest, host.folder, host.tty)} {stdin}2>{guest.host.errors}"))
+        return host.run(script.format(
+            vmm=f"{vmm(guest, host.folder, host.tty)} {stdin}2>{guest.host.errors}",
+            patience=int(guest.timeout * guest.host.pace), last_vcpu=int(guest.smp) - 1, monitor=" ".join(MONITOR)))
 
 
 def explain(guest, result):
-    """Why there is no good end, from the two logs; of a host that had to be stopped its own says nothing."""
+    """Why there is no good end, from the two logs."""
     late = result.status == emulated.TIMEOUT
-    for log in (result.log.with_name("guest"), result.log)[:1 if late else 2]:
-        lines = log.read_text(errors="replace").strip().splitlines()[-15:]
+    for log in (result.log.with_name("guest"), result.log):
+        lines = log.read_text(errors="replace").strip().splitlines()[-80 if late else -15:]
         if lines:
             print(f"{words.PROGRAM}: the end of {log.relative_to(paths.TOP)}:", *lines, sep="\n    ", file=sys.stderr)
     if late:
@@ -188,7 +221,7 @@ def explain(guest, result):
         print(f"{words.PROGRAM}: {line}", file=sys.stderr)
 
 
-def run(guest, script="exec {vmm}"):
+def run(guest, script=None):
     """From nothing to the guest's end; the status of this program."""
     steps = Steps()
     try:

@@ -496,8 +496,8 @@ class Intel:
 
     def _guest(self, name):
         vcpus = self.guests[name]
-        environment = ["VENDOR=intel", f"SMP={vcpus}", f"GUEST_CMD={self.guest_checks.format(vcpus)}", "TIMEOUT=900"]
-        return execute("intel", name, ["env", *environment, paths.TOP / "tools/run"], 1200)
+        environment = ["VENDOR=intel", f"SMP={vcpus}", f"GUEST_CMD={self.guest_checks.format(vcpus)}", "TIMEOUT=400"]
+        return execute("intel", name, ["env", *environment, paths.TOP / "tools/run"], 600)
 
     def _refused(self, name):
         """The module isn't loaded, and the kernel's log says why."""
