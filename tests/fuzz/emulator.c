@@ -190,7 +190,7 @@ static void nested(void)
 	*(u32 *)(p.ram + 0x45 * 4) = 0x1100;
 	*(u32 *)(p.ram + 0x56 * 4) = 0x1200;
 	p.s.apic_base |= 0xc00;
-	if (ioctl(p.vcpu, KVM_SET_SREGS, &p.s) || run(&p, "two interrupts"))
+	if (ioctl(p.vcpu, KVM_SET_SREGS, &p.s) || run(&p, "two interrupts") || p.run->exit_reason != KVM_EXIT_IO)
 		exit(2);
 	printf("the second one came %s\n", p.run->io.port == 0x81 ? "behind the first" : "while IF was 0");
 }

@@ -13,21 +13,24 @@ from . import bochs, emulated, l1, l2, paths, terminal, words
 from .make import built, set_up
 
 
-# Runs the VMM, and before this side loses patience it tells the host's log what the vCPUs do: by QEMU's monitor, and the module's counters.
+# Runs the VMM. Before this side loses patience it tells the host's log what the vCPUs do, by the module's counters and QEMU's monitor, which a vCPU that
+# never leaves KVM_RUN may hold up. Each line opens /dev/kmsg anew, for the kernel suppresses more than some of one opening; and nobody else's pipe is
+# held open, for its end would then not come. Debian's root may lack what is busybox's here.
 WATCHED = r"""
 late() {{
 	sleep {patience}
-	echo "the guest has not ended in {patience} s:"
-	for n in $(seq 0 {last_vcpu}); do printf 'cpu %s\ninfo registers\ninfo lapic %s\n' $n $n; done |
-		busybox nc -w 5 {monitor} | tr -d '\r' | grep -E 'CPU#|HLT=|RSP=|CR3=|LVTT\s|Timer|SPIV|PPR|ISR|IRR'
+	echo "{late}"
 	mount -t debugfs none /sys/kernel/debug
 	cat /sys/kernel/debug/kvm/*-*/exit_kinds
+	for n in $(seq 0 {last_vcpu}); do printf 'cpu %s\ninfo registers\ninfo lapic\n' $n; done |
+		timeout 10 busybox nc {monitor} | tr -d '\r' | grep -E 'CPU#|HLT=|[RE]SP=|CR3=|LVTT\s|Timer|SPIV|PPR|ISR|IRR'
 }}
 busybox ifconfig lo up
 {{ late | while read -r line; do echo "<1>kvmono: $line" >/dev/kmsg; done; }} </dev/null >/dev/null 2>&1 &
 exec {vmm}
 """
 MONITOR = ("127.0.0.1", "4444")
+LATE = "the guest is still there"
 
 
 @dataclasses.dataclass
@@ -39,7 +42,7 @@ class Machine:
     guest_mem: str
     bulk: str           # a fast line to here, for the guest's console
     errors: str         # where the VMM complains
-    pace: float         # its seconds in one of ours, about, while it is busy
+    patience: float     # seconds of its own clock, for one of TIMEOUT, until it tells what the vCPUs do: less than it has left once it is up
 
 
 AMD = Machine(4096, 1024, "2", "512", "/dev/hvc1", "/dev/ttyS0", 0.6)
@@ -62,8 +65,9 @@ class Steps:
         self._print(text, "\r\n" if sys.stderr.isatty() else "\n")
 
     def _print(self, text, end):
+        clear = "\x1b[K" if sys.stderr.isatty() else ""     # what stands there of a longer line
         with self.lock:
-            print(text, end=end, file=sys.stderr, flush=True)
+            print(text + clear, end=end, file=sys.stderr, flush=True)
 
     def wait(self):
         self.waiting = True
@@ -118,6 +122,9 @@ class Guest:
         self.output_on_serial = False
         self.status = None
 
+    def module_vendor(self):
+        return "amd" if self.host is AMD else bochs.MODELS[self.model]
+
     def processor(self):
         return l1.accelerator()[1] if self.host is AMD else f"emulated {self.model} (Bochs)"
 
@@ -129,18 +136,18 @@ def prepare(guest, steps):
     steps.wait()
     if guest.kvm == "kvmono":
         built(paths.HOST)
-        steps.done(f"kvm-{guest.vendor}.ko is built for {paths.kver()}", "booting the host")
+        steps.done(f"kvm-{guest.module_vendor()}.ko is built for {paths.kver()}", "booting the host")
     steps.say(f"          {guest.processor()}, {'Linux' if guest.kvm == 'linux' else guest.kvm} KVM")
 
 
-def vmm(guest, folder, tty):
+def vmm(guest, folder, tty, watched):
     """The command that runs the guest in L1. A disk of the user's is a disk of L1, so that the guest can write to it."""
     kernel = guest.kernel or (None if guest.disk else paths.vmlinuz(paths.GUEST))
     initrd = l2.initrd(folder / "initrd", guest.command, tty) if guest.default_initrd else guest.initrd
     more = ["-serial", "mon:stdio"] if guest.tty else ["-chardev", "stdio,id=tty,signal=off", "-serial", "chardev:tty"]
     if guest.default_initrd:
         more.append("-no-reboot")
-    if guest.command:
+    if watched:
         more += ["-monitor", f"tcp:{':'.join(MONITOR)},server=on,wait=off"]
     if guest.command and guest.host.bulk:
         more += l2.console(guest.machine, guest.host.bulk)
@@ -188,7 +195,7 @@ def qemu_host(guest):
 
 
 def bochs_host(guest):
-    params = [bochs.FOR_GUESTS] if bochs.MODELS[guest.model] == "intel" else []
+    params = [bochs.FOR_GUESTS] if guest.module_vendor() == "intel" else []
     # Of two that name the same parameter the user's, being the last, counts.
     params.append(os.environ.get("PARAMS", ""))
     host = bochs.Host("run", guest.kvm, " ".join(params), guest.model, timeout=guest.timeout)
@@ -198,21 +205,24 @@ def bochs_host(guest):
 
 def boot(guest, steps, script=None):
     """Runs the script in the host, with the VMM in its place."""
-    script = script or (WATCHED if guest.command else "exec {vmm}")
+    watched = guest.command and not script
+    script = script or (WATCHED if watched else "exec {vmm}")
     host = (qemu_host if guest.host is AMD else bochs_host)(guest)
     with (host.folder / "guest").open("wb", buffering=0) as console, terminal.raw() if guest.tty else contextlib.nullcontext() as host.tty:
         host.on_data, host.on_record = listen(guest, steps, console)
         stdin = "" if guest.tty else "</dev/null "
         return host.run(script.format(
-            vmm=f"{vmm(guest, host.folder, host.tty)} {stdin}2>{guest.host.errors}",
-            patience=int(guest.timeout * guest.host.pace), last_vcpu=int(guest.smp) - 1, monitor=" ".join(MONITOR)))
+            vmm=f"{vmm(guest, host.folder, host.tty, watched)} {stdin}2>{guest.host.errors}", late=LATE,
+            patience=int(guest.timeout * guest.host.patience), last_vcpu=int(guest.smp) - 1, monitor=" ".join(MONITOR)))
 
 
 def explain(guest, result):
     """Why there is no good end, from the two logs."""
     late = result.status == emulated.TIMEOUT
     for log in (result.log.with_name("guest"), result.log):
-        lines = log.read_text(errors="replace").strip().splitlines()[-80 if late else -15:]
+        lines = log.read_text(errors="replace").strip().splitlines()
+        told = [number for number, line in enumerate(lines) if LATE in line]
+        lines = lines[told[-1] if late and told else -15:]
         if lines:
             print(f"{words.PROGRAM}: the end of {log.relative_to(paths.TOP)}:", *lines, sep="\n    ", file=sys.stderr)
     if late:

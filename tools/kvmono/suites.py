@@ -497,7 +497,7 @@ class Intel:
     def _guest(self, name):
         vcpus = self.guests[name]
         environment = ["VENDOR=intel", f"SMP={vcpus}", f"GUEST_CMD={self.guest_checks.format(vcpus)}", "TIMEOUT=400"]
-        return execute("intel", name, ["env", *environment, paths.TOP / "tools/run"], 600)
+        return execute("intel", name, ["env", *environment, paths.TOP / "tools/run"], 800)
 
     def _refused(self, name):
         """The module isn't loaded, and the kernel's log says why."""
