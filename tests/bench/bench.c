@@ -232,19 +232,8 @@ static void list(void)
 	}
 }
 
-/*
- * Where the host preempts a thread that has registered rseq, as glibc does, it leaves a flag at which our exits look more closely
- * until KVM_RUN returns: figures that depend on when the host's other threads had work. glibc reads this when it starts.
- */
-static void without_rseq(void)
-{
-	if (!getenv("GLIBC_TUNABLES") && !setenv("GLIBC_TUNABLES", "glibc.pthread.rseq=0", 1))
-		execl("/proc/self/exe", "bench", NULL);
-}
-
 void test(void)
 {
-	without_rseq();
 	alarm(0);
 	if (getenv("LIST")) {
 		list();
